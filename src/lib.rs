@@ -1,6 +1,7 @@
 //! Refrain, a self-hosted opt-out authority.
 
 pub mod clock;
+pub mod config;
 pub mod domain;
 pub mod net;
 pub mod proto;
