@@ -33,12 +33,12 @@ fn complaint(flags: &[&str], environment: &[(&str, &str)]) -> String {
         .to_string()
 }
 
-/// Writes a configuration file and hands its path to `test`.
-fn with_file<T>(text: &str, test: impl FnOnce(&str) -> T) -> T {
+/// Writes a configuration file and hands its path to `check`.
+fn with_file<T>(text: &str, check: impl FnOnce(&str) -> T) -> T {
     let folder = tempfile::tempdir().expect("folder");
     let path = folder.path().join("node.toml");
     std::fs::write(&path, text).expect("file");
-    test(path.to_str().expect("utf-8"))
+    check(path.to_str().expect("utf-8"))
 }
 
 #[test]
@@ -222,11 +222,11 @@ fn a_key_is_made_once_for_its_owner_alone() {
     let path = folder.path().join("new/token.key");
     let source = SecretSource::Made(path.clone());
     let made = source.resolve(&SystemEntropy).expect("made");
-    let mode = std::fs::metadata(&path)
+    let bits = std::fs::metadata(&path)
         .expect("metadata")
         .permissions()
         .mode();
-    assert_eq!(mode & 0o777, 0o600);
+    assert_eq!(bits & 0o777, 0o600);
     assert_eq!(source.resolve(&SystemEntropy).expect("read"), made);
     assert_eq!(
         SecretSource::File(path.clone())
