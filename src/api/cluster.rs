@@ -8,9 +8,9 @@ use crate::{
     admission::admit,
     authority::{self, AddStage, ClusterStatus, DescribeCluster, Init, Member, Role},
     proto::v1::{
-        self, AddProgress, AddRequest, Health, InitRequest, InitResponse, RemoveRequest, RemoveResponse,
-        StatusRequest, StatusResponse, TransferLeaderRequest, TransferLeaderResponse,
-        cluster_service_server::ClusterService,
+        self, AddProgress, AddRequest, Health, InitRequest, InitResponse, RemoveRequest,
+        RemoveResponse, StatusRequest, StatusResponse, TransferLeaderRequest,
+        TransferLeaderResponse, cluster_service_server::ClusterService,
     },
 };
 
@@ -53,7 +53,10 @@ impl ClusterService for Cluster {
         Ok(Response::new(progress.boxed()))
     }
 
-    async fn remove(&self, request: Request<RemoveRequest>) -> Result<Response<RemoveResponse>, Status> {
+    async fn remove(
+        &self,
+        request: Request<RemoveRequest>,
+    ) -> Result<Response<RemoveResponse>, Status> {
         let Self(api) = self;
         let call = api.call(&request)?;
         let request = request.into_inner();
@@ -62,17 +65,26 @@ impl ClusterService for Cluster {
             force: request.force,
         };
         let admitted = admit(&call.caller, remove)?;
-        let removed = api.authority().remove(admitted, call.deadline.step()).await?;
+        let removed = api
+            .authority()
+            .remove(admitted, call.deadline.step())
+            .await?;
         Ok(Response::new(RemoveResponse {
             node_id: node(removed),
         }))
     }
 
-    async fn status(&self, request: Request<StatusRequest>) -> Result<Response<StatusResponse>, Status> {
+    async fn status(
+        &self,
+        request: Request<StatusRequest>,
+    ) -> Result<Response<StatusResponse>, Status> {
         let Self(api) = self;
         let call = api.call(&request)?;
         let admitted = admit(&call.caller, DescribeCluster)?;
-        let found = api.authority().describe(admitted, call.deadline.step()).await;
+        let found = api
+            .authority()
+            .describe(admitted, call.deadline.step())
+            .await;
         Ok(Response::new(described(found)))
     }
 
@@ -86,7 +98,10 @@ impl ClusterService for Cluster {
             node: request.into_inner().node_id,
         };
         let admitted = admit(&call.caller, wish)?;
-        let leader = api.authority().transfer_leader(admitted, call.deadline.step()).await?;
+        let leader = api
+            .authority()
+            .transfer_leader(admitted, call.deadline.step())
+            .await?;
         Ok(Response::new(TransferLeaderResponse {
             leader_id: node(leader),
         }))

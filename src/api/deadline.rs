@@ -101,6 +101,9 @@ mod tests {
         assert_eq!(long.one_of_many() - Instant::now(), BOUNDS.default);
         headers.insert("grpc-timeout", "1S".parse().expect("header"));
         let short = Deadline::of(&headers, BOUNDS);
-        assert_eq!(short.one_of_many() - Instant::now(), Duration::from_millis(980));
+        assert_eq!(
+            short.one_of_many() - Instant::now(),
+            Duration::from_millis(980)
+        );
     }
 }

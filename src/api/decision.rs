@@ -16,8 +16,9 @@ use crate::{
     domain::{PurposeName, Refusal, Verdict},
     limits,
     proto::v1::{
-        BatchCheckItem, BatchCheckRequest, BatchCheckResponse, CheckRequest, CheckResponse, CheckStreamRequest,
-        CheckStreamResponse, ItemError, batch_check_item, decision_service_server::DecisionService,
+        BatchCheckItem, BatchCheckRequest, BatchCheckResponse, CheckRequest, CheckResponse,
+        CheckStreamRequest, CheckStreamResponse, ItemError, batch_check_item,
+        decision_service_server::DecisionService,
     },
 };
 
@@ -32,7 +33,10 @@ pub(super) struct Asked {
 
 #[tonic::async_trait]
 impl DecisionService for Decisions {
-    async fn check(&self, request: Request<CheckRequest>) -> Result<Response<CheckResponse>, Status> {
+    async fn check(
+        &self,
+        request: Request<CheckRequest>,
+    ) -> Result<Response<CheckResponse>, Status> {
         let Self(api) = self;
         let call = api.call(&request)?;
         let Asked { check, service } = api.asked(request.into_inner())?;
@@ -89,7 +93,9 @@ impl DecisionService for Decisions {
 pub(super) type Place = Result<String, Failure>;
 
 /// Parts the checks that can be asked from those that cannot, and keeps their order.
-pub(super) fn sort_out(items: impl Iterator<Item = Result<Asked, Failure>>) -> (Vec<Check>, Vec<Place>) {
+pub(super) fn sort_out(
+    items: impl Iterator<Item = Result<Asked, Failure>>,
+) -> (Vec<Check>, Vec<Place>) {
     let mut checks = Vec::new();
     let places = items
         .map(|item| {

@@ -87,7 +87,11 @@ impl DecisionKey {
         tokens.sort_unstable();
         let mut mac = keyed(&self.0);
         mac.update(said);
-        for text in [question.namespace.as_str(), question.purpose.as_str(), question.service] {
+        for text in [
+            question.namespace.as_str(),
+            question.purpose.as_str(),
+            question.service,
+        ] {
             mac.update(&(text.len() as u64).to_be_bytes());
             mac.update(text.as_bytes());
         }
@@ -178,12 +182,25 @@ mod tests {
         assert_eq!(key.verify(&id, &question), Some(answer));
 
         let turned = [token(2), token(1)];
-        let same = Question { tokens: &turned, ..question };
-        assert_eq!(key.verify(&id, &same), Some(answer), "the order of tokens says nothing");
+        let same = Question {
+            tokens: &turned,
+            ..question
+        };
+        assert_eq!(
+            key.verify(&id, &same),
+            Some(answer),
+            "the order of tokens says nothing"
+        );
 
-        let fewer = Question { tokens: &tokens[..1], ..question };
+        let fewer = Question {
+            tokens: &tokens[..1],
+            ..question
+        };
         assert_eq!(key.verify(&id, &fewer), None);
-        let other = Question { service: "mailer2", ..question };
+        let other = Question {
+            service: "mailer2",
+            ..question
+        };
         assert_eq!(key.verify(&id, &other), None);
         assert_eq!(DecisionKey::derive(&[8; 32]).verify(&id, &question), None);
 

@@ -13,14 +13,16 @@ use tonic::server::NamedService;
 use tonic_health::{ServingStatus, server::HealthReporter};
 
 use super::{
-    cluster::Cluster, decision::Decisions, preference::Preferences, registry::Registry, watch::Watches,
+    cluster::Cluster, decision::Decisions, preference::Preferences, registry::Registry,
+    watch::Watches,
 };
 use crate::{
     authority::Health,
     proto::v1::{
-        cluster_service_server::ClusterServiceServer, decision_service_server::DecisionServiceServer,
-        preference_service_server::PreferenceServiceServer, registry_service_server::RegistryServiceServer,
-        watch_service_server::WatchServiceServer,
+        cluster_service_server::ClusterServiceServer,
+        decision_service_server::DecisionServiceServer,
+        preference_service_server::PreferenceServiceServer,
+        registry_service_server::RegistryServiceServer, watch_service_server::WatchServiceServer,
     },
 };
 
@@ -51,7 +53,10 @@ impl Readiness {
     fn now(&self) -> Health {
         if self.drain.is_cancelled() {
             let reason = "draining".to_owned();
-            return Health { ready: false, reason };
+            return Health {
+                ready: false,
+                reason,
+            };
         }
         self.consensus.borrow().clone()
     }
@@ -60,7 +65,9 @@ impl Readiness {
 /// Keeps the statuses of the gRPC health service up to date until the node's consensus ends.
 pub(super) async fn report(mut readiness: Readiness, reporter: HealthReporter) {
     for name in ALWAYS {
-        reporter.set_service_status(name, ServingStatus::Serving).await;
+        reporter
+            .set_service_status(name, ServingStatus::Serving)
+            .await;
     }
     let mut said = None;
     loop {
@@ -86,14 +93,19 @@ pub(super) async fn report(mut readiness: Readiness, reporter: HealthReporter) {
         }
     }
     for name in READY {
-        reporter.set_service_status(name, ServingStatus::NotServing).await;
+        reporter
+            .set_service_status(name, ServingStatus::NotServing)
+            .await;
     }
 }
 
 /// The same over HTTP, for probes that speak no gRPC.
 pub(super) fn probes(readiness: Readiness) -> Router {
     Router::new()
-        .route("/livez", get(|| async { answer(StatusCode::OK, true, "ok") }))
+        .route(
+            "/livez",
+            get(|| async { answer(StatusCode::OK, true, "ok") }),
+        )
         .route("/readyz", get(readyz))
         .with_state(readiness)
 }

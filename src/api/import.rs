@@ -61,7 +61,10 @@ pub(super) async fn take_in(
 }
 
 /// The next message of the stream.
-async fn next(call: &Call, messages: &mut Streaming<ImportOptOutsRequest>) -> Result<Option<Part>, Failure> {
+async fn next(
+    call: &Call,
+    messages: &mut Streaming<ImportOptOutsRequest>,
+) -> Result<Option<Part>, Failure> {
     let patience = tokio::time::Instant::now() + SILENCE;
     let until = call.deadline.asked.unwrap_or(patience);
     let message = tokio::time::timeout_at(until, messages.message())
@@ -199,11 +202,16 @@ impl<'a> Import<'a> {
         let room = limits::IMPORT_REFUSALS - report.refusals.len();
         report
             .refusals
-            .extend(refusals.into_iter().take(room).map(|(row, refusal)| ImportRefusal {
-                row,
-                reason: refusal.reason().to_owned(),
-                message: refusal.to_string(),
-            }));
+            .extend(
+                refusals
+                    .into_iter()
+                    .take(room)
+                    .map(|(row, refusal)| ImportRefusal {
+                        row,
+                        reason: refusal.reason().to_owned(),
+                        message: refusal.to_string(),
+                    }),
+            );
         Ok(())
     }
 

@@ -9,19 +9,32 @@ pub(crate) enum Input {
     #[error("the batch has no items: send 1 to {} of them", limits::BATCH_ITEMS)]
     BatchEmpty,
     /// A batch with too many items.
-    #[error("the batch has too many items: send 1 to {} of them", limits::BATCH_ITEMS)]
+    #[error(
+        "the batch has too many items: send 1 to {} of them",
+        limits::BATCH_ITEMS
+    )]
     BatchTooLarge,
     /// A malformed name of a service.
-    #[error("the service's name is malformed: use at most {} characters of `a-z A-Z 0-9 . _ -`", limits::SERVICE_BYTES)]
+    #[error(
+        "the service's name is malformed: use at most {} characters of `a-z A-Z 0-9 . _ -`",
+        limits::SERVICE_BYTES
+    )]
     ServiceInvalid,
     /// A correlation id that is too long to be echoed.
-    #[error("a correlation id is longer than {} bytes: shorten it", limits::CORRELATION_ID_BYTES)]
+    #[error(
+        "a correlation id is longer than {} bytes: shorten it",
+        limits::CORRELATION_ID_BYTES
+    )]
     CorrelationIdInvalid,
     /// A message of a stream without its question.
     #[error("the message has no `check`: put the question there")]
     CheckRequired,
     /// A page that is too large.
-    #[error("the page is too large: ask for 1 to {} events, or 0 for {}", limits::EVENTS_PAGE, limits::EVENTS_PAGE_DEFAULT)]
+    #[error(
+        "the page is too large: ask for 1 to {} events, or 0 for {}",
+        limits::EVENTS_PAGE,
+        limits::EVENTS_PAGE_DEFAULT
+    )]
     PageSizeInvalid,
     /// Heartbeats that come too often, or too seldom.
     #[error(
@@ -32,7 +45,11 @@ pub(crate) enum Input {
     )]
     HeartbeatInvalid,
     /// Too many filters.
-    #[error("there are too many filters: give at most {} namespaces and {} purposes", limits::WATCH_FILTERS, limits::WATCH_FILTERS)]
+    #[error(
+        "there are too many filters: give at most {} namespaces and {} purposes",
+        limits::WATCH_FILTERS,
+        limits::WATCH_FILTERS
+    )]
     TooManyFilters,
     /// A snapshot together with a revision to begin at.
     #[error("a snapshot says what stands now, so `from_revision` must be 0 with it")]

@@ -22,10 +22,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tonic::Request;
 
-use self::{
-    decision_id::DecisionKey,
-    deadline::Deadline,
-};
+use self::{deadline::Deadline, decision_id::DecisionKey};
 use crate::{
     admission::{self, Caller, Unauthenticated},
     authority::Authority,

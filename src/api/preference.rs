@@ -11,13 +11,17 @@ use super::{
 use crate::{
     admission::admit,
     authority::{GetPreferences, Heads, ImportProgress},
-    domain::{Body, Change, EventId, Millis, Outcome, Refusal, RequestId, Revision, SealedEvidence, SetPreference},
+    domain::{
+        Body, Change, EventId, Millis, Outcome, Refusal, RequestId, Revision, SealedEvidence,
+        SetPreference,
+    },
     feed::Head,
     limits,
     proto::v1::{
-        GetImportRequest, GetImportResponse, GetPreferencesRequest, GetPreferencesResponse, Identifier,
-        ImportOptOutsRequest, ImportOptOutsResponse, ListEventsRequest, ListEventsResponse, SetOptInRequest,
-        SetOptInResponse, SetOptOutRequest, SetOptOutResponse, preference_service_server::PreferenceService,
+        GetImportRequest, GetImportResponse, GetPreferencesRequest, GetPreferencesResponse,
+        Identifier, ImportOptOutsRequest, ImportOptOutsResponse, ListEventsRequest,
+        ListEventsResponse, SetOptInRequest, SetOptInResponse, SetOptOutRequest, SetOptOutResponse,
+        preference_service_server::PreferenceService,
     },
 };
 
@@ -46,7 +50,10 @@ impl PreferenceService for Preferences {
         })?;
         let request_id = set.request_id;
         let admitted = admit(&call.caller, Body::SetPreference(set))?;
-        let outcome = api.authority().write(admitted, call.deadline.step()).await?;
+        let outcome = api
+            .authority()
+            .write(admitted, call.deadline.step())
+            .await?;
         let done = Done::of(outcome)?;
         Ok(Response::new(SetOptOutResponse {
             event_id: done.event_id.to_string(),
@@ -78,7 +85,10 @@ impl PreferenceService for Preferences {
         })?;
         let request_id = set.request_id;
         let admitted = admit(&call.caller, Body::SetPreference(set))?;
-        let outcome = api.authority().write(admitted, call.deadline.step()).await?;
+        let outcome = api
+            .authority()
+            .write(admitted, call.deadline.step())
+            .await?;
         let done = Done::of(outcome)?;
         Ok(Response::new(SetOptInResponse {
             event_id: done.event_id.to_string(),
@@ -216,7 +226,9 @@ impl Done {
                 changed,
                 received_at,
             }),
-            Outcome::Import { .. } | Outcome::Registry { .. } | Outcome::Done { .. } => Err(Failure::Panicked),
+            Outcome::Import { .. } | Outcome::Registry { .. } | Outcome::Done { .. } => {
+                Err(Failure::Panicked)
+            }
         }
     }
 }

@@ -8,8 +8,9 @@ use crate::{
     authority::{ListNamespaces, ListPurposes},
     domain::{AddNamespace, Body, Namespace, Outcome, Purpose, PurposeName, PutPurpose},
     proto::v1::{
-        AddNamespaceRequest, AddNamespaceResponse, ListNamespacesRequest, ListNamespacesResponse, ListPurposesRequest,
-        ListPurposesResponse, PutPurposeRequest, PutPurposeResponse, registry_service_server::RegistryService,
+        AddNamespaceRequest, AddNamespaceResponse, ListNamespacesRequest, ListNamespacesResponse,
+        ListPurposesRequest, ListPurposesResponse, PutPurposeRequest, PutPurposeResponse,
+        registry_service_server::RegistryService,
     },
 };
 
@@ -53,7 +54,10 @@ impl RegistryService for Registry {
         };
         let request_id = put.request_id;
         let admitted = admit(&call.caller, Body::PutPurpose(put))?;
-        let outcome = api.authority().write(admitted, call.deadline.step()).await?;
+        let outcome = api
+            .authority()
+            .write(admitted, call.deadline.step())
+            .await?;
         let Outcome::Registry {
             event_id,
             revision,
@@ -99,7 +103,10 @@ impl RegistryService for Registry {
         };
         let request_id = add.request_id;
         let admitted = admit(&call.caller, Body::AddNamespace(add))?;
-        let outcome = api.authority().write(admitted, call.deadline.step()).await?;
+        let outcome = api
+            .authority()
+            .write(admitted, call.deadline.step())
+            .await?;
         let Outcome::Registry {
             event_id,
             revision,

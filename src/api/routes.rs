@@ -25,11 +25,15 @@ use super::{
     status::{Failure, Transport},
     watch::Watches,
 };
-use crate::{net::Listener, proto::v1::{
-    self, cluster_service_server::ClusterServiceServer, decision_service_server::DecisionServiceServer,
-    preference_service_server::PreferenceServiceServer, registry_service_server::RegistryServiceServer,
-    watch_service_server::WatchServiceServer,
-}};
+use crate::{
+    net::Listener,
+    proto::v1::{
+        self, cluster_service_server::ClusterServiceServer,
+        decision_service_server::DecisionServiceServer,
+        preference_service_server::PreferenceServiceServer,
+        registry_service_server::RegistryServiceServer, watch_service_server::WatchServiceServer,
+    },
+};
 
 /// Between two signs of life that an idle connection is asked for.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
@@ -68,12 +72,28 @@ impl Edge {
         let api = Api::new(parts);
         let mut routes = Routes::builder();
         routes
-            .add_service(DecisionServiceServer::new(Decisions(api.clone())).max_decoding_message_size(MESSAGE_BYTES))
-            .add_service(PreferenceServiceServer::new(Preferences(api.clone())).max_decoding_message_size(MESSAGE_BYTES))
-            .add_service(WatchServiceServer::new(Watches(api.clone())).max_decoding_message_size(MESSAGE_BYTES))
-            .add_service(RegistryServiceServer::new(Registry(api.clone())).max_decoding_message_size(MESSAGE_BYTES))
-            .add_service(ClusterServiceServer::new(Cluster(api)).max_decoding_message_size(MESSAGE_BYTES))
-            .add_service(HealthServer::new(HealthService::from_health_reporter(reporter.clone())));
+            .add_service(
+                DecisionServiceServer::new(Decisions(api.clone()))
+                    .max_decoding_message_size(MESSAGE_BYTES),
+            )
+            .add_service(
+                PreferenceServiceServer::new(Preferences(api.clone()))
+                    .max_decoding_message_size(MESSAGE_BYTES),
+            )
+            .add_service(
+                WatchServiceServer::new(Watches(api.clone()))
+                    .max_decoding_message_size(MESSAGE_BYTES),
+            )
+            .add_service(
+                RegistryServiceServer::new(Registry(api.clone()))
+                    .max_decoding_message_size(MESSAGE_BYTES),
+            )
+            .add_service(
+                ClusterServiceServer::new(Cluster(api)).max_decoding_message_size(MESSAGE_BYTES),
+            )
+            .add_service(HealthServer::new(HealthService::from_health_reporter(
+                reporter.clone(),
+            )));
         if reflection {
             routes
                 .add_service(descriptors().build_v1()?)
@@ -100,7 +120,11 @@ impl Edge {
         listener: Listener,
         stop: impl Future<Output = ()>,
     ) -> Result<(), tonic::transport::Error> {
-        let Self { routes, shield, health } = self;
+        let Self {
+            routes,
+            shield,
+            health,
+        } = self;
         let serve = Server::builder()
             .accept_http1(true)
             .http2_keepalive_interval(Some(KEEP_ALIVE))
@@ -135,7 +159,8 @@ async fn unknown(headers: HeaderMap) -> Response {
     if grpc {
         Status::from(Failure::from(Transport::MethodUnknown)).into_http::<Body>()
     } else {
-        let text = "nothing here: this port speaks gRPC (refrain.v1), and serves /livez and /readyz\n";
+        let text =
+            "nothing here: this port speaks gRPC (refrain.v1), and serves /livez and /readyz\n";
         (StatusCode::NOT_FOUND, text).into_response()
     }
 }

@@ -84,7 +84,11 @@ where
             return self.inner.call(request).boxed();
         }
         let long_lived = LONG_LIVED.contains(&path);
-        let permits = if long_lived { &self.layer.streams } else { &self.layer.calls };
+        let permits = if long_lived {
+            &self.layer.streams
+        } else {
+            &self.layer.calls
+        };
         let Ok(permit) = Arc::clone(permits).try_acquire_owned() else {
             let status = Status::from(Failure::from(Unavailable::Overloaded));
             return std::future::ready(Ok(status.into_http())).boxed();
@@ -97,7 +101,12 @@ where
                 Err(_) => Status::from(Failure::Panicked).into_http(),
             };
             Ok(if long_lived {
-                response.map(|body| Body::new(Held { body, _permit: permit }))
+                response.map(|body| {
+                    Body::new(Held {
+                        body,
+                        _permit: permit,
+                    })
+                })
             } else {
                 response
             })
@@ -109,8 +118,13 @@ where
 /// Gives a status that tonic made a reason of ours.
 fn cleaned(response: Response<Body>) -> Response<Body> {
     let headers = response.headers();
-    let bare = headers.contains_key("grpc-status") && !headers.contains_key("grpc-status-details-bin");
-    let status = if bare { Status::from_header_map(headers) } else { None };
+    let bare =
+        headers.contains_key("grpc-status") && !headers.contains_key("grpc-status-details-bin");
+    let status = if bare {
+        Status::from_header_map(headers)
+    } else {
+        None
+    };
     match status {
         Some(status) if status.code() != tonic::Code::Ok => {
             Status::from(Failure::from(Transport::of(&status))).into_http()

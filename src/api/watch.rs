@@ -18,7 +18,8 @@ use crate::{
     feed::{self, Filter, Item},
     limits,
     proto::v1::{
-        Heartbeat, Synced, WatchRequest, WatchResponse, watch_response, watch_service_server::WatchService,
+        Heartbeat, Synced, WatchRequest, WatchResponse, watch_response,
+        watch_service_server::WatchService,
     },
 };
 
@@ -29,7 +30,10 @@ pub(super) struct Watches(pub(super) Api);
 impl WatchService for Watches {
     type WatchStream = BoxStream<'static, Result<WatchResponse, Status>>;
 
-    async fn watch(&self, request: Request<WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
+    async fn watch(
+        &self,
+        request: Request<WatchRequest>,
+    ) -> Result<Response<Self::WatchStream>, Status> {
         let Self(api) = self;
         let call = api.call(&request)?;
         let request = request.into_inner();
@@ -50,14 +54,20 @@ impl WatchService for Watches {
         };
         let admitted = admit(&call.caller, start)?;
         // As for any call: the watch itself has no deadline, only its beginning.
-        let started = api.authority().read(admitted, call.deadline.one_of_many()).await?;
+        let started = api
+            .authority()
+            .read(admitted, call.deadline.one_of_many())
+            .await?;
         let feed = &api.parts().feed;
         let earliest = feed.earliest();
         if started.from < earliest {
             let asked = started.from;
             return Err(Refusal::RevisionCompacted { asked, earliest }.into());
         }
-        let filter = Filter { namespaces, purposes };
+        let filter = Filter {
+            namespaces,
+            purposes,
+        };
         let standing = started.state.map(|state| {
             let filter = filter.clone();
             feed::standing(state, filter).inspect(move |_| {

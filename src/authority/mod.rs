@@ -87,6 +87,11 @@ impl Authority {
         Ok(answer)
     }
 
+    /// This node's id.
+    pub fn node_id(&self) -> u64 {
+        self.consensus.node_id()
+    }
+
     /// Whether this node serves, and word of every change of that.
     pub fn health(&self) -> watch::Receiver<Health> {
         self.consensus.health()

@@ -68,10 +68,12 @@ impl Admissible for Check {
 }
 
 impl Query for Check {
-    type Answer = Verdict;
+    /// The check too, for those who name the answer.
+    type Answer = (Self, Verdict);
 
-    fn answer(self, state: &State) -> Result<Verdict, Refusal> {
-        self.decide(state)
+    fn answer(self, state: &State) -> Result<Self::Answer, Refusal> {
+        let verdict = self.decide(state)?;
+        Ok((self, verdict))
     }
 }
 
@@ -138,7 +140,12 @@ impl Query for GetPreferences {
     type Answer = Preferences;
 
     fn answer(self, state: &State) -> Result<Preferences, Refusal> {
-        state.preferences(&self.subject.namespace, &self.subject.tokens)
+        state.preferences(
+            &self.subject.namespace,
+            &self.subject.tokens,
+            self.schema_version,
+            self.min_revision,
+        )
     }
 }
 
@@ -197,7 +204,7 @@ impl Query for ImportProgress {
 
     fn answer(self, state: &State) -> Result<u64, Refusal> {
         known(state, &self.namespace)?;
-        Ok(state.import_next_row(&self.namespace, self.import_id))
+        Ok(state.import_next_row(&self.namespace, &self.import_id))
     }
 }
 

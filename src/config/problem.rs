@@ -1,6 +1,6 @@
 //! What is wrong with a configuration: the place, what was read there, and what would do.
 
-use std::fmt;
+use std::{fmt, path::Path};
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +30,15 @@ pub struct ConfigError {
 impl ConfigError {
     /// The exit status for a bad configuration: `EX_USAGE` of `sysexits.h`.
     pub const EXIT_STATUS: u8 = 64;
+
+    /// A key that a node once made is gone.
+    pub(crate) fn lost_key(path: &Path) -> Self {
+        Self::one(
+            format!("key file {}", path.display()),
+            "it is gone, but the data that needs it is there",
+            "put the key back, or name where it lies now; another one would not fit the data",
+        )
+    }
 
     /// An error of one problem.
     pub(super) fn one(

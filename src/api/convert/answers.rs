@@ -4,8 +4,8 @@ use prost_types::Timestamp;
 
 use crate::{
     domain::{
-        Change, Decision, Event, EventId, EventKind, Millis, Preferences, Purpose, PurposeName, Reason, Signal,
-        Standing, SubjectToken,
+        Change, Decision, Event, EventId, EventKind, Millis, Preferences, Purpose, PurposeName,
+        Reason, Signal, Standing,
     },
     proto::v1,
 };

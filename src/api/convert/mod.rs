@@ -10,8 +10,9 @@ use super::{Api, input::Input};
 use crate::{
     authority::Subject,
     domain::{
-        Evidence, IdentifierType, Namespace, PurposeName, Refusal, RequestId, SEALING_RANDOM_BYTES, SealedEvidence,
-        Signal, SubjectToken, Token, check_purposes, check_tokens, normalise, value_sha256,
+        Evidence, IdentifierType, Namespace, PurposeName, Refusal, RequestId, SEALING_RANDOM_BYTES,
+        SealedEvidence, Signal, SubjectToken, Token, check_purposes, check_tokens, normalise,
+        value_sha256,
     },
     limits,
     proto::v1::{self, identifier::Form},
@@ -60,7 +61,11 @@ pub(super) fn service(name: &str) -> Result<(), Input> {
         && name
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
-    if fits { Ok(()) } else { Err(Input::ServiceInvalid) }
+    if fits {
+        Ok(())
+    } else {
+        Err(Input::ServiceInvalid)
+    }
 }
 
 /// The namespaces and purposes of a filter, each once.
@@ -79,7 +84,10 @@ pub(super) fn filters(
         .iter()
         .map(|name| PurposeName::parse(name))
         .collect::<Result<_, _>>()?;
-    Ok((namespaces.into_iter().collect(), purposes.into_iter().collect()))
+    Ok((
+        namespaces.into_iter().collect(),
+        purposes.into_iter().collect(),
+    ))
 }
 
 impl Api {
@@ -93,7 +101,11 @@ impl Api {
     }
 
     /// A subject in its namespace.
-    pub(super) fn subject(&self, name: &str, identifiers: Vec<v1::Identifier>) -> Result<Subject, Refusal> {
+    pub(super) fn subject(
+        &self,
+        name: &str,
+        identifiers: Vec<v1::Identifier>,
+    ) -> Result<Subject, Refusal> {
         let namespace = namespace(name)?;
         let tokens = self.tokens(&namespace, identifiers)?;
         Ok(Subject { namespace, tokens })
@@ -116,7 +128,11 @@ impl Api {
         Ok(tokens)
     }
 
-    fn token(&self, namespace: &Namespace, identifier: v1::Identifier) -> Result<SubjectToken, Refusal> {
+    fn token(
+        &self,
+        namespace: &Namespace,
+        identifier: v1::Identifier,
+    ) -> Result<SubjectToken, Refusal> {
         let identifier_type = IdentifierType::parse(&identifier.r#type)?;
         let key = &self.parts().token_key;
         let token = match identifier.form {

@@ -5,6 +5,8 @@ mod failure;
 mod tests;
 mod transport;
 
+use std::collections::HashMap;
+
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
@@ -101,20 +103,26 @@ impl Row {
         }
         match refusal.kind() {
             RefusalKind::Invalid => Self::not_applied(Code::InvalidArgument, reason, CORRECT),
-            RefusalKind::NotFound => {
-                Self::not_applied(Code::NotFound, reason, "correct the name, or register it first")
-            }
-            RefusalKind::AlreadyExists => {
-                Self::not_applied(Code::AlreadyExists, reason, "make a fresh request_id for another request")
-            }
+            RefusalKind::NotFound => Self::not_applied(
+                Code::NotFound,
+                reason,
+                "correct the name, or register it first",
+            ),
+            RefusalKind::AlreadyExists => Self::not_applied(
+                Code::AlreadyExists,
+                reason,
+                "make a fresh request_id for another request",
+            ),
             RefusalKind::Precondition => Self::not_applied(
                 Code::FailedPrecondition,
                 reason,
                 "do what the message says; as things stand, the request will be refused again",
             ),
-            RefusalKind::OutOfRange => {
-                Self::not_applied(Code::OutOfRange, reason, "go on from earliest_revision, or begin with a snapshot")
-            }
+            RefusalKind::OutOfRange => Self::not_applied(
+                Code::OutOfRange,
+                reason,
+                "go on from earliest_revision, or begin with a snapshot",
+            ),
         }
     }
 
@@ -124,23 +132,32 @@ impl Row {
 
     fn unavailable(why: Unavailable) -> Self {
         let what_to_do = match why {
-            Unavailable::NoQuorum => "retry at another node; if all say so, bring back a majority of the voters",
+            Unavailable::NoQuorum => {
+                "retry at another node; if all say so, bring back a majority of the voters"
+            }
             Unavailable::Starting | Unavailable::Draining | Unavailable::LeaderLost => RETRY,
             Unavailable::WaitingForCluster => {
                 "call another node, or form a cluster with `refrain cluster init` or `refrain cluster add`"
             }
-            Unavailable::TokenKeyMismatch => "call another node; start this one with the cluster's token key",
+            Unavailable::TokenKeyMismatch => {
+                "call another node; start this one with the cluster's token key"
+            }
             Unavailable::DiskNearlyFull => "call another node; free space on this one's disk",
             Unavailable::Removed => "call another node; this one no longer belongs to the cluster",
             Unavailable::Deadline => "retry with the same request_id and a longer deadline",
-            Unavailable::Overloaded => "retry with the same request_id after a pause, or at another node",
+            Unavailable::Overloaded => {
+                "retry with the same request_id after a pause, or at another node"
+            }
         };
         Self::not_applied(unavailable_code(why), why.reason(), what_to_do)
     }
 
     fn feed(end: &FeedEnd) -> Self {
         match end {
-            FeedEnd::Compacted { .. } => Self::refused(&Refusal::RevisionCompacted { asked: 0, earliest: 0 }),
+            FeedEnd::Compacted { .. } => Self::refused(&Refusal::RevisionCompacted {
+                asked: 0,
+                earliest: 0,
+            }),
             FeedEnd::Stopping => Self::not_applied(
                 Code::Unavailable,
                 Unavailable::Draining.reason(),
@@ -167,7 +184,9 @@ impl Row {
             }
             AdminError::NodeUnknown { .. } => (Code::NotFound, "NODE_UNKNOWN", CORRECT),
             AdminError::NodeAmbiguous { .. } => (Code::InvalidArgument, "NODE_AMBIGUOUS", CORRECT),
-            AdminError::AddressInvalid { .. } => (Code::InvalidArgument, "ADDRESS_INVALID", CORRECT),
+            AdminError::AddressInvalid { .. } => {
+                (Code::InvalidArgument, "ADDRESS_INVALID", CORRECT)
+            }
             AdminError::Unreachable { .. } => (
                 Code::Unavailable,
                 "NODE_UNREACHABLE",
@@ -183,16 +202,24 @@ impl Row {
                 "TOKEN_KEY_MISMATCH",
                 "start the node with the cluster's token key",
             ),
-            AdminError::FeatureLevelTooLow { .. } => {
-                (Code::FailedPrecondition, "FEATURE_LEVEL_TOO_LOW", "upgrade the node's program first")
-            }
+            AdminError::FeatureLevelTooLow { .. } => (
+                Code::FailedPrecondition,
+                "FEATURE_LEVEL_TOO_LOW",
+                "upgrade the node's program first",
+            ),
             AdminError::JournalAtRisk => (
                 Code::FailedPrecondition,
                 "JOURNAL_AT_RISK",
                 "wait until more members hold the whole journal, or force it and lose history",
             ),
-            AdminError::LastVoter => (Code::FailedPrecondition, "LAST_VOTER", "add another voter first"),
-            AdminError::NotAVoter { .. } => (Code::FailedPrecondition, "NOT_A_VOTER", "name a voter"),
+            AdminError::LastVoter => (
+                Code::FailedPrecondition,
+                "LAST_VOTER",
+                "add another voter first",
+            ),
+            AdminError::NotAVoter { .. } => {
+                (Code::FailedPrecondition, "NOT_A_VOTER", "name a voter")
+            }
             AdminError::ChangeInProgress => (
                 Code::Aborted,
                 "CHANGE_IN_PROGRESS",
@@ -204,19 +231,27 @@ impl Row {
 
     fn transport(transport: &Transport) -> Self {
         match transport {
-            Transport::MessageInvalid { .. } => Self::not_applied(Code::InvalidArgument, "MESSAGE_INVALID", CORRECT),
-            Transport::MessageTooLarge => {
-                Self::not_applied(Code::InvalidArgument, "MESSAGE_TOO_LARGE", "send less in one message")
+            Transport::MessageInvalid { .. } => {
+                Self::not_applied(Code::InvalidArgument, "MESSAGE_INVALID", CORRECT)
             }
-            Transport::MessageMissing => Self::not_applied(Code::InvalidArgument, "MESSAGE_MISSING", CORRECT),
+            Transport::MessageTooLarge => Self::not_applied(
+                Code::InvalidArgument,
+                "MESSAGE_TOO_LARGE",
+                "send less in one message",
+            ),
+            Transport::MessageMissing => {
+                Self::not_applied(Code::InvalidArgument, "MESSAGE_MISSING", CORRECT)
+            }
             Transport::MethodUnknown => Self::not_applied(
                 Code::Unimplemented,
                 "METHOD_UNKNOWN",
                 "correct the method's name, or upgrade the node",
             ),
-            Transport::EncodingUnknown => {
-                Self::not_applied(Code::Unimplemented, "ENCODING_UNKNOWN", "send messages uncompressed")
-            }
+            Transport::EncodingUnknown => Self::not_applied(
+                Code::Unimplemented,
+                "ENCODING_UNKNOWN",
+                "send messages uncompressed",
+            ),
             Transport::Broken => Self::unknown(Code::Unavailable, RETRY),
         }
     }
@@ -244,11 +279,15 @@ impl From<Failure> for Status {
             Outcome::NotApplied => "not_applied",
             Outcome::Unknown => "unknown",
         };
-        let mut metadata = vec![
+        let mut metadata = HashMap::from([
             ("outcome".to_owned(), outcome.to_owned()),
             ("what_to_do".to_owned(), row.what_to_do.to_owned()),
-        ];
-        metadata.extend(failure.details().map(|(key, value)| (key.to_owned(), value)));
+        ]);
+        metadata.extend(
+            failure
+                .details()
+                .map(|(key, value)| (key.to_owned(), value)),
+        );
         let details = ErrorDetails::with_error_info(row.reason, DOMAIN, metadata);
         Status::with_error_details(row.code, failure.to_string(), details)
     }

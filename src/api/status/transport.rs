@@ -37,8 +37,12 @@ impl Transport {
             Code::Internal if message.starts_with("failed to decode") => Self::MessageInvalid {
                 why: place(message),
             },
-            Code::Internal if message.starts_with("Missing request message") => Self::MessageMissing,
-            Code::Internal if message.contains("protocol error") || message.contains("compression flag") => {
+            Code::Internal if message.starts_with("Missing request message") => {
+                Self::MessageMissing
+            }
+            Code::Internal
+                if message.contains("protocol error") || message.contains("compression flag") =>
+            {
                 Self::MessageInvalid {
                     why: "its frame is malformed".to_owned(),
                 }

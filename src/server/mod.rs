@@ -1,0 +1,215 @@
+//! Puts a node together from its parts, runs it, and stops it with grace.
+
+mod keys;
+mod logging;
+mod ready;
+mod run;
+
+use std::{net::SocketAddr, sync::Arc};
+
+use anyhow::Context as _;
+use tokio::{task::JoinHandle, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+pub use self::{logging::install as install_logging, run::run};
+
+use self::keys::Keys;
+use crate::{
+    api::{Edge, Parts},
+    authority::Authority,
+    clock::{Clock, Entropy},
+    config::Config,
+    consensus::{self, Consensus},
+    feed::Feed,
+    net::{Connector, Listener},
+    storage::{
+        files::Files,
+        journal::{Journal, JournalEdge},
+    },
+};
+
+/// What a node does not reach for by itself.
+pub struct Injected {
+    /// Where clients come in.
+    pub client_listener: Listener,
+    /// Where the other nodes come in.
+    pub peer_listener: Listener,
+    /// How the other nodes are reached.
+    pub connector: Connector,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// The data folder.
+    pub files: Arc<dyn Files>,
+}
+
+/// A node that runs. Dropping it stops it without grace.
+pub struct Running {
+    /// Where it listens for clients; the port is the real one.
+    pub client_address: SocketAddr,
+    /// Where it listens for the other nodes.
+    pub peer_address: SocketAddr,
+    /// Its id.
+    pub node_id: u64,
+    drain: CancellationToken,
+    node: JoinHandle<anyhow::Result<()>>,
+}
+
+impl Running {
+    /// Begins a graceful stop: not ready first, then the leadership goes to another node, then what is in flight is
+    /// answered. [`Running::wait`] tells when it is done.
+    pub fn shutdown(&self) {
+        self.drain.cancel();
+    }
+
+    /// Waits until the node has stopped.
+    ///
+    /// # Errors
+    /// Why it stopped, where it had to: above all a disk that failed.
+    pub async fn wait(mut self) -> anyhow::Result<()> {
+        match (&mut self.node).await {
+            Ok(ended) => ended,
+            Err(error) => Err(error).context("the node came to a sudden end"),
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.node.abort();
+    }
+}
+
+/// Starts a node. When this returns, it listens; whether it serves, its health tells.
+///
+/// # Errors
+/// A key that cannot be had (a [`ConfigError`](crate::config::ConfigError)), or a data folder that cannot be used.
+pub async fn start(config: Config, injected: Injected) -> anyhow::Result<Running> {
+    let Keys {
+        token_key,
+        sealing_key,
+        decision_key,
+    } = Keys::get(&config, &*injected.entropy)?;
+    let (client_address, peer_address) = (
+        injected.client_listener.address,
+        injected.peer_listener.address,
+    );
+    let told =
+        |said: &Option<String>, real: SocketAddr| said.clone().unwrap_or_else(|| real.to_string());
+    let journal = Arc::new(Journal::open(injected.files, &JournalEdge::default())?);
+    let consensus = Consensus::start(consensus::Settings {
+        journal,
+        clock: Arc::clone(&injected.clock),
+        entropy: Arc::clone(&injected.entropy),
+        key_fingerprint: token_key.fingerprint(),
+        join: config.join,
+        client_address: told(&config.advertise, client_address),
+        peer_address: told(&config.peer_advertise, peer_address),
+    });
+    let drain = CancellationToken::new();
+    let parts = Parts {
+        authority: Authority::new(consensus.clone()),
+        feed: Feed::new(consensus.journal(), consensus.committed(), drain.clone()),
+        token_key,
+        sealing_key,
+        decision_key,
+        clock: injected.clock,
+        entropy: injected.entropy,
+        deadlines: config.deadlines,
+        insecure: config.insecure,
+        drain: drain.clone(),
+    };
+    let edge = Edge::new(parts, config.max_calls, config.reflection)?;
+    let node_id = consensus.node_id();
+    let node = Node {
+        consensus,
+        edge,
+        listener: injected.client_listener,
+        drain: drain.clone(),
+        drain_timeout: config.drain_timeout,
+    };
+    Ok(Running {
+        client_address,
+        peer_address,
+        node_id,
+        drain,
+        node: tokio::spawn(node.run()),
+    })
+}
+
+/// What runs.
+struct Node {
+    consensus: Consensus,
+    edge: Edge,
+    listener: Listener,
+    drain: CancellationToken,
+    drain_timeout: std::time::Duration,
+}
+
+impl Node {
+    async fn run(self) -> anyhow::Result<()> {
+        let stop_serving = CancellationToken::new();
+        let serve = self
+            .edge
+            .serve(self.listener, stop_serving.clone().cancelled_owned());
+        tokio::pin!(serve);
+        let mut fatal = self.consensus.fatal();
+        tokio::select! {
+            served = &mut serve => {
+                served.context("the listener for clients ended")?;
+                anyhow::bail!("the listener for clients ended");
+            }
+            failed = fatal.wait_for(Option::is_some) => return Err(died(failed)),
+            // From here on the health says `draining`, and what is long-lived ends.
+            () = self.drain.cancelled() => {}
+        }
+
+        tracing::info!(timeout_ms = self.drain_timeout.as_millis(), "draining");
+        let until = Instant::now() + self.drain_timeout;
+        let finish = async {
+            // Half of the time at most: what is in flight needs some too. A cluster of one has nobody to hand over to.
+            let half = Instant::now() + self.drain_timeout / 2;
+            match self.consensus.transfer_leader(None, half).await {
+                Ok(leader) => tracing::info!(
+                    leader = format!("{leader:016x}"),
+                    "handed the leadership over"
+                ),
+                Err(error) => tracing::info!(%error, "kept the leadership"),
+            }
+            stop_serving.cancel();
+        };
+        // The node goes on serving while the leadership moves.
+        let drained = tokio::time::timeout_at(until, async {
+            let ((), served) = tokio::join!(finish, &mut serve);
+            served
+        });
+        let drained = tokio::select! {
+            drained = drained => drained,
+            failed = fatal.wait_for(Option::is_some) => return Err(died(failed)),
+        };
+        match drained {
+            Ok(served) => served.context("the listener for clients ended")?,
+            Err(_) => tracing::warn!(
+                "stopped with calls in flight: they took longer than drain_timeout_ms"
+            ),
+        }
+        self.consensus.shutdown().await;
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
+
+/// The error of a node that must not go on.
+fn died(
+    failed: Result<
+        tokio::sync::watch::Ref<'_, Option<String>>,
+        tokio::sync::watch::error::RecvError,
+    >,
+) -> anyhow::Error {
+    let why = match failed {
+        Ok(why) => why.clone().unwrap_or_default(),
+        Err(_) => "the replicated log ended".to_owned(),
+    };
+    anyhow::anyhow!("this node cannot go on: {why}")
+}
