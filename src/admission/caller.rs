@@ -76,7 +76,9 @@ pub struct Caller {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unauthenticated {
     /// The call comes from elsewhere, and the node was not told to trust its network.
-    #[error("the call comes from another machine, and this node only takes calls over loopback: start it with --insecure if its network is trusted")]
+    #[error(
+        "the call comes from another machine, and this node only takes calls over loopback: start it with --insecure if its network is trusted"
+    )]
     Elsewhere,
     /// The principal's name cannot be taken.
     #[error("{0}")]
@@ -115,7 +117,10 @@ mod tests {
             assert_eq!(caller.principal.as_str(), "local");
         }
         let elsewhere = "192.0.2.1:9".parse().ok();
-        assert_eq!(authenticate(elsewhere, false).err(), Some(Unauthenticated::Elsewhere));
+        assert_eq!(
+            authenticate(elsewhere, false).err(),
+            Some(Unauthenticated::Elsewhere)
+        );
         let caller = authenticate(elsewhere, true).expect("insecure");
         assert_eq!(caller.principal.as_str(), "anonymous");
         assert!(authenticate(None, false).is_err());

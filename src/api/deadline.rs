@@ -27,7 +27,7 @@ impl Deadline {
             .get("grpc-timeout")
             .and_then(|value| parse(value.to_str().ok()?))
             .map(|asked| asked.min(bounds.max));
-        let own = asked.map(|asked| asked - MARGIN.min(asked / 10));
+        let own = asked.map(|asked| asked.saturating_sub(MARGIN.min(asked / 10)));
         Self {
             asked: own.map(|own| Instant::now() + own),
             step: bounds.default,

@@ -73,9 +73,10 @@ pub(super) async fn report(mut readiness: Readiness, reporter: HealthReporter) {
     loop {
         readiness.consensus.mark_unchanged();
         let Health { ready, reason } = readiness.now();
-        let status = match ready {
-            true => ServingStatus::Serving,
-            false => ServingStatus::NotServing,
+        let status = if ready {
+            ServingStatus::Serving
+        } else {
+            ServingStatus::NotServing
         };
         for name in READY {
             reporter.set_service_status(name, status).await;
@@ -112,9 +113,10 @@ pub(super) fn probes(readiness: Readiness) -> Router {
 
 async fn readyz(State(readiness): State<Readiness>) -> impl IntoResponse {
     let Health { ready, reason } = readiness.now();
-    let code = match ready {
-        true => StatusCode::OK,
-        false => StatusCode::SERVICE_UNAVAILABLE,
+    let code = if ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
     };
     answer(code, ready, &reason)
 }

@@ -37,27 +37,12 @@ pub(super) async fn take_in(
         Some(Part::Rows(_)) | None => return Err(Input::ImportHeaderRequired.into()),
     };
     let mut import = Import::begin(api, call, &header)?;
-    loop {
-        let message = if import.rows.is_empty() {
-            next(call, &mut messages).await?
-        } else {
-            // `next` loses nothing when it is dropped: a message is taken in whole or not at all.
-            match tokio::time::timeout(LINGER, next(call, &mut messages)).await {
-                Ok(message) => message?,
-                Err(_) => {
-                    import.flush().await?;
-                    continue;
-                }
-            }
-        };
-        match message {
-            None => break,
-            Some(Part::Header(_)) => return Err(Input::ImportHeaderRepeated.into()),
-            Some(Part::Rows(rows)) => import.add(rows).await?,
-        }
+    match import.run(&mut messages).await {
+        Ok(()) => Ok(import.report),
+        // Rows that were taken stay taken, whatever became of the rest.
+        Err(failure) if import.report.rows > 0 => Err(Failure::Partly(Box::new(failure))),
+        Err(failure) => Err(failure),
     }
-    import.flush().await?;
-    import.finish().await
 }
 
 /// The next message of the stream.
@@ -83,7 +68,7 @@ async fn next(
 struct Import<'a> {
     api: &'a Api,
     call: &'a Call,
-    import_id: RequestId,
+    id: RequestId,
     namespace: Namespace,
     schema_version: u32,
     /// The number of the first row that waits.
@@ -100,7 +85,7 @@ impl<'a> Import<'a> {
         Ok(Self {
             api,
             call,
-            import_id: RequestId::parse(&header.import_id)?,
+            id: RequestId::parse(&header.import_id)?,
             namespace: convert::namespace(&header.namespace)?,
             schema_version: header.schema_version,
             first_row: 0,
@@ -108,6 +93,29 @@ impl<'a> Import<'a> {
             refused: Vec::new(),
             report: ImportOptOutsResponse::default(),
         })
+    }
+
+    /// Takes in all that follows the header.
+    async fn run(&mut self, messages: &mut Streaming<ImportOptOutsRequest>) -> Result<(), Failure> {
+        loop {
+            let message = if self.rows.is_empty() {
+                next(self.call, messages).await?
+            } else {
+                // `next` loses nothing when it is dropped: a message is taken in whole or not at all.
+                let Ok(message) = tokio::time::timeout(LINGER, next(self.call, messages)).await
+                else {
+                    self.flush().await?;
+                    continue;
+                };
+                message?
+            };
+            match message {
+                None => break,
+                Some(Part::Header(_)) => return Err(Input::ImportHeaderRepeated.into()),
+                Some(Part::Rows(rows)) => self.add(rows).await?,
+            }
+        }
+        self.flush().await
     }
 
     /// Takes in one message of rows. A bad row is noted and keeps its number; the others go on.
@@ -150,7 +158,7 @@ impl<'a> Import<'a> {
         let first_row = self.first_row;
         self.first_row += rows.len() as u64;
         let chunk = ImportChunk {
-            import_id: self.import_id,
+            import_id: self.id,
             namespace: self.namespace.clone(),
             schema_version: self.schema_version,
             first_row,
@@ -213,9 +221,5 @@ impl<'a> Import<'a> {
                     }),
             );
         Ok(())
-    }
-
-    async fn finish(self) -> Result<ImportOptOutsResponse, Failure> {
-        Ok(self.report)
     }
 }

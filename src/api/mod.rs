@@ -5,6 +5,7 @@ mod convert;
 mod deadline;
 mod decision;
 pub mod decision_id;
+mod evidence;
 mod health;
 mod import;
 mod input;
@@ -28,12 +29,12 @@ use crate::{
     authority::Authority,
     clock::{Clock, Entropy},
     config::Deadlines,
-    domain::{RequestId, SealingKey, TokenKey},
+    domain::{RequestId, TokenKey},
     feed::Feed,
     net::Remote,
 };
 
-pub use self::routes::Edge;
+pub use self::{evidence::EvidenceSealer, routes::Edge};
 
 /// Bytes of one message that is taken, at most; more: `MESSAGE_TOO_LARGE`.
 pub const MESSAGE_BYTES: usize = 4 << 20;
@@ -50,7 +51,7 @@ pub struct Parts {
     /// Makes tokens of identifiers.
     pub token_key: TokenKey,
     /// Seals evidence.
-    pub sealing_key: SealingKey,
+    pub sealer: EvidenceSealer,
     /// Authenticates decision ids.
     pub decision_key: DecisionKey,
     /// The time.

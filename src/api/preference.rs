@@ -54,7 +54,7 @@ impl PreferenceService for Preferences {
             .authority()
             .write(admitted, call.deadline.step())
             .await?;
-        let done = Done::of(outcome)?;
+        let done = Done::of(&outcome)?;
         Ok(Response::new(SetOptOutResponse {
             event_id: done.event_id.to_string(),
             revision: done.revision,
@@ -89,7 +89,7 @@ impl PreferenceService for Preferences {
             .authority()
             .write(admitted, call.deadline.step())
             .await?;
-        let done = Done::of(outcome)?;
+        let done = Done::of(&outcome)?;
         Ok(Response::new(SetOptInResponse {
             event_id: done.event_id.to_string(),
             revision: done.revision,
@@ -213,8 +213,8 @@ struct Done {
 }
 
 impl Done {
-    fn of(outcome: Outcome) -> Result<Self, Failure> {
-        match outcome {
+    fn of(outcome: &Outcome) -> Result<Self, Failure> {
+        match *outcome {
             Outcome::Preference {
                 event_id,
                 revision,

@@ -99,13 +99,13 @@ impl Edge {
                 .add_service(descriptors().build_v1()?)
                 .add_service(descriptors().build_v1alpha()?);
         }
-        let router = routes
+        let served = routes
             .routes()
             .into_axum_router()
             .merge(health::probes(readiness.clone()))
             .fallback(unknown);
         Ok(Self {
-            routes: Routes::from(router),
+            routes: Routes::from(served),
             shield: ShieldLayer::new(max_calls),
             health: Box::pin(health::report(readiness, reporter)),
         })

@@ -42,9 +42,10 @@ impl WatchService for Watches {
         if request.snapshot && request.from_revision != 0 {
             return Err(Input::SnapshotFromRevision.into());
         }
-        let permit = match request.snapshot {
-            true => Some(api.snapshot_permit()?),
-            false => None,
+        let permit = if request.snapshot {
+            Some(api.snapshot_permit()?)
+        } else {
+            None
         };
         let start = StartWatch {
             from_revision: request.from_revision,
@@ -97,7 +98,9 @@ impl Api {
 
     fn watched(&self, item: Item) -> WatchResponse {
         let item = match item {
-            Item::Standing(standing) => watch_response::Item::Standing(answers::standing(standing)),
+            Item::Standing(standing) => {
+                watch_response::Item::Standing(answers::standing(&standing))
+            }
             Item::Synced(revision) => watch_response::Item::Synced(Synced { revision }),
             Item::Event(event) => watch_response::Item::Event(answers::event(*event)),
             Item::Heartbeat(revision) => watch_response::Item::Heartbeat(Heartbeat {

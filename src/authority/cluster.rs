@@ -70,8 +70,17 @@ impl Authority {
 
     /// Adds a node and tells how far it is. The stream's end is either [`AddStage::Done`](super::AddStage::Done) or an
     /// error; dropping it does not undo what was done.
-    pub fn add(&self, admitted: Admitted<Add>) -> impl Stream<Item = Result<AddProgress, AdminError>> + Send + use<> {
-        let (_, Add { peer_address, learner }) = admitted.into_parts();
+    pub fn add(
+        &self,
+        admitted: Admitted<Add>,
+    ) -> impl Stream<Item = Result<AddProgress, AdminError>> + Send + use<> {
+        let (
+            _,
+            Add {
+                peer_address,
+                learner,
+            },
+        ) = admitted.into_parts();
         let progress: BoxStream<'static, _> = self.consensus.add(peer_address, learner);
         progress
     }
@@ -80,7 +89,11 @@ impl Authority {
     ///
     /// # Errors
     /// [`AdminError`].
-    pub async fn remove(&self, admitted: Admitted<Remove>, deadline: Instant) -> Result<u64, AdminError> {
+    pub async fn remove(
+        &self,
+        admitted: Admitted<Remove>,
+        deadline: Instant,
+    ) -> Result<u64, AdminError> {
         let (_, Remove { node, force }) = admitted.into_parts();
         let node = self.member(&node)?;
         self.consensus.remove(node, force, deadline).await?;
@@ -88,7 +101,11 @@ impl Authority {
     }
 
     /// What each member says of itself, as far as it answers before the deadline.
-    pub async fn describe(&self, _admitted: Admitted<DescribeCluster>, deadline: Instant) -> ClusterStatus {
+    pub async fn describe(
+        &self,
+        _admitted: Admitted<DescribeCluster>,
+        deadline: Instant,
+    ) -> ClusterStatus {
         self.consensus.status(deadline).await
     }
 
@@ -102,7 +119,11 @@ impl Authority {
         deadline: Instant,
     ) -> Result<u64, AdminError> {
         let (_, TransferLeader { node }) = admitted.into_parts();
-        let to = if node.is_empty() { None } else { Some(self.member(&node)?) };
+        let to = if node.is_empty() {
+            None
+        } else {
+            Some(self.member(&node)?)
+        };
         self.consensus.transfer_leader(to, deadline).await
     }
 
@@ -110,11 +131,10 @@ impl Authority {
     fn member(&self, prefix: &str) -> Result<u64, AdminError> {
         let wanted = prefix.trim().to_ascii_lowercase();
         let id = || prefix.chars().take(32).collect();
-        let mut fitting = self
-            .consensus
-            .members()
-            .into_iter()
-            .filter(|member| !wanted.is_empty() && format!("{member:016x}").starts_with(&wanted));
+        let mut fitting =
+            self.consensus.members().into_iter().filter(|member| {
+                !wanted.is_empty() && format!("{member:016x}").starts_with(&wanted)
+            });
         match (fitting.next(), fitting.next()) {
             (Some(member), None) => Ok(member),
             (Some(_), Some(_)) => Err(AdminError::NodeAmbiguous { id: id() }),

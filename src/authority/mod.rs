@@ -14,12 +14,13 @@ use crate::{
 pub use self::{
     cluster::{Add, DescribeCluster, Init, Remove, TransferLeader},
     query::{
-        Check, Checks, Decided, GetPreferences, Heads, ImportProgress, ListNamespaces, ListPurposes, Namespaces,
-        Purposes, Query, StartWatch, Started, Subject,
+        Check, Checks, Decided, GetPreferences, Heads, ImportProgress, ListNamespaces,
+        ListPurposes, Namespaces, Purposes, Query, StartWatch, Started, Subject,
     },
 };
 pub use crate::consensus::{
-    AddProgress, AddStage, AdminError, ClusterStatus, Health, Member, Report, Role, Unavailable, WriteError,
+    AddProgress, AddStage, AdminError, ClusterStatus, Health, Member, Report, Role, Unavailable,
+    WriteError,
 };
 
 /// Why a read has no answer. Nothing was done.
@@ -54,7 +55,11 @@ impl Authority {
         admitted: Admitted<Body>,
         deadline: Instant,
     ) -> Result<Outcome, WriteError> {
-        if self.consensus.with_state(|state| admitted.gate(state)).is_err() {
+        if self
+            .consensus
+            .with_state(|state| admitted.gate(state))
+            .is_err()
+        {
             // This node may merely lag behind: only an up-to-date state may refuse.
             self.consensus
                 .read(deadline)

@@ -3,7 +3,8 @@
 use crate::{
     admission::{Admissible, Permission},
     domain::{
-        Namespace, Preferences, Purpose, PurposeName, Refusal, RequestId, Revision, State, SubjectToken, Token, Verdict,
+        Namespace, Preferences, Purpose, PurposeName, Refusal, RequestId, Revision, State,
+        SubjectToken, Token, Verdict,
     },
 };
 
@@ -177,7 +178,12 @@ impl Query for Heads {
         known(state, &namespace)?;
         let heads = tokens
             .iter()
-            .map(|subject| (subject.token, state.last_revision(&namespace, &subject.token)))
+            .map(|subject| {
+                (
+                    subject.token,
+                    state.last_revision(&namespace, &subject.token),
+                )
+            })
             .collect();
         Ok((heads, state.revision()))
     }

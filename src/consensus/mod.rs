@@ -10,7 +10,10 @@ use tokio::{sync::watch, time::Instant};
 
 use crate::{
     clock::{Clock, Entropy},
-    domain::{Body, Create, EventId, KeyFingerprint, Outcome, Principal, Proposal, Refusal, Revision, State},
+    domain::{
+        Body, Create, EventId, KeyFingerprint, Outcome, Principal, Proposal, Refusal, Revision,
+        State,
+    },
     storage::journal::Journal,
 };
 
@@ -107,7 +110,11 @@ impl Consensus {
         if self.with_state(|state| state.cluster_id().is_none()) {
             return Err(Unavailable::WaitingForCluster);
         }
-        if self.0.health.borrow().ready { Ok(()) } else { Err(Unavailable::Draining) }
+        if self.0.health.borrow().ready {
+            Ok(())
+        } else {
+            Err(Unavailable::Draining)
+        }
     }
 
     /// Makes a change.
@@ -115,8 +122,13 @@ impl Consensus {
     /// # Errors
     /// [`WriteError`].
     #[allow(clippy::unused_async)]
-    pub async fn write(&self, proposal: Proposal, deadline: Instant) -> Result<Outcome, WriteError> {
-        self.available().map_err(|why| WriteError::NotApplied { why })?;
+    pub async fn write(
+        &self,
+        proposal: Proposal,
+        deadline: Instant,
+    ) -> Result<Outcome, WriteError> {
+        self.available()
+            .map_err(|why| WriteError::NotApplied { why })?;
         if Instant::now() >= deadline {
             let why = Unavailable::Deadline;
             return Err(WriteError::NotApplied { why });
@@ -185,14 +197,20 @@ impl Consensus {
     }
 
     /// Adds a node.
-    pub fn add(&self, peer_address: String, _learner: bool) -> BoxStream<'static, Result<AddProgress, AdminError>> {
+    pub fn add(
+        &self,
+        peer_address: String,
+        _learner: bool,
+    ) -> BoxStream<'static, Result<AddProgress, AdminError>> {
         let error = if peer_address.contains(':') {
             AdminError::Unreachable {
                 address: peer_address,
                 why: "nobody listens".to_owned(),
             }
         } else {
-            AdminError::AddressInvalid { address: peer_address }
+            AdminError::AddressInvalid {
+                address: peer_address,
+            }
         };
         stream::iter([Err(error)]).boxed()
     }
@@ -202,7 +220,12 @@ impl Consensus {
     /// # Errors
     /// [`AdminError`].
     #[allow(clippy::unused_async)]
-    pub async fn remove(&self, _node: u64, _force: bool, _deadline: Instant) -> Result<(), AdminError> {
+    pub async fn remove(
+        &self,
+        _node: u64,
+        _force: bool,
+        _deadline: Instant,
+    ) -> Result<(), AdminError> {
         Err(AdminError::LastVoter)
     }
 
@@ -211,7 +234,11 @@ impl Consensus {
     /// # Errors
     /// [`AdminError`].
     #[allow(clippy::unused_async)]
-    pub async fn transfer_leader(&self, _to: Option<u64>, _deadline: Instant) -> Result<u64, AdminError> {
+    pub async fn transfer_leader(
+        &self,
+        _to: Option<u64>,
+        _deadline: Instant,
+    ) -> Result<u64, AdminError> {
         self.available()?;
         Ok(self.0.node_id)
     }
@@ -219,8 +246,14 @@ impl Consensus {
     /// What the members say.
     #[allow(clippy::unused_async)]
     pub async fn status(&self, _deadline: Instant) -> ClusterStatus {
-        let (cluster_id, revision, hash, feature_level) =
-            self.with_state(|state| (state.cluster_id(), state.revision(), state.hash(), state.feature_level()));
+        let (cluster_id, revision, hash, feature_level) = self.with_state(|state| {
+            (
+                state.cluster_id(),
+                state.revision(),
+                state.hash(),
+                state.feature_level(),
+            )
+        });
         let formed = cluster_id.is_some();
         ClusterStatus {
             cluster_id,

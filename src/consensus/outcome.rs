@@ -108,13 +108,17 @@ pub enum AdminError {
         id: String,
     },
     /// An address is not of the form `host:port`.
-    #[error("the address `{address}` is not of the form `host:port`: give where the node listens for peers")]
+    #[error(
+        "the address `{address}` is not of the form `host:port`: give where the node listens for peers"
+    )]
     AddressInvalid {
         /// What was given.
         address: String,
     },
     /// The node at an address does not answer.
-    #[error("the node at {address} does not answer ({why}): is it running, and is that its peer address?")]
+    #[error(
+        "the node at {address} does not answer ({why}): is it running, and is that its peer address?"
+    )]
     Unreachable {
         /// Where it was looked for.
         address: String,
@@ -122,19 +126,25 @@ pub enum AdminError {
         why: String,
     },
     /// The node at an address belongs to another cluster.
-    #[error("the node at {address} belongs to another cluster: give it an empty data folder, and start it with --join")]
+    #[error(
+        "the node at {address} belongs to another cluster: give it an empty data folder, and start it with --join"
+    )]
     OtherCluster {
         /// Where it listens.
         address: String,
     },
     /// The node at an address has another token key.
-    #[error("the node at {address} has another token key: give it the cluster's, and start it again")]
+    #[error(
+        "the node at {address} has another token key: give it the cluster's, and start it again"
+    )]
     TokenKeyDiffers {
         /// Where it listens.
         address: String,
     },
     /// The node's program does not know the feature level in force.
-    #[error("the node at {address} knows feature level {known} and the cluster is at {needed}: upgrade it first")]
+    #[error(
+        "the node at {address} knows feature level {known} and the cluster is at {needed}: upgrade it first"
+    )]
     FeatureLevelTooLow {
         /// Where it listens.
         address: String,
@@ -144,7 +154,9 @@ pub enum AdminError {
         needed: u32,
     },
     /// Fewer than a majority of those that stay would hold the whole journal.
-    #[error("fewer than a majority of the members that stay hold the whole journal: wait until they have fetched it, or use --force and lose history")]
+    #[error(
+        "fewer than a majority of the members that stay hold the whole journal: wait until they have fetched it, or use --force and lose history"
+    )]
     JournalAtRisk,
     /// The last voter cannot be taken out.
     #[error("the last voter cannot be taken out: add another first")]

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use crate::{
-    api::decision_id::DecisionKey,
+    api::{EvidenceSealer, decision_id::DecisionKey},
     clock::Entropy,
     config::{Config, ConfigError, SecretSource},
-    domain::{SealingKey, TokenKey},
+    domain::TokenKey,
 };
 
 /// The file that tells which node a data folder belongs to.
@@ -15,7 +15,7 @@ const IDENTITY: &str = "identity";
 /// The keys that come from the secrets.
 pub(super) struct Keys {
     pub(super) token_key: TokenKey,
-    pub(super) sealing_key: SealingKey,
+    pub(super) sealer: EvidenceSealer,
     pub(super) decision_key: DecisionKey,
 }
 
@@ -29,7 +29,7 @@ impl Keys {
         let sealing = config.sealing_key.resolve(entropy)?;
         Ok(Self {
             token_key: TokenKey::new(*token.expose()),
-            sealing_key: SealingKey::new(sealing.expose()),
+            sealer: EvidenceSealer::new(sealing.expose(), token.expose()),
             decision_key: DecisionKey::derive(token.expose()),
         })
     }

@@ -88,7 +88,7 @@ impl Drop for Running {
 pub async fn start(config: Config, injected: Injected) -> anyhow::Result<Running> {
     let Keys {
         token_key,
-        sealing_key,
+        sealer,
         decision_key,
     } = Keys::get(&config, &*injected.entropy)?;
     let (client_address, peer_address) = (
@@ -112,7 +112,7 @@ pub async fn start(config: Config, injected: Injected) -> anyhow::Result<Running
         authority: Authority::new(consensus.clone()),
         feed: Feed::new(consensus.journal(), consensus.committed(), drain.clone()),
         token_key,
-        sealing_key,
+        sealer,
         decision_key,
         clock: injected.clock,
         entropy: injected.entropy,
@@ -188,11 +188,10 @@ impl Node {
             drained = drained => drained,
             failed = fatal.wait_for(Option::is_some) => return Err(died(failed)),
         };
-        match drained {
-            Ok(served) => served.context("the listener for clients ended")?,
-            Err(_) => tracing::warn!(
-                "stopped with calls in flight: they took longer than drain_timeout_ms"
-            ),
+        if let Ok(served) = drained {
+            served.context("the listener for clients ended")?;
+        } else {
+            tracing::warn!("stopped with calls in flight: they took longer than drain_timeout_ms");
         }
         self.consensus.shutdown().await;
         tracing::info!("stopped");

@@ -90,7 +90,7 @@ pub(in crate::api) fn event(event: Event) -> v1::Event {
     }
 }
 
-pub(in crate::api) fn standing(standing: Standing) -> v1::Standing {
+pub(in crate::api) fn standing(standing: &Standing) -> v1::Standing {
     v1::Standing {
         namespace: standing.namespace.to_string(),
         token: standing.token.to_string(),

@@ -89,6 +89,10 @@ impl Row {
                 "TOO_MANY_SNAPSHOTS",
                 "wait until another snapshot is read, or call another node",
             ),
+            Failure::Partly(failure) => Self {
+                outcome: Outcome::Unknown,
+                ..Self::of(failure)
+            },
             Failure::Panicked => Self {
                 reason: "INTERNAL",
                 ..Self::unknown(Code::Internal, REPORT)

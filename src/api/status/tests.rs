@@ -166,6 +166,13 @@ fn failures() -> Vec<Failure> {
         ]
         .map(Failure::from),
     );
+    all.push(Failure::Partly(Box::new(
+        Refusal::ImportGap {
+            first_row: 2,
+            next_row: 1,
+        }
+        .into(),
+    )));
     all.push(Failure::TooManySnapshots);
     all.push(Failure::Panicked);
     all
