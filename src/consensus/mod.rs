@@ -179,9 +179,13 @@ impl Consensus {
         Arc::clone(&self.0.settings.journal)
     }
 
-    /// Why the node must stop, once it must.
-    pub fn fatal(&self) -> watch::Receiver<Option<String>> {
-        self.0.fatal.subscribe()
+    /// Returns, with the reason, when the node must not go on.
+    pub async fn failed(&self) -> String {
+        let mut fatal = self.0.fatal.subscribe();
+        match fatal.wait_for(Option::is_some).await {
+            Ok(why) => why.clone().unwrap_or_default(),
+            Err(_) => "stopped".to_owned(),
+        }
     }
 
     /// Creates the cluster.

@@ -1,5 +1,7 @@
 //! How a write, a read or an administrative act can fail, free of any transport.
 
+use serde::{Deserialize, Serialize};
+
 use crate::domain::Refusal;
 
 /// Why a node cannot serve right now. Nothing was done unless it is wrapped in [`WriteError::Unknown`].
@@ -8,9 +10,12 @@ pub enum Unavailable {
     /// No majority of the voters can be reached.
     #[error("no majority of the voters can be reached")]
     NoQuorum,
-    /// The node is starting: it reads its data, or replays its log.
+    /// The node is starting.
     #[error("the node is starting")]
     Starting,
+    /// The node has found its cluster, and has still to apply what it missed.
+    #[error("the node is still applying what it missed")]
+    Replaying,
     /// The node is about to stop.
     #[error("the node is about to stop")]
     Draining,
@@ -35,13 +40,17 @@ pub enum Unavailable {
     /// Too much waits already.
     #[error("the node has too much to do")]
     Overloaded,
+    /// The node's storage has failed, and its process is ending.
+    #[error("the node's storage has failed")]
+    StorageFailed,
 }
 
 impl Unavailable {
     /// Every value, for tables and tests.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::NoQuorum,
         Self::Starting,
+        Self::Replaying,
         Self::Draining,
         Self::WaitingForCluster,
         Self::TokenKeyMismatch,
@@ -50,6 +59,7 @@ impl Unavailable {
         Self::Deadline,
         Self::LeaderLost,
         Self::Overloaded,
+        Self::StorageFailed,
     ];
 
     /// The stable reason, in capitals.
@@ -57,6 +67,7 @@ impl Unavailable {
         match self {
             Self::NoQuorum => "NO_QUORUM",
             Self::Starting => "STARTING",
+            Self::Replaying => "REPLAYING",
             Self::Draining => "DRAINING",
             Self::WaitingForCluster => "WAITING_FOR_CLUSTER",
             Self::TokenKeyMismatch => "TOKEN_KEY_MISMATCH",
@@ -65,7 +76,13 @@ impl Unavailable {
             Self::Deadline => "DEADLINE",
             Self::LeaderLost => "LEADER_LOST",
             Self::Overloaded => "OVERLOADED",
+            Self::StorageFailed => "STORAGE_FAILED",
         }
+    }
+
+    /// The value whose stable reason this is.
+    pub fn from_reason(reason: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.reason() == reason)
     }
 }
 
@@ -90,10 +107,11 @@ pub enum WriteError {
 }
 
 /// Why an administrative act was not done. What was refused changed nothing.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum AdminError {
-    /// A write that belongs to it failed.
+    /// A write that belongs to it failed. Has a form of its own between nodes.
     #[error("{0}")]
+    #[serde(skip)]
     Write(#[from] WriteError),
     /// No member has this id.
     #[error("no member has the id `{id}`: see `refrain cluster status`")]
@@ -165,6 +183,31 @@ pub enum AdminError {
     #[error("the member `{id}` is no voter: leadership goes to voters alone")]
     NotAVoter {
         /// The member's id.
+        id: String,
+    },
+    /// The node has not caught up, so that its vote could stop the cluster.
+    #[error("the node `{id}` has not caught up yet and stays a learner: add it again later")]
+    NotCaughtUp {
+        /// The member's id.
+        id: String,
+    },
+    /// Another node has the address.
+    #[error(
+        "the member `{id}` has the address {address}, and another node answers there: if that member's data was wiped, `refrain cluster remove {id}` first"
+    )]
+    AddressTaken {
+        /// Where both listen.
+        address: String,
+        /// The member's id.
+        id: String,
+    },
+    /// There is nobody else to lead.
+    #[error("there is no other voter to hand the leadership to")]
+    NoOtherVoter,
+    /// The voter did not take over.
+    #[error("`{id}` did not take the leadership over: see that it runs and has caught up")]
+    TransferFailed {
+        /// The voter's id.
         id: String,
     },
     /// Another change of the membership is under way.

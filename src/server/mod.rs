@@ -154,13 +154,14 @@ impl Node {
             .edge
             .serve(self.listener, stop_serving.clone().cancelled_owned());
         tokio::pin!(serve);
-        let mut fatal = self.consensus.fatal();
+        let failed = self.consensus.failed();
+        tokio::pin!(failed);
         tokio::select! {
             served = &mut serve => {
                 served.context("the listener for clients ended")?;
                 anyhow::bail!("the listener for clients ended");
             }
-            failed = fatal.wait_for(Option::is_some) => return Err(died(failed)),
+            why = &mut failed => anyhow::bail!("this node cannot go on: {why}"),
             // From here on the health says `draining`, and what is long-lived ends.
             () = self.drain.cancelled() => {}
         }
@@ -186,7 +187,7 @@ impl Node {
         });
         let drained = tokio::select! {
             drained = drained => drained,
-            failed = fatal.wait_for(Option::is_some) => return Err(died(failed)),
+            why = &mut failed => anyhow::bail!("this node cannot go on: {why}"),
         };
         if let Ok(served) = drained {
             served.context("the listener for clients ended")?;
@@ -197,18 +198,4 @@ impl Node {
         tracing::info!("stopped");
         Ok(())
     }
-}
-
-/// The error of a node that must not go on.
-fn died(
-    failed: Result<
-        tokio::sync::watch::Ref<'_, Option<String>>,
-        tokio::sync::watch::error::RecvError,
-    >,
-) -> anyhow::Error {
-    let why = match failed {
-        Ok(why) => why.clone().unwrap_or_default(),
-        Err(_) => "the replicated log ended".to_owned(),
-    };
-    anyhow::anyhow!("this node cannot go on: {why}")
 }

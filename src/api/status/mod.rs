@@ -139,7 +139,7 @@ impl Row {
             Unavailable::NoQuorum => {
                 "retry at another node; if all say so, bring back a majority of the voters"
             }
-            Unavailable::Starting | Unavailable::Draining | Unavailable::LeaderLost => RETRY,
+            Unavailable::Starting | Unavailable::Replaying | Unavailable::Draining | Unavailable::LeaderLost => RETRY,
             Unavailable::WaitingForCluster => {
                 "call another node, or form a cluster with `refrain cluster init` or `refrain cluster add`"
             }
@@ -148,6 +148,7 @@ impl Row {
             }
             Unavailable::DiskNearlyFull => "call another node; free space on this one's disk",
             Unavailable::Removed => "call another node; this one no longer belongs to the cluster",
+            Unavailable::StorageFailed => "call another node, and see this one's log",
             Unavailable::Deadline => "retry with the same request_id and a longer deadline",
             Unavailable::Overloaded => {
                 "retry with the same request_id after a pause, or at another node"
@@ -224,6 +225,22 @@ impl Row {
             AdminError::NotAVoter { .. } => {
                 (Code::FailedPrecondition, "NOT_A_VOTER", "name a voter")
             }
+            AdminError::NotCaughtUp { .. } => (
+                Code::FailedPrecondition,
+                "NOT_CAUGHT_UP",
+                "call again when the node has caught up",
+            ),
+            AdminError::AddressTaken { .. } => (
+                Code::FailedPrecondition,
+                "ADDRESS_TAKEN",
+                "remove the member that had the address, and call again",
+            ),
+            AdminError::NoOtherVoter => (Code::FailedPrecondition, "NO_OTHER_VOTER", "add another voter first"),
+            AdminError::TransferFailed { .. } => (
+                Code::Aborted,
+                "TRANSFER_FAILED",
+                "see `refrain cluster status`, and call again",
+            ),
             AdminError::ChangeInProgress => (
                 Code::Aborted,
                 "CHANGE_IN_PROGRESS",
@@ -272,6 +289,8 @@ fn unavailable_code(why: Unavailable) -> Code {
         | Unavailable::TokenKeyMismatch
         | Unavailable::DiskNearlyFull
         | Unavailable::Removed
+        | Unavailable::Replaying
+        | Unavailable::StorageFailed
         | Unavailable::LeaderLost => Code::Unavailable,
     }
 }
