@@ -125,8 +125,12 @@ impl<'a> Import<'a> {
             1..=limits::IMPORT_CHUNK_ROWS => {}
             _ => return Err(Refusal::ImportChunkTooLarge.into()),
         }
-        let expected = self.first_row.checked_add(self.rows.len() as u64);
-        if self.rows.is_empty() || expected != Some(message.first_row) {
+        let after = message.first_row.checked_add(message.rows.len() as u64);
+        if after.is_none() {
+            return Err(Refusal::ImportChunkTooLarge.into());
+        }
+        let expected = self.first_row + self.rows.len() as u64;
+        if self.rows.is_empty() || expected != message.first_row {
             // Rows that do not follow on each other cannot share a command; the rules judge gaps and repeats.
             self.flush().await?;
             self.first_row = message.first_row;

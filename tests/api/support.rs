@@ -7,10 +7,11 @@ use refrain::{
     config::{Config, Secret, SecretSource},
     net::{Connector, Listener},
     proto::v1::{
-        CheckRequest, CheckResponse, Identifier, SetOptOutRequest, SetOptOutResponse,
+        CheckRequest, CheckResponse, Identifier, ImportHeader, ImportOptOutsRequest, ImportRow,
+        ImportRows, SetOptOutRequest, SetOptOutResponse,
         cluster_service_client::ClusterServiceClient,
         decision_service_client::DecisionServiceClient, identifier::Form,
-        preference_service_client::PreferenceServiceClient,
+        import_opt_outs_request::Part, preference_service_client::PreferenceServiceClient,
         registry_service_client::RegistryServiceClient, watch_service_client::WatchServiceClient,
     },
     server::{self, Injected, Running},
@@ -97,6 +98,31 @@ impl Node {
             .set_opt_out(opt_out(email, purpose))
             .await;
         done.expect("opt out").into_inner()
+    }
+
+    /// Opts `0@example.com`, `1@example.com` and so on out of `sale`, in one call and an event each.
+    pub async fn opt_out_many(&self, count: u64) {
+        let row = |n: u64| ImportRow {
+            identifiers: vec![email(&format!("{n}@example.com"))],
+            purposes: vec!["sale".to_owned()],
+        };
+        let header = Part::Header(ImportHeader {
+            import_id: request_id(),
+            ..ImportHeader::default()
+        });
+        let rows = (0..count).step_by(500).map(|first_row| {
+            let rows = (first_row..count.min(first_row + 500)).map(row).collect();
+            Part::Rows(ImportRows { first_row, rows })
+        });
+        let messages: Vec<_> = std::iter::once(header)
+            .chain(rows)
+            .map(|part| ImportOptOutsRequest { part: Some(part) })
+            .collect();
+        let report = self
+            .preferences()
+            .import_opt_outs(tokio_stream::iter(messages))
+            .await;
+        assert_eq!(report.expect("import").into_inner().changed, count);
     }
 }
 
