@@ -2,5 +2,6 @@
 
 pub mod clock;
 pub mod domain;
+pub mod limits;
 pub mod net;
 pub mod proto;

@@ -1,0 +1,1 @@
+//! Tests of apply and of what can be asked of a state.
