@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use openraft::{Raft, async_runtime::WatchReceiver as _};
 use tokio::sync::watch;
-use uuid::{Builder, Uuid};
 
 use super::health::Health;
 use super::machine::Machine;
@@ -17,8 +16,8 @@ use super::types::{Peer, Types};
 use super::unavailable::Unavailable;
 use super::Timing;
 use crate::clock::{Clock, Entropy};
-use crate::domain::{KeyFingerprint, Millis};
-use crate::storage::{Files, Identity, Log};
+use crate::domain::{EventId, KeyFingerprint, Millis};
+use crate::storage::{files::Files, identity::Identity, log::Log, space::Space};
 
 /// The shared part of a node.
 pub struct Core {
@@ -34,6 +33,8 @@ pub struct Core {
     pub log: Arc<dyn Log>,
     /// The disk, for the space that is left and for the identity file.
     pub files: Arc<dyn Files>,
+    /// Whether there is room for writes.
+    pub space: Arc<Space>,
     /// The snapshots.
     pub snapshots: Arc<Snapshots>,
     /// The wall clock.
@@ -128,22 +129,17 @@ impl Core {
             Ok(()) | Err(Unavailable::Starting) => {}
             Err(why) => return Err(why),
         }
-        if !crate::storage::enough_space(self.files.as_ref()) {
+        if !self.space.enough_space() {
             return Err(Unavailable::DiskNearlyFull);
         }
         Ok(())
     }
 
-    /// A UUIDv7 (RFC 9562, section 5.7) from the injected clock and random source.
-    pub fn new_uuid(&self, now: Millis) -> Uuid {
+    /// A fresh id for an event that the leader received at `now`.
+    pub fn new_event_id(&self, now: Millis) -> EventId {
         let mut random = [0; 10];
         self.entropy.fill(&mut random);
-        Builder::from_unix_timestamp_millis(now.0, &random).into_uuid()
-    }
-
-    /// A copy of what the node knows of itself.
-    pub fn identity(&self) -> Identity {
-        self.identity.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        EventId::new(now, random)
     }
 
     /// Gives a cluster that this node has formed its id.

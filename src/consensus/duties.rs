@@ -9,9 +9,7 @@ use tokio::time::{Instant, interval, sleep, timeout};
 use super::core::Core;
 use super::members::describe_at;
 use super::writes::{self, WriteError};
-use crate::domain::{
-    Body, Create, Event, FEATURE_LEVEL, Namespace, Principal, Proposal, Registry,
-};
+use crate::domain::{Body, Create, FEATURE_LEVEL, Principal, Proposal, RaiseFeatureLevel};
 use crate::limits::{BACKFILL_TIMEOUT, DUTY_INTERVAL, FEATURE_LEVEL_INTERVAL};
 use crate::proto::peer::FetchJournalRequest;
 
@@ -36,8 +34,12 @@ pub async fn lead(core: Arc<Core>) {
     }
 }
 
+/// Under which name the cluster itself acts.
+const CLUSTER: &str = "cluster";
+
 async fn propose(core: &Core, body: Body) {
-    let proposal = Proposal { principal: Principal::cluster(), body };
+    let Ok(principal) = Principal::parse(CLUSTER) else { return };
+    let proposal = Proposal { principal, body };
     match writes::propose(core, &proposal).await {
         // A refusal says that another leader did it before.
         Ok(_) | Err(WriteError::Refused(_)) => {}
@@ -54,13 +56,7 @@ async fn create(core: &Core) {
     {
         return;
     }
-    let create = Create {
-        cluster_id,
-        key_fingerprint: core.key_fingerprint,
-        purposes: Registry::shipped().purposes().cloned().collect(),
-        namespaces: vec![Namespace::default_namespace()],
-        feature_level: FEATURE_LEVEL,
-    };
+    let create = Create::new(cluster_id, core.key_fingerprint);
     propose(core, Body::Create(create)).await;
 }
 
@@ -81,7 +77,7 @@ async fn raise_feature_level(core: &Core) {
         }
     }
     if level > current {
-        propose(core, Body::RaiseFeatureLevel { level }).await;
+        propose(core, Body::RaiseFeatureLevel(RaiseFeatureLevel { level })).await;
     }
 }
 
@@ -108,7 +104,7 @@ pub async fn backfill(core: Arc<Core>) {
     let mut tick = interval(DUTY_INTERVAL);
     loop {
         tick.tick().await;
-        while let Some(bundle) = core.replica.journal().first_missing() {
+        while let Some(bundle) = core.replica.journal().missing_bundles(1).first().copied() {
             if fetch(&core, bundle).await {
                 continue;
             }
@@ -135,7 +131,7 @@ async fn fetch(core: &Core, bundle: u64) -> bool {
         let reply = reply.into_inner();
         let journal = core.replica.journal().clone();
         let supplied = tokio::task::spawn_blocking(move || {
-            journal.supply(bundle, &reply.entries, &reply.evidence, evidence_fits)
+            journal.supply(bundle, reply.entries, reply.evidence)
         })
         .await;
         match supplied {
@@ -147,17 +143,4 @@ async fn fetch(core: &Core, bundle: u64) -> bool {
         }
     }
     false
-}
-
-/// Whether sealed evidence is what the leaf says it is.
-fn evidence_fits(leaf: &[u8], evidence: Option<&[u8]>) -> bool {
-    use sha2::{Digest as _, Sha256};
-    let Ok(event) = Event::decode(leaf) else { return false };
-    match (event.evidence_sha256, evidence) {
-        (None, None) => true,
-        (Some(hash), Some(evidence)) => Sha256::digest(evidence)[..] == hash[..],
-        // Evidence may have been erased; what was not announced is not taken.
-        (Some(_), None) => true,
-        (None, Some(_)) => false,
-    }
 }

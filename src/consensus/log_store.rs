@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use super::types::{Entry, LogId, Types, Vote, from_stored, log_id, numbers, to_stored};
 use crate::limits::APPEND_BYTES;
-use crate::storage::{Done, Log};
+use crate::storage::log::{Done, Log};
 
 /// The log store that openraft is given.
 #[derive(Clone)]

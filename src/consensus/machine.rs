@@ -2,6 +2,7 @@
 
 use std::{io, sync::Arc};
 
+use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
 use openraft::{
     EntryPayload, OptionalSend,
@@ -9,9 +10,8 @@ use openraft::{
 };
 
 use super::replica::Replica;
-use super::snapshot::{self, Snapshots};
+use super::snapshot::{Content, SnapshotData, Snapshots};
 use super::types::{EncodedReply, LogId, SnapshotMeta, StoredMembership, Types};
-use crate::storage::SnapshotFile;
 
 /// The state machine that openraft is given.
 pub struct Machine {
@@ -41,7 +41,7 @@ impl Machine {
 }
 
 impl RaftStateMachine<Types> for Machine {
-    type SnapshotData = SnapshotFile;
+    type SnapshotData = SnapshotData;
     type SnapshotBuilder = Builder;
 
     async fn applied_state(&mut self) -> io::Result<(Option<LogId>, StoredMembership)> {
@@ -59,17 +59,17 @@ impl RaftStateMachine<Types> for Machine {
                 EntryPayload::Normal(command) => self.replica.apply(index, &command.0)?,
                 EntryPayload::Blank => {
                     self.replica.skip(index);
-                    Vec::new()
+                    Bytes::new()
                 }
                 EntryPayload::Membership(members) => {
                     self.membership = StoredMembership::new(Some(entry.log_id), members);
                     self.replica.skip(index);
-                    Vec::new()
+                    Bytes::new()
                 }
             };
             self.applied = Some(entry.log_id);
             if let Some(responder) = responder {
-                responder.send(EncodedReply(reply.into()));
+                responder.send(EncodedReply(reply));
             }
         }
         Ok(())
@@ -78,7 +78,7 @@ impl RaftStateMachine<Types> for Machine {
     async fn get_snapshot_builder(&mut self) -> Builder {
         let (state, edge) = self.replica.freeze();
         Builder {
-            content: Some(snapshot::Content { meta: self.meta(), edge, state }),
+            content: Some(Content { meta: self.meta(), edge, state }),
             replica: self.replica.clone(),
             snapshots: self.snapshots.clone(),
         }
@@ -87,20 +87,18 @@ impl RaftStateMachine<Types> for Machine {
     async fn install_snapshot(
         &mut self,
         meta: &SnapshotMeta,
-        file: SnapshotFile,
+        file: SnapshotData,
     ) -> io::Result<()> {
-        let snapshots = self.snapshots.clone();
-        let (content, file) = tokio::task::spawn_blocking(move || {
-            let content = snapshots.load(&file)?;
-            io::Result::Ok((content, file))
-        })
-        .await
-        .map_err(io::Error::other)??;
+        let (snapshots, covers) = (self.snapshots.clone(), meta.clone());
+        // The snapshot becomes the node's own before the state moves to it: after a crash in between, it is what the
+        // node starts from.
+        let content = tokio::task::spawn_blocking(move || snapshots.adopt(&covers, file))
+            .await
+            .map_err(io::Error::other)??;
         let index = meta.last_log_id.map_or(0, |id| id.index);
-        // The snapshot becomes the node's own before the state moves to it: after a crash here the log that it
-        // replaces is still whole.
-        self.snapshots.adopt(&file, meta)?;
-        self.replica.install(content.state, content.edge, index)?;
+        let revision = content.state.revision();
+        self.replica.install(content.state, &content.edge, index)?;
+        tracing::info!(revision, "installed a snapshot");
         self.applied = meta.last_log_id;
         self.membership = meta.last_membership.clone();
         Ok(())
@@ -115,17 +113,17 @@ impl RaftStateMachine<Types> for Machine {
 
 /// Writes one snapshot while the state machine goes on.
 pub struct Builder {
-    content: Option<snapshot::Content>,
+    content: Option<Content>,
     replica: Arc<Replica>,
     snapshots: Arc<Snapshots>,
 }
 
 impl RaftSnapshotBuilder<Types> for Builder {
-    type SnapshotData = SnapshotFile;
+    type SnapshotData = SnapshotData;
 
     async fn build_snapshot(
         &mut self,
-    ) -> io::Result<openraft::type_config::alias::SnapshotOf<Types, SnapshotFile>> {
+    ) -> io::Result<openraft::type_config::alias::SnapshotOf<Types, SnapshotData>> {
         let Some(content) = self.content.take() else {
             return Err(io::Error::other("a snapshot builder builds one snapshot"));
         };
@@ -134,7 +132,7 @@ impl RaftSnapshotBuilder<Types> for Builder {
         let snapshot = tokio::task::spawn_blocking(move || {
             // The log is purged up to the snapshot: the journal's bundles must be on the disk by then.
             replica.journal().sync()?;
-            snapshots.save(content)
+            snapshots.save(&content)
         })
         .await
         .map_err(io::Error::other)??;

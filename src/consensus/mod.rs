@@ -48,7 +48,9 @@ use crate::limits::{
 };
 use crate::net::Connector;
 use crate::proto::peer::{RemoveNode, administer_request::Act, peer_server::PeerServer};
-use crate::storage::{Files, Identity, Journal, Log, Refused};
+use crate::storage::{
+    Refused, files::Files, identity::Identity, journal::Journal, log::Log, space::Space,
+};
 
 /// How long Raft waits, in milliseconds.
 #[derive(Debug, Clone, Copy)]
@@ -67,6 +69,8 @@ pub struct Parts {
     pub log: Arc<dyn Log>,
     /// The disk for whole files.
     pub files: Arc<dyn Files>,
+    /// Whether there is room on it.
+    pub space: Arc<Space>,
     /// Opens connections to the others.
     pub connector: Connector,
     /// The wall clock.
@@ -121,20 +125,25 @@ impl Consensus {
     /// # Errors
     /// When something on the disk is damaged.
     pub async fn start(parts: Parts) -> Result<Self, StartError> {
-        let Parts { log, files, connector, clock, entropy, identity, own, key_fingerprint, timing } =
+        let Parts { log, files, space, connector, clock, entropy, identity, own, key_fingerprint, timing } =
             parts;
-        let (snapshots, content) = snapshot::Snapshots::open(files.clone())?;
+        let refuse = |place: &str| {
+            let place = place.to_owned();
+            move |error: std::io::Error| Refused::io(place, error)
+        };
+        let (snapshots, content) =
+            snapshot::Snapshots::open(files.clone()).map_err(refuse("snapshots"))?;
         let snapshots = Arc::new(snapshots);
         let (meta, edge, state) = match content {
             Some(content) => (content.meta, content.edge, content.state),
             None => (types::SnapshotMeta::default(), Default::default(), State::default()),
         };
-        let journal = Arc::new(Journal::open(files.clone(), &edge)?);
+        let journal = Arc::new(Journal::open(files.clone(), &edge).map_err(|e| refuse("journal")(e.into()))?);
         let index = meta.last_log_id.map_or(0, |id| id.index);
         let replica = Arc::new(replica::Replica::new(state, journal, index));
         let machine = machine::Machine::new(replica.clone(), snapshots.clone(), meta);
         let peers = peers::Peers::new(connector, identity.node_id, identity.cluster_id);
-        let network = network::Network { peers: peers.clone(), files: files.clone() };
+        let network = network::Network { peers: peers.clone() };
         let raft = Raft::new(
             identity.node_id,
             Arc::new(settings(&timing)?),
@@ -152,6 +161,7 @@ impl Consensus {
             reads,
             log,
             files,
+            space,
             snapshots,
             clock,
             entropy,
@@ -184,6 +194,11 @@ impl Consensus {
     /// This node's id.
     pub fn node_id(&self) -> u64 {
         self.core.node_id()
+    }
+
+    /// Where this node tells others to find it.
+    pub fn own(&self) -> &Peer {
+        &self.core.own
     }
 
     /// The cluster that this node belongs to.

@@ -8,8 +8,8 @@ use openraft::{
     errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Unreachable},
     network::{RPCOption, RaftNetworkFactory, RaftNetworkV2},
     raft::{
-        AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, VoteRequest, VoteResponse,
-        message::{TransferLeaderRequest, TransferLeaderResponse},
+        AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, TransferLeaderRequest, TransferLeaderResponse,
+        VoteRequest, VoteResponse,
     },
     type_config::alias::SnapshotOf,
 };
@@ -17,23 +17,20 @@ use serde::{Serialize, de::DeserializeOwned};
 use tonic::{Code, Request, Status};
 
 use super::peers::Peers;
+use super::snapshot::{SnapshotData, Snapshots};
 use super::types::{Peer, Types, Vote};
 use crate::limits::{PEER_MESSAGE_BYTES, SNAPSHOT_SEND_TIMEOUT};
 use crate::proto::peer::{RaftKind, RaftMessage, SnapshotChunk, SnapshotHeader};
-use crate::storage::{Files, SnapshotFile};
 
 /// Makes the clients that openraft talks through.
 pub struct Network {
     /// The connections.
     pub peers: Peers,
-    /// Where the snapshots lie that are sent.
-    pub files: std::sync::Arc<dyn Files>,
 }
 
 /// Talks to one member.
 pub struct Link {
     peers: Peers,
-    files: std::sync::Arc<dyn Files>,
     target: u64,
     address: String,
 }
@@ -44,7 +41,6 @@ impl RaftNetworkFactory<Types> for Network {
     async fn new_client(&mut self, target: u64, node: &Peer) -> Link {
         Link {
             peers: self.peers.clone(),
-            files: self.files.clone(),
             target,
             address: node.peer_address.clone(),
         }
@@ -98,7 +94,7 @@ impl Link {
 }
 
 impl RaftNetworkV2<Types> for Link {
-    type SnapshotData = SnapshotFile;
+    type SnapshotData = SnapshotData;
 
     async fn append_entries(
         &mut self,
@@ -127,36 +123,34 @@ impl RaftNetworkV2<Types> for Link {
     async fn full_snapshot(
         &mut self,
         vote: Vote,
-        snapshot: SnapshotOf<Types, SnapshotFile>,
+        snapshot: SnapshotOf<Types, SnapshotData>,
         cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
         _option: RPCOption,
     ) -> Result<SnapshotResponse<Types>, StreamingError<Types>> {
         let failed = |why: String| StreamingError::Network(NetworkError::from_string(why));
         let meta = postcard::to_stdvec(&(vote, &snapshot.meta)).map_err(|e| failed(e.to_string()))?;
+        let mut pieces =
+            Snapshots::pieces(&snapshot.snapshot).map_err(|e| failed(e.to_string()))?;
         let header = SnapshotChunk {
             header: Some(SnapshotHeader {
                 envelope: self.peers.envelope(self.target),
                 meta: meta.into(),
-                length: snapshot.snapshot.length,
+                length: pieces.length(),
             }),
             ..SnapshotChunk::default()
         };
         // A piece that cannot be read ends the stream early: the receiver misses the end and refuses the whole.
-        let pieces = snapshot
-            .snapshot
-            .pieces(self.files.as_ref())
-            .map_err(|e| failed(e.to_string()))?
-            .map_while(|piece| match piece {
-                Ok(data) => Some(SnapshotChunk {
-                    header: None,
-                    crc32c: crc32c::crc32c(&data),
-                    data: data.into(),
-                }),
-                Err(error) => {
-                    tracing::error!(%error, "the snapshot that is being sent cannot be read");
-                    None
-                }
-            });
+        let pieces = std::iter::from_fn(move || match pieces.next_piece() {
+            Ok(data) => data.map(|data| SnapshotChunk {
+                header: None,
+                crc32c: crc32c::crc32c(&data),
+                data,
+            }),
+            Err(error) => {
+                tracing::error!(%error, "the snapshot that is being sent cannot be read");
+                None
+            }
+        });
         let chunks = stream::iter(std::iter::once(header).chain(pieces));
         let mut client = self.peers.client(&self.address).map_err(|e| failed(e.to_string()))?;
         let send = tokio::time::timeout(SNAPSHOT_SEND_TIMEOUT, client.install_snapshot(chunks));

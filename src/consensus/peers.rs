@@ -86,12 +86,6 @@ impl Peers {
             .max_encoding_message_size(PEER_MESSAGE_BYTES))
     }
 
-    /// Forgets the connections to addresses that no member has any more.
-    pub fn retain(&self, keep: impl Fn(&str) -> bool) {
-        let mut channels = self.0.channels.lock().unwrap_or_else(PoisonError::into_inner);
-        channels.retain(|address, _| keep(address));
-    }
-
     fn open(&self, address: &str) -> io::Result<Channel> {
         let invalid = |e: &dyn std::fmt::Display| {
             let what = format!("`{address}` is not a peer address (`host:port` is): {e}");

@@ -4,10 +4,11 @@ use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use bytes::Bytes;
 use tokio::sync::watch;
 
 use crate::domain::{Command, DecodeError, Revision, State, encode_reply};
-use crate::storage::{Journal, JournalEdge};
+use crate::storage::journal::{Journal, JournalEdge};
 
 /// How far a node has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -64,7 +65,7 @@ impl Replica {
     /// # Errors
     /// When the command cannot be read (a newer version wrote it), or the journal has other events than this: the node
     /// must stop, since to skip one would make it differ from the others.
-    pub fn apply(&self, index: u64, command: &[u8]) -> io::Result<Vec<u8>> {
+    pub fn apply(&self, index: u64, command: &[u8]) -> io::Result<Bytes> {
         self.applied_bytes.fetch_add(command.len() as u64, Ordering::Relaxed);
         let command = Command::decode(command).map_err(|e| unreadable(index, &e))?;
         let mut state = self.state.write().map_err(|_| half_applied())?;
@@ -99,7 +100,7 @@ impl Replica {
     ///
     /// # Errors
     /// When the journal cannot take the edge.
-    pub fn install(&self, state: State, edge: JournalEdge, index: u64) -> io::Result<()> {
+    pub fn install(&self, state: State, edge: &JournalEdge, index: u64) -> io::Result<()> {
         let mut current = self.state.write().map_err(|_| half_applied())?;
         self.journal.install(edge)?;
         *current = state;

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use futures::StreamExt as _;
-use openraft::{raft::message::TransferLeaderResponse, storage::Snapshot};
+use openraft::{raft::TransferLeaderResponse, storage::Snapshot};
 use serde::{Serialize, de::DeserializeOwned};
 use tonic::{Request, Response, Status, Streaming};
 
 use super::core::Core;
 use super::members;
 use super::reads;
+use super::snapshot::SnapshotData;
 use super::status;
 use super::types::{SnapshotMeta, Vote};
 use super::unavailable::Unavailable;
@@ -21,7 +22,6 @@ use crate::proto::peer::{
     RaftMessage, RaftReply, ReadIndexReply, ReadIndexRequest, SnapshotChunk, peer_server::Peer,
     propose_reply,
 };
-use crate::storage::SnapshotReceiver;
 
 /// Answers the other nodes.
 pub struct Service(pub Arc<Core>);
@@ -105,19 +105,17 @@ impl Peer for Service {
         };
         self.check(header.envelope.as_ref())?;
         let (vote, meta): (Vote, SnapshotMeta) = read(&header.meta)?;
-        let mut receiver = SnapshotReceiver::create(self.0.files.clone(), header.length)
-            .map_err(|e| Status::internal(e.to_string()))?;
+        let internal = |e: std::io::Error| Status::internal(e.to_string());
+        let mut receiver = self.0.snapshots.receive(&meta).map_err(internal)?;
         while let Some(chunk) = chunks.next().await {
             let chunk = chunk?;
             if crc32c::crc32c(&chunk.data) != chunk.crc32c {
                 return Err(Status::data_loss("a piece of the snapshot was damaged on the way"));
             }
-            receiver.write(&chunk.data).map_err(|e| Status::internal(e.to_string()))?;
+            receiver.push(&chunk.data).map_err(|e| Status::data_loss(e.to_string()))?;
         }
-        let snapshot = tokio::task::spawn_blocking(move || receiver.finish())
-            .await
-            .map_err(|e| Status::internal(e.to_string()))?
-            .map_err(|e| Status::data_loss(e.to_string()))?;
+        let received = receiver.finish().map_err(|e| Status::data_loss(e.to_string()))?;
+        let snapshot = SnapshotData::Received(received);
         // openraft panics on a snapshot that no honest leader can send; ours came from a member of the cluster.
         let answer = self.0.raft.install_full_snapshot(vote, Snapshot { meta, snapshot }).await;
         reply(&answer.map_err(fatal)?)
@@ -132,9 +130,9 @@ impl Peer for Service {
         let proposal = Proposal::decode(&request.proposal)
             .map_err(|e| Status::failed_precondition(e.to_string()))?;
         let outcome = match writes::propose(&self.0, &proposal).await {
-            Ok(outcome) => propose_reply::Outcome::Reply(encode_reply(&Ok(outcome)).into()),
+            Ok(outcome) => propose_reply::Outcome::Reply(encode_reply(&Ok(outcome))),
             Err(WriteError::Refused(refusal)) => {
-                propose_reply::Outcome::Reply(encode_reply(&Err(refusal)).into())
+                propose_reply::Outcome::Reply(encode_reply(&Err(refusal)))
             }
             Err(WriteError::NotApplied(why)) => {
                 propose_reply::Outcome::NotApplied(why.reason().to_owned())
@@ -181,11 +179,8 @@ impl Peer for Service {
             .await
             .map_err(|e| Status::internal(e.to_string()))?;
         match bundle {
-            Ok(Some((entries, evidence))) => {
-                Ok(Response::new(FetchJournalReply { entries, evidence }))
-            }
-            Ok(None) => Err(Status::not_found("this node does not hold that bundle")),
-            Err(error) => Err(Status::internal(error.to_string())),
+            Ok((entries, evidence)) => Ok(Response::new(FetchJournalReply { entries, evidence })),
+            Err(error) => Err(Status::not_found(error.to_string())),
         }
     }
 

@@ -100,7 +100,7 @@ pub fn describe(core: &Core) -> DescribeReply {
         last_index,
         log_bytes: core.log.bytes(),
         snapshot_bytes: core.snapshots.bytes(),
-        journal_events: journal.readable(),
+        journal_events: (journal.size() + 1).saturating_sub(journal.earliest()),
         hashes,
         journal_root: journal_root.to_vec().into(),
         version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -8,7 +8,7 @@ use prost::Message as _;
 use serde::{Deserialize, Serialize};
 
 use crate::proto::persisted::{Blank, LogPayload, log_payload::Kind};
-use crate::storage::LogEntry;
+use crate::storage::log::LogEntry;
 
 openraft::declare_raft_types!(
     /// Refrain's Raft: one leader a term, commands and replies as bytes, tokio.

@@ -7,7 +7,7 @@ use tonic::Code;
 use super::core::Core;
 use super::types::EncodedCommand;
 use super::unavailable::Unavailable;
-use crate::domain::{EventId, Outcome, Proposal, Refusal, decode_reply};
+use crate::domain::{Outcome, Proposal, Refusal, decode_reply};
 use crate::limits::RETRY_PAUSE;
 use crate::proto::peer::{ProposeRequest, propose_reply};
 
@@ -77,7 +77,7 @@ async fn attempt(core: &Core, proposal: &Proposal) -> Result<Outcome, WriteError
 pub async fn propose(core: &Core, proposal: &Proposal) -> Result<Outcome, WriteError> {
     core.may_propose().map_err(WriteError::NotApplied)?;
     let now = core.clock.now();
-    let command = proposal.clone().into_command(now, EventId(core.new_uuid(now)));
+    let command = proposal.clone().into_command(now, core.new_event_id(now));
     let written = core.raft.client_write(EncodedCommand(command.encode())).await;
     let reply = match written {
         Ok(written) => written.data.0,
