@@ -152,9 +152,6 @@ pub const HEALTH_PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a node may take to say what it is.
 pub const DESCRIBE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long the leader may take over an administrative call.
-pub const ADMINISTER_TIMEOUT: Duration = Duration::from_secs(30);
-
 /// Bytes of log entries that one message to a follower carries, if there is more than one entry.
 pub const APPEND_BYTES: usize = 1 << 20;
 
@@ -172,3 +169,12 @@ pub const FEATURE_LEVEL_INTERVAL: Duration = Duration::from_secs(10);
 
 /// How long a peer may take to hand over a bundle of its journal.
 pub const BACKFILL_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Revisions that a node may lag behind and still count as caught up, while the others go on.
+pub const CAUGHT_UP_REVISIONS: u64 = 1_000;
+
+/// How long a step of adding a node may take on the leader.
+pub const ADD_STEP_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How often the progress of a node that is being added is told.
+pub const ADD_REPORT_INTERVAL: Duration = Duration::from_millis(200);

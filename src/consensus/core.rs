@@ -1,20 +1,19 @@
 //! What the rooms of consensus share: the Raft node, the replica, the ways to the others, and what the node knows of itself.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use openraft::{Raft, async_runtime::WatchReceiver as _};
 use tokio::sync::watch;
 
-use super::health::Health;
+use super::Timing;
 use super::machine::Machine;
+use super::outcome::Unavailable;
 use super::peers::Peers;
 use super::reads::ReadQueue;
 use super::replica::Replica;
+use super::report::Health;
 use super::snapshot::Snapshots;
 use super::types::{Peer, Types};
-use super::unavailable::Unavailable;
-use super::Timing;
 use crate::clock::{Clock, Entropy};
 use crate::domain::{EventId, KeyFingerprint, Millis};
 use crate::storage::{files::Files, identity::Identity, log::Log, space::Space};
@@ -51,8 +50,6 @@ pub struct Core {
     pub timing: Timing,
     /// Whether the node serves.
     pub health: watch::Sender<Health>,
-    /// Whether the node is about to stop.
-    pub draining: AtomicBool,
 }
 
 impl Core {
@@ -72,7 +69,8 @@ impl Core {
 
     /// Whether this node leads.
     pub fn leads(&self) -> bool {
-        self.leader().is_some_and(|(leader, _)| leader == self.node_id())
+        self.leader()
+            .is_some_and(|(leader, _)| leader == self.node_id())
     }
 
     /// The members that this node knows, voters and learners, with whether they vote.
@@ -94,9 +92,6 @@ impl Core {
     /// # Errors
     /// Why not.
     pub fn open(&self) -> Result<(), Unavailable> {
-        if self.draining.load(Ordering::Acquire) {
-            return Err(Unavailable::Draining);
-        }
         if self.peers.cluster_id().is_none() {
             return Err(Unavailable::WaitingForCluster);
         }
@@ -159,7 +154,10 @@ impl Core {
     /// When the identity cannot be saved.
     pub fn belong_to(&self, cluster_id: [u8; 16]) -> std::io::Result<()> {
         let mut identity = self.identity.lock().unwrap_or_else(PoisonError::into_inner);
-        let joined = Identity { cluster_id: Some(cluster_id), ..identity.clone() };
+        let joined = Identity {
+            cluster_id: Some(cluster_id),
+            ..identity.clone()
+        };
         joined.save(self.files.as_ref())?;
         *identity = joined;
         self.peers.belong_to(cluster_id);

@@ -8,7 +8,8 @@ use tokio::time::{Instant, interval, sleep, timeout};
 
 use super::core::Core;
 use super::members::describe_at;
-use super::writes::{self, WriteError};
+use super::outcome::WriteError;
+use super::writes;
 use crate::domain::{Body, Create, FEATURE_LEVEL, Principal, Proposal, RaiseFeatureLevel};
 use crate::limits::{BACKFILL_TIMEOUT, DUTY_INTERVAL, FEATURE_LEVEL_INTERVAL};
 use crate::proto::peer::FetchJournalRequest;
@@ -38,20 +39,28 @@ pub async fn lead(core: Arc<Core>) {
 const CLUSTER: &str = "cluster";
 
 async fn propose(core: &Core, body: Body) {
-    let Ok(principal) = Principal::parse(CLUSTER) else { return };
+    let Ok(principal) = Principal::parse(CLUSTER) else {
+        return;
+    };
     let proposal = Proposal { principal, body };
     match writes::propose(core, &proposal).await {
         // A refusal says that another leader did it before.
         Ok(_) | Err(WriteError::Refused(_)) => {}
-        Err(error) => tracing::warn!(%error, "a command of the cluster's own was not taken; trying again"),
+        Err(error) => {
+            tracing::warn!(%error, "a command of the cluster's own was not taken; trying again")
+        }
     }
 }
 
 async fn create(core: &Core) {
-    let Some(cluster_id) = core.peers.cluster_id() else { return };
+    let Some(cluster_id) = core.peers.cluster_id() else {
+        return;
+    };
     // A leader with an older log has applied all of it before it knows that nothing was created: the blank entry of
     // its own term comes last.
-    if super::reads::catch_up(core, Instant::now() + DUTY_INTERVAL).await.is_err()
+    if super::reads::catch_up(core, Instant::now() + DUTY_INTERVAL)
+        .await
+        .is_err()
         && core.replica.with_state(|state| state.revision()) > 0
     {
         return;
@@ -123,8 +132,13 @@ async fn fetch(core: &Core, bundle: u64) -> bool {
         if id == core.node_id() {
             continue;
         }
-        let Ok(mut client) = core.peers.client(&peer.peer_address) else { continue };
-        let request = FetchJournalRequest { envelope: core.peers.envelope(id), bundle };
+        let Ok(mut client) = core.peers.client(&peer.peer_address) else {
+            continue;
+        };
+        let request = FetchJournalRequest {
+            envelope: core.peers.envelope(id),
+            bundle,
+        };
         let Ok(Ok(reply)) = timeout(BACKFILL_TIMEOUT, client.fetch_journal(request)).await else {
             continue;
         };

@@ -33,7 +33,11 @@ impl LogStore {
             Bound::Excluded(end) => *end,
             Bound::Unbounded => u64::MAX,
         };
-        self.0.read(start..end, max_bytes)?.into_iter().map(from_stored).collect()
+        self.0
+            .read(start..end, max_bytes)?
+            .into_iter()
+            .map(from_stored)
+            .collect()
     }
 }
 
@@ -45,7 +49,9 @@ fn completion() -> (Done, impl Future<Output = io::Result<()>>) {
         let _ = sender.send(result);
     });
     let wait = async move {
-        receiver.await.unwrap_or_else(|_| Err(io::Error::other("the storage thread has stopped")))
+        receiver
+            .await
+            .unwrap_or_else(|_| Err(io::Error::other("the storage thread has stopped")))
     };
     (done, wait)
 }
@@ -63,7 +69,9 @@ impl RaftLogReader<Types> for LogStore {
     }
 
     async fn read_vote(&mut self) -> io::Result<Option<Vote>> {
-        let Some(bytes) = self.0.vote() else { return Ok(None) };
+        let Some(bytes) = self.0.vote() else {
+            return Ok(None);
+        };
         let vote = serde_json::from_slice(&bytes)
             .map_err(|e| io::Error::new(io::ErrorKind::InvalidData, format!("vote: {e}")))?;
         Ok(Some(vote))
@@ -98,8 +106,14 @@ impl RaftLogStorage<Types> for LogStore {
         I: IntoIterator<Item = Entry> + OptionalSend,
         I::IntoIter: OptionalSend,
     {
-        let entries = entries.into_iter().map(to_stored).collect::<io::Result<Vec<_>>>()?;
-        self.0.append(entries, Box::new(move |result| callback.io_completed(result)))
+        let entries = entries
+            .into_iter()
+            .map(to_stored)
+            .collect::<io::Result<Vec<_>>>()?;
+        self.0.append(
+            entries,
+            Box::new(move |result| callback.io_completed(result)),
+        )
     }
 
     async fn truncate_after(&mut self, last: Option<LogId>) -> io::Result<()> {

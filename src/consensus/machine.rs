@@ -78,7 +78,11 @@ impl RaftStateMachine<Types> for Machine {
     async fn get_snapshot_builder(&mut self) -> Builder {
         let (state, edge) = self.replica.freeze();
         Builder {
-            content: Some(Content { meta: self.meta(), edge, state }),
+            content: Some(Content {
+                meta: self.meta(),
+                edge,
+                state,
+            }),
             replica: self.replica.clone(),
             snapshots: self.snapshots.clone(),
         }
@@ -107,7 +111,10 @@ impl RaftStateMachine<Types> for Machine {
     async fn get_current_snapshot(
         &mut self,
     ) -> io::Result<Option<openraft::type_config::alias::SmSnapshotOf<Types, Self>>> {
-        Ok(self.snapshots.current().map(|(meta, snapshot)| Snapshot { meta, snapshot }))
+        Ok(self
+            .snapshots
+            .current()
+            .map(|(meta, snapshot)| Snapshot { meta, snapshot }))
     }
 }
 

@@ -4,6 +4,8 @@
 //! (`log_store`) and `machine` into the `replica`; a read goes through `reads` (one quorum round for all who wait) and
 //! then looks at the replica. `network` and `service` are the two ends of what nodes say to each other.
 
+mod adding;
+mod administer;
 mod core;
 mod duties;
 mod health;
@@ -11,41 +13,36 @@ mod log_store;
 mod machine;
 mod members;
 mod network;
+mod outcome;
 mod peers;
 mod reads;
 mod replica;
+mod report;
 mod service;
 mod snapshot;
 mod status;
 #[cfg(test)]
 mod tests;
 mod types;
-mod unavailable;
 mod writes;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use futures::{StreamExt as _, stream::BoxStream};
 use openraft::{Raft, async_runtime::WatchReceiver as _};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
-pub use health::Health;
-pub use members::AdminError;
-pub use replica::Progress;
-pub use status::{ClusterStatus, MemberReport, MemberStatus};
+pub use outcome::{AdminError, Unavailable, WriteError};
+pub use report::{AddProgress, AddStage, ClusterStatus, Health, Member, Report, Role};
 pub use types::Peer;
-pub use unavailable::Unavailable;
-pub use writes::WriteError;
 
 use self::core::Core;
 use crate::clock::{Clock, Entropy};
-use crate::domain::{KeyFingerprint, Outcome, Proposal, State};
-use crate::limits::{
-    ADMINISTER_TIMEOUT, APPEND_ENTRIES, LOG_ENTRIES_KEPT, PEER_MESSAGE_BYTES, RETRY_PAUSE,
-};
+use crate::domain::{KeyFingerprint, Outcome, Proposal, Refusal, Revision, State};
+use crate::limits::{APPEND_ENTRIES, LOG_ENTRIES_KEPT, PEER_MESSAGE_BYTES};
 use crate::net::Connector;
 use crate::proto::peer::{RemoveNode, administer_request::Act, peer_server::PeerServer};
 use crate::storage::{
@@ -87,17 +84,6 @@ pub struct Parts {
     pub timing: Timing,
 }
 
-/// How far adding a node has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Adding {
-    /// The new node.
-    pub node_id: u64,
-    /// `invited`, `catching_up`, `promoting` or `done`.
-    pub stage: &'static str,
-    /// Log entries that it is behind.
-    pub lag: u64,
-}
-
 /// A node of the cluster.
 #[derive(Clone)]
 pub struct Consensus {
@@ -125,8 +111,18 @@ impl Consensus {
     /// # Errors
     /// When something on the disk is damaged.
     pub async fn start(parts: Parts) -> Result<Self, StartError> {
-        let Parts { log, files, space, connector, clock, entropy, identity, own, key_fingerprint, timing } =
-            parts;
+        let Parts {
+            log,
+            files,
+            space,
+            connector,
+            clock,
+            entropy,
+            identity,
+            own,
+            key_fingerprint,
+            timing,
+        } = parts;
         let refuse = |place: &str| {
             let place = place.to_owned();
             move |error: std::io::Error| Refused::io(place, error)
@@ -136,14 +132,21 @@ impl Consensus {
         let snapshots = Arc::new(snapshots);
         let (meta, edge, state) = match content {
             Some(content) => (content.meta, content.edge, content.state),
-            None => (types::SnapshotMeta::default(), Default::default(), State::default()),
+            None => (
+                types::SnapshotMeta::default(),
+                Default::default(),
+                State::default(),
+            ),
         };
-        let journal = Arc::new(Journal::open(files.clone(), &edge).map_err(|e| refuse("journal")(e.into()))?);
+        let journal =
+            Arc::new(Journal::open(files.clone(), &edge).map_err(|e| refuse("journal")(e.into()))?);
         let index = meta.last_log_id.map_or(0, |id| id.index);
         let replica = Arc::new(replica::Replica::new(state, journal, index));
         let machine = machine::Machine::new(replica.clone(), snapshots.clone(), meta);
         let peers = peers::Peers::new(connector, identity.node_id, identity.cluster_id);
-        let network = network::Network { peers: peers.clone() };
+        let network = network::Network {
+            peers: peers.clone(),
+        };
         let raft = Raft::new(
             identity.node_id,
             Arc::new(settings(&timing)?),
@@ -169,11 +172,11 @@ impl Consensus {
             own,
             key_fingerprint,
             timing,
-            health: watch::Sender::new(Health(Err(Unavailable::Starting))),
-            draining: AtomicBool::new(false),
+            health: watch::Sender::new(Err(Unavailable::Starting).into()),
         });
         if core.peers.cluster_id().is_none() && core.log.ends().last.is_some() {
-            core.name_cluster().map_err(|e| StartError::Raft(e.to_string()))?;
+            core.name_cluster()
+                .map_err(|e| StartError::Raft(e.to_string()))?;
         }
         let mut tasks = JoinSet::new();
         tasks.spawn(reads::serve(core.clone(), waiting));
@@ -181,7 +184,10 @@ impl Consensus {
         tasks.spawn(duties::lead(core.clone()));
         tasks.spawn(duties::compact(core.clone(), timing.snapshot_log_bytes));
         tasks.spawn(duties::backfill(core.clone()));
-        Ok(Self { core, tasks: Arc::new(Mutex::new(tasks)) })
+        Ok(Self {
+            core,
+            tasks: Arc::new(Mutex::new(tasks)),
+        })
     }
 
     /// The peer service, for the peer listener.
@@ -218,21 +224,21 @@ impl Consensus {
     /// See [`WriteError`].
     pub async fn write(
         &self,
-        proposal: &Proposal,
+        proposal: Proposal,
         deadline: Instant,
     ) -> Result<Outcome, WriteError> {
-        writes::write(&self.core, proposal, deadline).await
+        writes::write(&self.core, &proposal, deadline).await
     }
 
     /// Returns when this node's state reflects every change that was acknowledged before the call.
     ///
     /// # Errors
     /// Why that was not so before the deadline.
-    pub async fn catch_up(&self, deadline: Instant) -> Result<(), Unavailable> {
+    pub async fn read(&self, deadline: Instant) -> Result<(), Unavailable> {
         reads::catch_up(&self.core, deadline).await
     }
 
-    /// Looks at the state as it is here. Linearizable only after [`Self::catch_up`]. What `look` does must be short.
+    /// Looks at the state as it is here. Linearizable only after [`Self::read`]. What `look` does must be short.
     pub fn with_state<T>(&self, look: impl FnOnce(&State) -> T) -> T {
         self.core.replica.with_state(look)
     }
@@ -247,126 +253,98 @@ impl Consensus {
         self.core.health.subscribe()
     }
 
-    /// How far the node has applied the log, and news of it.
-    pub fn progress(&self) -> watch::Receiver<Progress> {
-        self.core.replica.progress()
+    /// The revision that this node has applied, and news of it.
+    pub fn committed(&self) -> watch::Receiver<Revision> {
+        self.core.replica.committed()
     }
 
-    /// Forms a cluster of this one node.
+    /// Forms a cluster of this one node. Returns the cluster's id and the node's.
     ///
     /// # Errors
-    /// `CLUSTER_ALREADY_INITIALISED` where it belongs to one.
-    pub async fn init(&self) -> Result<[u8; 16], AdminError> {
+    /// [`Refusal::ClusterAlreadyInitialised`] where it belongs to one.
+    pub async fn init(&self, deadline: Instant) -> Result<([u8; 16], u64), AdminError> {
         if self.core.peers.cluster_id().is_some() {
-            return Err(AdminError::Refused {
-                reason: "CLUSTER_ALREADY_INITIALISED".to_owned(),
-                message: "this node belongs to a cluster already; `refrain cluster status` shows it"
-                    .to_owned(),
-            });
+            return Err(WriteError::Refused(Refusal::ClusterAlreadyInitialised).into());
         }
+        let unknown = |why| WriteError::Unknown { why };
         // The log before the identity: a crash in between leaves a log without a cluster, which only a node that was
         // forming one can have, and which the next start puts right.
         let own = BTreeMap::from([(self.node_id(), self.core.own.clone())]);
-        self.core.raft.initialize(own).await.map_err(|e| AdminError::Unknown(e.to_string()))?;
-        self.core.name_cluster().map_err(|e| AdminError::Unknown(e.to_string()))
+        let formed = self.core.raft.initialize(own).await;
+        formed.map_err(|_| unknown(Unavailable::StorageFailed))?;
+        let named = self.core.name_cluster();
+        let cluster_id = named.map_err(|_| unknown(Unavailable::StorageFailed))?;
+        self.read_when_created(deadline).await?;
+        Ok((cluster_id, self.node_id()))
     }
 
-    /// Adds the node at a peer address, and reports how far it is until it is a voter, or a learner that has caught up.
-    ///
-    /// # Errors
-    /// See [`AdminError`]. What was done stays done: the call can be made again.
-    pub async fn add(
+    /// Waits until the cluster's first command is in.
+    async fn read_when_created(&self, deadline: Instant) -> Result<(), WriteError> {
+        let mut committed = self.committed();
+        let created = committed.wait_for(|revision| *revision > 0);
+        match tokio::time::timeout_at(deadline, created).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(WriteError::Unknown {
+                why: Unavailable::Deadline,
+            }),
+        }
+    }
+
+    /// Adds the node at a peer address, and tells how far it is until it is a voter, or a learner that has caught up.
+    /// What was done stays done when the stream is dropped: adding the node again goes on.
+    pub fn add(
         &self,
         address: String,
         learner: bool,
-        report: mpsc::Sender<Adding>,
-    ) -> Result<u64, AdminError> {
-        let invited =
-            members::ask_leader(&self.core, Act::AddLearner(address.clone()), admin_deadline());
-        let node_id = invited.await?;
-        let tell = |stage, lag| {
-            let report = report.clone();
-            async move { report.send(Adding { node_id, stage, lag }).await.is_ok() }
-        };
-        tell("invited", 0).await;
-        loop {
-            let all = status::status(&self.core).await;
-            let behind = all
-                .members
-                .iter()
-                .find(|member| member.node_id == node_id)
-                .and_then(|member| member.answer.as_ref().ok())
-                .map(|node| (node.applied_lag, node.journal_events >= node.revision && node.revision > 0));
-            match behind {
-                Some((0..=100, true)) => break,
-                Some((lag, _)) => {
-                    if !tell("catching_up", lag).await {
-                        return Err(AdminError::Unknown("the caller has gone".to_owned()));
-                    }
-                }
-                None => {
-                    if !tell("catching_up", u64::MAX).await {
-                        return Err(AdminError::Unknown("the caller has gone".to_owned()));
-                    }
-                }
-            }
-            sleep(RETRY_PAUSE * 4).await;
-        }
-        if !learner {
-            tell("promoting", 0).await;
-            members::ask_leader(&self.core, Act::Promote(node_id), admin_deadline()).await?;
-        }
-        tell("done", 0).await;
-        Ok(node_id)
+    ) -> BoxStream<'static, Result<AddProgress, AdminError>> {
+        adding::add(self.core.clone(), address, learner).boxed()
     }
 
     /// Takes a node out of the cluster.
     ///
     /// # Errors
     /// See [`AdminError`].
-    pub async fn remove(&self, node_id: u64, force: bool) -> Result<u64, AdminError> {
+    pub async fn remove(
+        &self,
+        node_id: u64,
+        force: bool,
+        deadline: Instant,
+    ) -> Result<(), AdminError> {
         let act = Act::Remove(RemoveNode { node_id, force });
-        members::ask_leader(&self.core, act, admin_deadline()).await
+        administer::ask_leader(&self.core, act, deadline)
+            .await
+            .map(drop)
     }
 
-    /// Hands the leadership to `to`, or to the most caught up voter if 0.
+    /// Hands the leadership to `to`, or to the voter that is most caught up. Returns the new leader.
     ///
     /// # Errors
     /// See [`AdminError`].
-    pub async fn transfer_leader(&self, to: u64) -> Result<u64, AdminError> {
-        members::ask_leader(&self.core, Act::TransferLeader(to), admin_deadline()).await
+    pub async fn transfer_leader(
+        &self,
+        to: Option<u64>,
+        deadline: Instant,
+    ) -> Result<u64, AdminError> {
+        let act = Act::TransferLeader(to.unwrap_or(0));
+        administer::ask_leader(&self.core, act, deadline).await
     }
 
-    /// The cluster as this node can find out.
-    pub async fn status(&self) -> ClusterStatus {
-        status::status(&self.core).await
+    /// Whether this node leads.
+    pub fn leads(&self) -> bool {
+        self.core.leads()
     }
 
-    /// Begins to stop: not ready, takes nothing new, and hands the leadership over if it has it.
-    pub async fn drain(&self) {
-        self.core.draining.store(true, Ordering::Release);
-        self.core.health.send_replace(Health(Err(Unavailable::Draining)));
-        if self.core.leads() && self.core.members().iter().filter(|(.., votes)| *votes).count() > 1 {
-            match members::transfer(&self.core, 0).await {
-                Ok(leader) => tracing::info!(leader = format!("{leader:016x}"), "handed the leadership over"),
-                Err(error) => tracing::warn!(%error, "could not hand the leadership over"),
-            }
-        }
+    /// The ids of the members that this node knows.
+    pub fn members(&self) -> Vec<u64> {
+        self.core.members().into_iter().map(|(id, ..)| id).collect()
     }
 
-    /// Stops.
-    pub async fn stop(&self) {
-        if let Err(error) = self.core.raft.shutdown().await {
-            tracing::warn!(%error, "raft did not stop cleanly");
-        }
-        let mut tasks = {
-            let mut tasks = self.tasks.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            std::mem::take(&mut *tasks)
-        };
-        tasks.shutdown().await;
+    /// The cluster, as this node can find out before the deadline.
+    pub async fn status(&self, deadline: Instant) -> ClusterStatus {
+        status::status(&self.core, deadline).await
     }
 
-    /// Returns, with the reason, when openraft has stopped because of a fault.
+    /// Returns, with the reason, when the node must not go on.
     pub async fn failed(&self) -> String {
         let mut metrics = self.core.raft.metrics();
         loop {
@@ -378,10 +356,18 @@ impl Consensus {
             }
         }
     }
-}
 
-fn admin_deadline() -> Instant {
-    Instant::now() + ADMINISTER_TIMEOUT
+    /// Stops.
+    pub async fn shutdown(&self) {
+        if let Err(error) = self.core.raft.shutdown().await {
+            tracing::warn!(%error, "raft did not stop cleanly");
+        }
+        let mut tasks = {
+            let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut *tasks)
+        };
+        tasks.shutdown().await;
+    }
 }
 
 fn settings(timing: &Timing) -> Result<openraft::Config, StartError> {

@@ -8,8 +8,8 @@ use openraft::{
     errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Unreachable},
     network::{RPCOption, RaftNetworkFactory, RaftNetworkV2},
     raft::{
-        AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, TransferLeaderRequest, TransferLeaderResponse,
-        VoteRequest, VoteResponse,
+        AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, TransferLeaderRequest,
+        TransferLeaderResponse, VoteRequest, VoteResponse,
     },
     type_config::alias::SnapshotOf,
 };
@@ -72,7 +72,9 @@ impl Link {
     ) -> Result<A, RPCError<Types>> {
         let payload = postcard::to_stdvec(request).map_err(network)?;
         if payload.len() > PEER_MESSAGE_BYTES {
-            return Err(RPCError::Network(NetworkError::from_string("message too large")));
+            return Err(RPCError::Network(NetworkError::from_string(
+                "message too large",
+            )));
         }
         let Some(envelope) = self.peers.envelope(self.target) else {
             return Err(unreachable("this node belongs to no cluster yet"));
@@ -128,7 +130,8 @@ impl RaftNetworkV2<Types> for Link {
         _option: RPCOption,
     ) -> Result<SnapshotResponse<Types>, StreamingError<Types>> {
         let failed = |why: String| StreamingError::Network(NetworkError::from_string(why));
-        let meta = postcard::to_stdvec(&(vote, &snapshot.meta)).map_err(|e| failed(e.to_string()))?;
+        let meta =
+            postcard::to_stdvec(&(vote, &snapshot.meta)).map_err(|e| failed(e.to_string()))?;
         let mut pieces =
             Snapshots::pieces(&snapshot.snapshot).map_err(|e| failed(e.to_string()))?;
         let header = SnapshotChunk {
@@ -152,7 +155,10 @@ impl RaftNetworkV2<Types> for Link {
             }
         });
         let chunks = stream::iter(std::iter::once(header).chain(pieces));
-        let mut client = self.peers.client(&self.address).map_err(|e| failed(e.to_string()))?;
+        let mut client = self
+            .peers
+            .client(&self.address)
+            .map_err(|e| failed(e.to_string()))?;
         let send = tokio::time::timeout(SNAPSHOT_SEND_TIMEOUT, client.install_snapshot(chunks));
         let reply = tokio::select! {
             closed = cancel => return Err(StreamingError::Closed(closed)),
@@ -170,6 +176,7 @@ impl RaftNetworkV2<Types> for Link {
         req: TransferLeaderRequest<Types>,
         option: RPCOption,
     ) -> Result<TransferLeaderResponse<Types>, RPCError<Types>> {
-        self.call(RaftKind::TransferLeader, &req, option.hard_ttl()).await
+        self.call(RaftKind::TransferLeader, &req, option.hard_ttl())
+            .await
     }
 }

@@ -72,7 +72,11 @@ impl Peers {
     /// # Errors
     /// When `address` is not `host:port`.
     pub fn client(&self, address: &str) -> io::Result<Client> {
-        let mut channels = self.0.channels.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut channels = self
+            .0
+            .channels
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let channel = match channels.get(address) {
             Some(channel) => channel.clone(),
             None => {
@@ -98,9 +102,11 @@ impl Peers {
             .keep_alive_timeout(Duration::from_secs(2))
             .keep_alive_while_idle(true);
         let (connector, target) = (self.0.connector.clone(), address.to_owned());
-        Ok(endpoint.connect_with_connector_lazy(tower::service_fn(move |_uri| {
-            let (connector, target) = (connector.clone(), target.clone());
-            async move { connector.connect(target).await.map(TokioIo::new) }
-        })))
+        Ok(
+            endpoint.connect_with_connector_lazy(tower::service_fn(move |_uri| {
+                let (connector, target) = (connector.clone(), target.clone());
+                async move { connector.connect(target).await.map(TokioIo::new) }
+            })),
+        )
     }
 }

@@ -7,8 +7,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::core::Core;
-use super::unavailable::Unavailable;
-use crate::limits::{READS_WAITING, READ_ROUND_TIMEOUT, RETRY_PAUSE};
+use super::outcome::Unavailable;
+use crate::limits::{READ_ROUND_TIMEOUT, READS_WAITING, RETRY_PAUSE};
 use crate::proto::peer::ReadIndexRequest;
 
 type Answer = Result<u64, Unavailable>;
@@ -29,7 +29,9 @@ impl ReadQueue {
     /// Waits for the next round, and returns the log index that the local state must have reached.
     async fn index(&self) -> Answer {
         let (sender, answer) = oneshot::channel();
-        self.0.try_send(sender).map_err(|_| Unavailable::Overloaded)?;
+        self.0
+            .try_send(sender)
+            .map_err(|_| Unavailable::Overloaded)?;
         answer.await.unwrap_or(Err(Unavailable::Draining))
     }
 }
@@ -51,15 +53,22 @@ pub async fn serve(core: Arc<Core>, mut waiting: Waiting) {
 }
 
 async fn round(core: &Core) -> Answer {
-    let Some((leader, peer)) = core.leader() else { return Err(Unavailable::NoQuorum) };
+    let Some((leader, peer)) = core.leader() else {
+        return Err(Unavailable::NoQuorum);
+    };
     if leader == core.node_id() {
         return confirm(core).await;
     }
     let envelope = core.peers.envelope(leader);
-    let mut client = core.peers.client(&peer.peer_address).map_err(|_| Unavailable::NoQuorum)?;
+    let mut client = core
+        .peers
+        .client(&peer.peer_address)
+        .map_err(|_| Unavailable::NoQuorum)?;
     match client.read_index(ReadIndexRequest { envelope }).await {
         Ok(reply) => Ok(reply.into_inner().index),
-        Err(status) => Err(Unavailable::from_reason(status.message()).unwrap_or(Unavailable::NoQuorum)),
+        Err(status) => {
+            Err(Unavailable::from_reason(status.message()).unwrap_or(Unavailable::NoQuorum))
+        }
     }
 }
 
@@ -91,7 +100,10 @@ pub async fn catch_up(core: &Core, deadline: Instant) -> Result<(), Unavailable>
             Ok(Err(other)) => return Err(other),
             Err(_) => return Err(why),
         }
-        if timeout_at(deadline, tokio::time::sleep(RETRY_PAUSE)).await.is_err() {
+        if timeout_at(deadline, tokio::time::sleep(RETRY_PAUSE))
+            .await
+            .is_err()
+        {
             return Err(why);
         }
     }

@@ -24,17 +24,22 @@ pub struct Replica {
     state: RwLock<State>,
     journal: Arc<Journal>,
     progress: watch::Sender<Progress>,
+    committed: watch::Sender<Revision>,
     applied_bytes: AtomicU64,
 }
 
 impl Replica {
     /// Takes a state and its journal as they were at a log index.
     pub fn new(state: State, journal: Arc<Journal>, index: u64) -> Self {
-        let progress = Progress { index, revision: state.revision() };
+        let progress = Progress {
+            index,
+            revision: state.revision(),
+        };
         Self {
             state: RwLock::new(state),
             journal,
             progress: watch::Sender::new(progress),
+            committed: watch::Sender::new(progress.revision),
             applied_bytes: AtomicU64::new(0),
         }
     }
@@ -66,7 +71,8 @@ impl Replica {
     /// When the command cannot be read (a newer version wrote it), or the journal has other events than this: the node
     /// must stop, since to skip one would make it differ from the others.
     pub fn apply(&self, index: u64, command: &[u8]) -> io::Result<Bytes> {
-        self.applied_bytes.fetch_add(command.len() as u64, Ordering::Relaxed);
+        self.applied_bytes
+            .fetch_add(command.len() as u64, Ordering::Relaxed);
         let command = Command::decode(command).map_err(|e| unreadable(index, &e))?;
         let mut state = self.state.write().map_err(|_| half_applied())?;
         let applied = state.apply(&command);
@@ -75,9 +81,20 @@ impl Replica {
             let evidence = evidence.as_ref().map(|sealed| &sealed.bytes[..]);
             self.journal.append(&event.encode(), evidence)?;
         }
-        self.progress.send_replace(Progress { index, revision: state.revision() });
+        self.arrive(index, state.revision());
         drop(state);
         Ok(encode_reply(&applied.reply))
+    }
+
+    /// The revision that the node has come to, and news of it.
+    pub fn committed(&self) -> watch::Receiver<Revision> {
+        self.committed.subscribe()
+    }
+
+    fn arrive(&self, index: u64, revision: Revision) {
+        self.progress.send_replace(Progress { index, revision });
+        self.committed
+            .send_if_modified(|current| std::mem::replace(current, revision) != revision);
     }
 
     /// Bytes of the commands that were applied since the start.
@@ -104,7 +121,7 @@ impl Replica {
         let mut current = self.state.write().map_err(|_| half_applied())?;
         self.journal.install(edge)?;
         *current = state;
-        self.progress.send_replace(Progress { index, revision: current.revision() });
+        self.arrive(index, current.revision());
         Ok(())
     }
 }

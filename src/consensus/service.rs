@@ -7,14 +7,15 @@ use openraft::{raft::TransferLeaderResponse, storage::Snapshot};
 use serde::{Serialize, de::DeserializeOwned};
 use tonic::{Request, Response, Status, Streaming};
 
+use super::administer;
 use super::core::Core;
 use super::members;
+use super::outcome::{Unavailable, WriteError};
 use super::reads;
 use super::snapshot::SnapshotData;
 use super::status;
 use super::types::{SnapshotMeta, Vote};
-use super::unavailable::Unavailable;
-use super::writes::{self, WriteError};
+use super::writes;
 use crate::domain::{Proposal, encode_reply};
 use crate::proto::peer::{
     AdministerReply, AdministerRequest, DescribeReply, DescribeRequest, Envelope,
@@ -30,7 +31,9 @@ impl Service {
     /// Whether a call is meant for this node, by a node of the same cluster.
     fn check(&self, envelope: Option<&Envelope>) -> Result<u64, Status> {
         let refuse = |what: String| Err(Status::failed_precondition(what));
-        let Some(envelope) = envelope else { return refuse("no envelope".to_owned()) };
+        let Some(envelope) = envelope else {
+            return refuse("no envelope".to_owned());
+        };
         let Some(cluster) = self.0.peers.cluster_id() else {
             return refuse(Unavailable::WaitingForCluster.reason().to_owned());
         };
@@ -64,7 +67,9 @@ fn read<T: DeserializeOwned>(payload: &[u8]) -> Result<T, Status> {
 
 fn reply<T: Serialize>(value: &T) -> Result<Response<RaftReply>, Status> {
     let payload = postcard::to_stdvec(value).map_err(|e| Status::internal(e.to_string()))?;
-    Ok(Response::new(RaftReply { payload: payload.into() }))
+    Ok(Response::new(RaftReply {
+        payload: payload.into(),
+    }))
 }
 
 fn fatal(error: impl std::fmt::Display) -> Status {
@@ -78,16 +83,24 @@ impl Peer for Service {
         self.check(message.envelope.as_ref())?;
         let raft = &self.0.raft;
         match message.kind() {
-            RaftKind::Append => {
-                reply(&raft.append_entries(read(&message.payload)?).await.map_err(fatal)?)
-            }
+            RaftKind::Append => reply(
+                &raft
+                    .append_entries(read(&message.payload)?)
+                    .await
+                    .map_err(fatal)?,
+            ),
             RaftKind::Vote => reply(&raft.vote(read(&message.payload)?).await.map_err(fatal)?),
-            RaftKind::PreVote => {
-                reply(&raft.pre_vote(read(&message.payload)?).await.map_err(fatal)?)
-            }
+            RaftKind::PreVote => reply(
+                &raft
+                    .pre_vote(read(&message.payload)?)
+                    .await
+                    .map_err(fatal)?,
+            ),
             RaftKind::TransferLeader => {
-                let answer: TransferLeaderResponse<_> =
-                    raft.handle_transfer_leader(read(&message.payload)?).await.map_err(fatal)?;
+                let answer: TransferLeaderResponse<_> = raft
+                    .handle_transfer_leader(read(&message.payload)?)
+                    .await
+                    .map_err(fatal)?;
                 reply(&answer)
             }
             RaftKind::Unspecified => Err(Status::invalid_argument("no kind of Raft message")),
@@ -100,8 +113,15 @@ impl Peer for Service {
     ) -> Result<Response<RaftReply>, Status> {
         let mut chunks = request.into_inner();
         let header = match chunks.next().await {
-            Some(Ok(SnapshotChunk { header: Some(header), .. })) => header,
-            _ => return Err(Status::invalid_argument("a snapshot begins with its header")),
+            Some(Ok(SnapshotChunk {
+                header: Some(header),
+                ..
+            })) => header,
+            _ => {
+                return Err(Status::invalid_argument(
+                    "a snapshot begins with its header",
+                ));
+            }
         };
         self.check(header.envelope.as_ref())?;
         let (vote, meta): (Vote, SnapshotMeta) = read(&header.meta)?;
@@ -110,14 +130,24 @@ impl Peer for Service {
         while let Some(chunk) = chunks.next().await {
             let chunk = chunk?;
             if crc32c::crc32c(&chunk.data) != chunk.crc32c {
-                return Err(Status::data_loss("a piece of the snapshot was damaged on the way"));
+                return Err(Status::data_loss(
+                    "a piece of the snapshot was damaged on the way",
+                ));
             }
-            receiver.push(&chunk.data).map_err(|e| Status::data_loss(e.to_string()))?;
+            receiver
+                .push(&chunk.data)
+                .map_err(|e| Status::data_loss(e.to_string()))?;
         }
-        let received = receiver.finish().map_err(|e| Status::data_loss(e.to_string()))?;
+        let received = receiver
+            .finish()
+            .map_err(|e| Status::data_loss(e.to_string()))?;
         let snapshot = SnapshotData::Received(received);
         // openraft panics on a snapshot that no honest leader can send; ours came from a member of the cluster.
-        let answer = self.0.raft.install_full_snapshot(vote, Snapshot { meta, snapshot }).await;
+        let answer = self
+            .0
+            .raft
+            .install_full_snapshot(vote, Snapshot { meta, snapshot })
+            .await;
         reply(&answer.map_err(fatal)?)
     }
 
@@ -134,12 +164,16 @@ impl Peer for Service {
             Err(WriteError::Refused(refusal)) => {
                 propose_reply::Outcome::Reply(encode_reply(&Err(refusal)))
             }
-            Err(WriteError::NotApplied(why)) => {
+            Err(WriteError::NotApplied { why }) => {
                 propose_reply::Outcome::NotApplied(why.reason().to_owned())
             }
-            Err(WriteError::Unknown(why)) => propose_reply::Outcome::Unknown(why),
+            Err(WriteError::Unknown { why }) => {
+                propose_reply::Outcome::Unknown(why.reason().to_owned())
+            }
         };
-        Ok(Response::new(ProposeReply { outcome: Some(outcome) }))
+        Ok(Response::new(ProposeReply {
+            outcome: Some(outcome),
+        }))
     }
 
     async fn read_index(
@@ -190,8 +224,12 @@ impl Peer for Service {
     ) -> Result<Response<AdministerReply>, Status> {
         let request = request.into_inner();
         self.check_member(request.envelope.as_ref())?;
-        let Some(act) = request.act else { return Err(Status::invalid_argument("no act")) };
-        let answered = members::administer(&self.0, act).await;
-        Ok(Response::new(AdministerReply { outcome: Some(answered.into()) }))
+        let Some(act) = request.act else {
+            return Err(Status::invalid_argument("no act"));
+        };
+        let answered = administer::carry_out(&self.0, act).await;
+        Ok(Response::new(AdministerReply {
+            outcome: Some(administer::to_wire(answered)),
+        }))
     }
 }

@@ -1,7 +1,7 @@
 //! What a snapshot holds (what it covers, the journal's edge, the state) and its way to disk and back.
 
-use std::sync::{Arc, Mutex, PoisonError};
 use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::types::SnapshotMeta;
 use crate::domain::{RestoreError, State};
@@ -57,8 +57,13 @@ impl Snapshots {
     /// When it is damaged: the log behind it is gone, so that nothing can stand in for it.
     pub fn open(files: Arc<dyn Files>) -> io::Result<(Self, Option<Content>)> {
         let folder = Folder::open(files)?;
-        let snapshots = Self { folder, current: Mutex::default() };
-        let Some(newest) = snapshots.folder.latest()? else { return Ok((snapshots, None)) };
+        let snapshots = Self {
+            folder,
+            current: Mutex::default(),
+        };
+        let Some(newest) = snapshots.folder.latest()? else {
+            return Ok((snapshots, None));
+        };
         let content = read(snapshots.folder.read(newest)?)?;
         snapshots.note(&content.meta)?;
         Ok((snapshots, Some(content)))
@@ -79,7 +84,10 @@ impl Snapshots {
         }
         writer.finish()?;
         self.note(&content.meta)?;
-        Ok(SnapshotData::Kept(self.folder.clone(), position(&content.meta)))
+        Ok(SnapshotData::Kept(
+            self.folder.clone(),
+            position(&content.meta),
+        ))
     }
 
     /// Begins a snapshot that a leader sends.
@@ -108,7 +116,9 @@ impl Snapshots {
         };
         let content = read(received.read()?)?;
         if content.meta != *meta {
-            return Err(damaged("the snapshot covers something else than its sender said"));
+            return Err(damaged(
+                "the snapshot covers something else than its sender said",
+            ));
         }
         received.publish()?;
         self.note(meta)?;
@@ -143,7 +153,10 @@ impl Snapshots {
     fn note(&self, meta: &SnapshotMeta) -> io::Result<()> {
         let bytes = self.folder.size(position(meta))?.unwrap_or(0);
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        *current = Some(Current { meta: meta.clone(), bytes });
+        *current = Some(Current {
+            meta: meta.clone(),
+            bytes,
+        });
         Ok(())
     }
 }
@@ -161,17 +174,23 @@ fn read(mut reader: SnapshotReader) -> io::Result<Content> {
     let edge = JournalEdge::decode(&edge).map_err(damaged)?;
     // The state is built as its chunks are read: only one of them is in memory beside it.
     let rest = std::iter::from_fn(|| reader.next_chunk().transpose());
-    let chunks = first.map(Ok).into_iter().chain(rest).map(|chunk| match chunk {
-        Ok((Section::State, chunk)) => Ok(chunk.to_vec()),
-        Ok((Section::Journal, _)) => Err(damaged("the journal's edge stands after the state")),
-        Err(error) => Err(error.into()),
-    });
+    let chunks = first
+        .map(Ok)
+        .into_iter()
+        .chain(rest)
+        .map(|chunk| match chunk {
+            Ok((Section::State, chunk)) => Ok(chunk.to_vec()),
+            Ok((Section::Journal, _)) => Err(damaged("the journal's edge stands after the state")),
+            Err(error) => Err(error.into()),
+        });
     let state = State::from_chunks(chunks).map_err(|error| match error {
         RestoreError::Source(error) => error,
         other => damaged(other),
     })?;
     if state.revision() != edge.size() {
-        return Err(damaged("the snapshot's state and its journal's edge are of different revisions"));
+        return Err(damaged(
+            "the snapshot's state and its journal's edge are of different revisions",
+        ));
     }
     Ok(Content { meta, edge, state })
 }

@@ -2,72 +2,14 @@
 
 use futures::future::join_all;
 use openraft::async_runtime::WatchReceiver as _;
+use tokio::time::{Instant, timeout_at};
+use tonic::Status;
 
 use super::core::Core;
 use super::members::describe_at;
+use super::report::{ClusterStatus, Health, Member, Report, Role};
 use crate::domain::FEATURE_LEVEL;
 use crate::proto::peer::{DescribeReply, StateHash};
-
-/// The cluster, as one node could find out.
-#[derive(Debug, Clone, Default)]
-pub struct ClusterStatus {
-    /// The cluster that the node belongs to.
-    pub cluster_id: Option<[u8; 16]>,
-    /// The node that found out.
-    pub answered_by: u64,
-    /// Who leads.
-    pub leader: Option<u64>,
-    /// The term.
-    pub term: u64,
-    /// The feature level in force.
-    pub feature_level: u32,
-    /// The members, by id; on a node without a cluster, the node itself.
-    pub members: Vec<MemberStatus>,
-    /// What is wrong, worst first.
-    pub alarms: Vec<String>,
-}
-
-/// One member.
-#[derive(Debug, Clone)]
-pub struct MemberStatus {
-    /// Its id.
-    pub node_id: u64,
-    /// `voter`, `learner` or `none`.
-    pub role: &'static str,
-    /// Its peer listener.
-    pub peer_address: String,
-    /// Its client listener.
-    pub client_address: String,
-    /// What it said of itself, or why it could not be asked.
-    pub answer: Result<MemberReport, String>,
-}
-
-/// What a member said of itself.
-#[derive(Debug, Clone)]
-pub struct MemberReport {
-    /// Whether it serves.
-    pub ready: bool,
-    /// Why not, or `ok`.
-    pub reason: String,
-    /// The revision that it has applied.
-    pub revision: u64,
-    /// How many log entries it is behind the longest log.
-    pub applied_lag: u64,
-    /// Bytes of log.
-    pub log_bytes: u64,
-    /// Bytes of the latest snapshot.
-    pub snapshot_bytes: u64,
-    /// Events of the journal that can be read.
-    pub journal_events: u64,
-    /// The newest state hash, with its revision.
-    pub hash: Option<(u64, [u8; 32])>,
-    /// The journal's root at `revision`.
-    pub journal_root: Vec<u8>,
-    /// The program's version.
-    pub version: String,
-    /// Bytes left on its disk.
-    pub disk_free_bytes: u64,
-}
 
 /// What this node says of itself.
 pub fn describe(core: &Core) -> DescribeReply {
@@ -76,7 +18,7 @@ pub fn describe(core: &Core) -> DescribeReply {
         let metrics = metrics.borrow_watched();
         (metrics.last_log_index.unwrap_or(0), metrics.current_term)
     };
-    let health = *core.health.borrow();
+    let health = core.health.borrow().clone();
     let journal = core.replica.journal();
     // Revision, hash and root must belong together: taken under one lock.
     let (revision, hashes, journal_root) = core.replica.with_state(|state| {
@@ -86,15 +28,23 @@ pub fn describe(core: &Core) -> DescribeReply {
     });
     let hashes = hashes
         .into_iter()
-        .map(|(revision, hash)| StateHash { revision, hash: hash.to_vec().into() })
+        .map(|(revision, hash)| StateHash {
+            revision,
+            hash: hash.to_vec().into(),
+        })
         .collect();
     DescribeReply {
         node_id: core.node_id(),
-        cluster_id: core.peers.cluster_id().map(|id| id.to_vec()).unwrap_or_default().into(),
+        cluster_id: core
+            .peers
+            .cluster_id()
+            .map(|id| id.to_vec())
+            .unwrap_or_default()
+            .into(),
         peer_address: core.own.peer_address.clone(),
         client_address: core.own.client_address.clone(),
-        ready: health.ready(),
-        health: health.reason().to_owned(),
+        ready: health.ready,
+        health: health.reason,
         revision,
         applied_index: core.replica.progress().borrow().index,
         last_index,
@@ -113,52 +63,64 @@ pub fn describe(core: &Core) -> DescribeReply {
 }
 
 /// Asks every member, and compares what they say.
-pub async fn status(core: &Core) -> ClusterStatus {
+pub async fn status(core: &Core, deadline: Instant) -> ClusterStatus {
     let members = core.members();
     let answers = join_all(members.iter().map(|(id, peer, _)| async {
-        if *id == core.node_id() { Ok(describe(core)) } else { describe_at(core, &peer.peer_address).await }
+        if *id == core.node_id() {
+            Ok(describe(core))
+        } else {
+            let asked = timeout_at(deadline, describe_at(core, &peer.peer_address)).await;
+            asked.unwrap_or_else(|_| Err(Status::deadline_exceeded("no answer in time")))
+        }
     }))
     .await;
-    let last = answers.iter().flatten().map(|node| node.last_index).max().unwrap_or(0);
+    let last = answers
+        .iter()
+        .flatten()
+        .map(|node| node.last_index)
+        .max()
+        .unwrap_or(0);
     let mut alarms = Vec::new();
     let leader = core.leader().map(|(leader, _)| leader);
     if core.peers.cluster_id().is_some() && leader.is_none() {
-        alarms.push("no leader is known: nothing is answered until a majority of voters is up".to_owned());
+        alarms.push(
+            "no leader is known: nothing is answered until a majority of voters is up".to_owned(),
+        );
     }
     let known: Vec<&DescribeReply> = answers.iter().flatten().collect();
     differences(&known, &mut alarms);
-    let mut reports: Vec<MemberStatus> = members
+    let mut reports: Vec<Member> = members
         .iter()
         .zip(&answers)
         .map(|((id, peer, votes), answer)| {
-            let answer = match answer {
-                Ok(node) if node.node_id == *id => Ok(report(node, last)),
+            let report = match answer {
+                Ok(node) if node.node_id == *id => Ok(read(node, last)),
                 Ok(node) => Err(format!(
                     "another node, {:016x}, answers at its address; run `refrain cluster remove {id:016x}` if it is gone",
                     node.node_id
                 )),
                 Err(status) => Err(status.message().to_owned()),
             };
-            if let Err(why) = &answer {
+            if let Err(why) = &report {
                 alarms.push(format!("{id:016x} ({}) does not answer: {why}", peer.peer_address));
             }
-            MemberStatus {
+            Member {
                 node_id: *id,
-                role: if *votes { "voter" } else { "learner" },
+                role: if *votes { Role::Voter } else { Role::Learner },
                 peer_address: peer.peer_address.clone(),
                 client_address: peer.client_address.clone(),
-                answer,
+                report,
             }
         })
         .collect();
     if reports.is_empty() {
         let own = describe(core);
-        reports.push(MemberStatus {
+        reports.push(Member {
             node_id: own.node_id,
-            role: "none",
+            role: Role::None,
             peer_address: own.peer_address.clone(),
             client_address: own.client_address.clone(),
-            answer: Ok(report(&own, own.last_index)),
+            report: Ok(read(&own, own.last_index)),
         });
     }
     ClusterStatus {
@@ -172,20 +134,22 @@ pub async fn status(core: &Core) -> ClusterStatus {
     }
 }
 
-fn report(node: &DescribeReply, last_index: u64) -> MemberReport {
-    MemberReport {
-        ready: node.ready,
-        reason: node.health.clone(),
+fn read(node: &DescribeReply, last_index: u64) -> Report {
+    Report {
+        health: Health {
+            ready: node.ready,
+            reason: node.health.clone(),
+        },
         revision: node.revision,
         applied_lag: last_index.saturating_sub(node.applied_index),
         log_bytes: node.log_bytes,
         snapshot_bytes: node.snapshot_bytes,
         journal_events: node.journal_events,
-        hash: node
+        state_hash: node
             .hashes
             .last()
             .and_then(|point| Some((point.revision, point.hash[..].try_into().ok()?))),
-        journal_root: node.journal_root.to_vec(),
+        journal_root: node.journal_root[..].try_into().ok(),
         version: node.version.clone(),
         disk_free_bytes: node.disk_free_bytes,
     }
@@ -236,16 +200,25 @@ mod tests {
 
     #[test]
     fn a_differing_hash_is_shouted_at_the_newest_common_revision() {
-        let (a, b) = (node(1, &[(1024, 1), (2048, 2), (2050, 3)]), node(2, &[(1024, 1), (2048, 9)]));
+        let (a, b) = (
+            node(1, &[(1024, 1), (2048, 2), (2050, 3)]),
+            node(2, &[(1024, 1), (2048, 9)]),
+        );
         let mut alarms = Vec::new();
         differences(&[&a, &b], &mut alarms);
         assert_eq!(alarms.len(), 1);
-        assert!(alarms[0].starts_with("STATE DIFFERS") && alarms[0].contains("2048"), "{alarms:?}");
+        assert!(
+            alarms[0].starts_with("STATE DIFFERS") && alarms[0].contains("2048"),
+            "{alarms:?}"
+        );
     }
 
     #[test]
     fn nodes_that_share_no_revision_are_not_compared() {
-        let (a, b) = (node(1, &[(1024, 1), (1025, 2)]), node(2, &[(1024, 1), (1026, 3)]));
+        let (a, b) = (
+            node(1, &[(1024, 1), (1025, 2)]),
+            node(2, &[(1024, 1), (1026, 3)]),
+        );
         let mut alarms = Vec::new();
         differences(&[&a, &b], &mut alarms);
         assert!(alarms.is_empty(), "{alarms:?}");

@@ -91,7 +91,11 @@ pub fn to_stored(entry: Entry) -> io::Result<LogEntry> {
         }
     };
     let payload = LogPayload { kind: Some(kind) }.encode_to_vec().into();
-    Ok(LogEntry { term, index, payload })
+    Ok(LogEntry {
+        term,
+        index,
+        payload,
+    })
 }
 
 /// Turns what storage keeps into an entry.
@@ -99,9 +103,16 @@ pub fn to_stored(entry: Entry) -> io::Result<LogEntry> {
 /// # Errors
 /// `InvalidData` when the bytes are not an entry.
 pub fn from_stored(stored: LogEntry) -> io::Result<Entry> {
-    let LogEntry { term, index, payload } = stored;
+    let LogEntry {
+        term,
+        index,
+        payload,
+    } = stored;
     let damaged = |why: String| {
-        io::Error::new(io::ErrorKind::InvalidData, format!("log entry {index}: {why}"))
+        io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!("log entry {index}: {why}"),
+        )
     };
     let payload = LogPayload::decode(payload).map_err(|e| damaged(e.to_string()))?;
     let payload = match payload.kind {
@@ -112,5 +123,8 @@ pub fn from_stored(stored: LogEntry) -> io::Result<Entry> {
         ),
         None => return Err(damaged("a kind that this version does not know".to_owned())),
     };
-    Ok(Entry { log_id: log_id(term, index), payload })
+    Ok(Entry {
+        log_id: log_id(term, index),
+        payload,
+    })
 }

@@ -5,25 +5,11 @@ use tokio::time::{Instant, timeout_at};
 use tonic::Code;
 
 use super::core::Core;
+use super::outcome::{Unavailable, WriteError};
 use super::types::EncodedCommand;
-use super::unavailable::Unavailable;
-use crate::domain::{Outcome, Proposal, Refusal, decode_reply};
+use crate::domain::{Outcome, Proposal, decode_reply};
 use crate::limits::RETRY_PAUSE;
 use crate::proto::peer::{ProposeRequest, propose_reply};
-
-/// Why a write has no outcome to show.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum WriteError {
-    /// The state machine refused it. Nothing was done.
-    #[error(transparent)]
-    Refused(Refusal),
-    /// It was never proposed. Nothing was done.
-    #[error("nothing was done: {0}")]
-    NotApplied(Unavailable),
-    /// It may have been done, may still be done, or never will. A retry with the same request id finds out.
-    #[error("whether it was done is not known: {0}. Retry with the same request_id")]
-    Unknown(String),
-}
 
 /// Writes, and tries again while the deadline allows: a change is known by its request id, so that a second try cannot
 /// have a second effect.
@@ -36,25 +22,34 @@ pub async fn write(
     deadline: Instant,
 ) -> Result<Outcome, WriteError> {
     // Once a try may have been taken, only an outcome takes that back.
-    let mut perhaps: Option<String> = None;
+    let mut perhaps = None;
     loop {
         let failed = match timeout_at(deadline, attempt(core, proposal)).await {
             Ok(Ok(outcome)) => return Ok(outcome),
             Ok(Err(failed)) => failed,
-            Err(_) => return Err(WriteError::Unknown("the deadline passed".to_owned())),
+            Err(_) => {
+                return Err(WriteError::Unknown {
+                    why: Unavailable::Deadline,
+                });
+            }
         };
         let again = match &failed {
             WriteError::Refused(_) => false,
-            WriteError::NotApplied(why) => matches!(why, Unavailable::NoQuorum),
-            WriteError::Unknown(why) => {
-                perhaps = Some(why.clone());
+            WriteError::NotApplied { why } => {
+                matches!(why, Unavailable::NoQuorum | Unavailable::LeaderLost)
+            }
+            WriteError::Unknown { why } => {
+                perhaps = Some(*why);
                 true
             }
         };
-        let in_time = again && timeout_at(deadline, tokio::time::sleep(RETRY_PAUSE)).await.is_ok();
+        let in_time = again
+            && timeout_at(deadline, tokio::time::sleep(RETRY_PAUSE))
+                .await
+                .is_ok();
         if !in_time {
             return Err(match perhaps {
-                Some(why) => WriteError::Unknown(why),
+                Some(why) => WriteError::Unknown { why },
                 None => failed,
             });
         }
@@ -62,9 +57,9 @@ pub async fn write(
 }
 
 async fn attempt(core: &Core, proposal: &Proposal) -> Result<Outcome, WriteError> {
-    core.open().map_err(WriteError::NotApplied)?;
+    core.open().map_err(not_applied)?;
     match core.leader() {
-        None => Err(WriteError::NotApplied(Unavailable::NoQuorum)),
+        None => Err(not_applied(Unavailable::NoQuorum)),
         Some((leader, _)) if leader == core.node_id() => propose(core, proposal).await,
         Some((leader, peer)) => forward(core, leader, &peer.peer_address, proposal).await,
     }
@@ -75,21 +70,22 @@ async fn attempt(core: &Core, proposal: &Proposal) -> Result<Outcome, WriteError
 /// # Errors
 /// See [`WriteError`].
 pub async fn propose(core: &Core, proposal: &Proposal) -> Result<Outcome, WriteError> {
-    core.may_propose().map_err(WriteError::NotApplied)?;
+    core.may_propose().map_err(not_applied)?;
     let now = core.clock.now();
     let command = proposal.clone().into_command(now, core.new_event_id(now));
-    let written = core.raft.client_write(EncodedCommand(command.encode())).await;
+    let written = core
+        .raft
+        .client_write(EncodedCommand(command.encode()))
+        .await;
     let reply = match written {
         Ok(written) => written.data.0,
         // Exactly this variant was refused before it entered the log. `LogEntryDiscarded` converts to the same type,
         // and may still commit.
         Err(RaftError::APIError(ClientWriteError::ForwardToLeader(_))) => {
-            return Err(WriteError::NotApplied(Unavailable::NoQuorum));
+            return Err(not_applied(Unavailable::LeaderLost));
         }
-        Err(RaftError::APIError(other)) => return Err(WriteError::Unknown(other.to_string())),
-        Err(RaftError::Fatal(_)) => {
-            return Err(WriteError::Unknown(Unavailable::StorageFailed.to_string()));
-        }
+        Err(RaftError::APIError(_)) => return Err(unknown(Unavailable::LeaderLost)),
+        Err(RaftError::Fatal(_)) => return Err(unknown(Unavailable::StorageFailed)),
     };
     understand(&reply)
 }
@@ -98,7 +94,10 @@ fn understand(reply: &[u8]) -> Result<Outcome, WriteError> {
     match decode_reply(reply) {
         Ok(Ok(outcome)) => Ok(outcome),
         Ok(Err(refusal)) => Err(WriteError::Refused(refusal)),
-        Err(damaged) => Err(WriteError::Unknown(damaged.to_string())),
+        Err(error) => {
+            tracing::error!(%error, "a reply of the state machine cannot be read");
+            Err(unknown(Unavailable::LeaderLost))
+        }
     }
 }
 
@@ -108,7 +107,7 @@ async fn forward(
     address: &str,
     proposal: &Proposal,
 ) -> Result<Outcome, WriteError> {
-    let not_sent = |_| WriteError::NotApplied(Unavailable::NoQuorum);
+    let not_sent = |_| not_applied(Unavailable::NoQuorum);
     let mut client = core.peers.client(address).map_err(not_sent)?;
     let request = ProposeRequest {
         envelope: core.peers.envelope(leader),
@@ -120,18 +119,26 @@ async fn forward(
         // have been made up by a connection that broke.
         Err(status) if status.code() == Code::FailedPrecondition => {
             let why = Unavailable::from_reason(status.message()).unwrap_or(Unavailable::NoQuorum);
-            return Err(WriteError::NotApplied(why));
+            return Err(not_applied(why));
         }
-        Err(status) => {
-            return Err(WriteError::Unknown(format!("the leader was lost: {}", status.code())));
-        }
+        Err(_) => return Err(unknown(Unavailable::LeaderLost)),
     };
     match reply.outcome {
         Some(propose_reply::Outcome::Reply(reply)) => understand(&reply),
-        Some(propose_reply::Outcome::NotApplied(word)) => Err(WriteError::NotApplied(
-            Unavailable::from_reason(&word).unwrap_or(Unavailable::NoQuorum),
+        Some(propose_reply::Outcome::NotApplied(reason)) => Err(not_applied(
+            Unavailable::from_reason(&reason).unwrap_or(Unavailable::NoQuorum),
         )),
-        Some(propose_reply::Outcome::Unknown(why)) => Err(WriteError::Unknown(why)),
-        None => Err(WriteError::Unknown("the leader's answer cannot be read".to_owned())),
+        Some(propose_reply::Outcome::Unknown(reason)) => Err(unknown(
+            Unavailable::from_reason(&reason).unwrap_or(Unavailable::LeaderLost),
+        )),
+        None => Err(unknown(Unavailable::LeaderLost)),
     }
+}
+
+fn not_applied(why: Unavailable) -> WriteError {
+    WriteError::NotApplied { why }
+}
+
+fn unknown(why: Unavailable) -> WriteError {
+    WriteError::Unknown { why }
 }

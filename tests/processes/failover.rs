@@ -27,12 +27,19 @@ async fn write(addresses: Vec<String>, first: usize, written: Arc<Written>) {
         .collect();
     let mut at = first;
     while !written.stop.load(Ordering::Relaxed) {
-        let subject = format!("s{}@example.com", written.next.fetch_add(1, Ordering::Relaxed));
+        let subject = format!(
+            "s{}@example.com",
+            written.next.fetch_add(1, Ordering::Relaxed)
+        );
         let request = opt_out(&subject);
         loop {
             let mut request = tonic::Request::new(request.clone());
             request.set_timeout(Duration::from_secs(1));
-            match clients[at % clients.len()].clone().set_opt_out(request).await {
+            match clients[at % clients.len()]
+                .clone()
+                .set_opt_out(request)
+                .await
+            {
                 Ok(_) => break,
                 Err(_) if written.stop.load(Ordering::Relaxed) => return,
                 Err(_) => {
@@ -41,7 +48,11 @@ async fn write(addresses: Vec<String>, first: usize, written: Arc<Written>) {
                 }
             }
         }
-        written.acknowledged.lock().await.push((Instant::now(), subject));
+        written
+            .acknowledged
+            .lock()
+            .await
+            .push((Instant::now(), subject));
     }
 }
 
@@ -49,7 +60,11 @@ async fn write(addresses: Vec<String>, first: usize, written: Arc<Written>) {
 async fn an_acknowledged_opt_out_survives_five_killed_leaders() {
     let mut cluster = Cluster::start(3, &[]).await;
     let written = Arc::new(Written::default());
-    let addresses: Vec<String> = cluster.nodes.iter().map(|node| node.client.clone()).collect();
+    let addresses: Vec<String> = cluster
+        .nodes
+        .iter()
+        .map(|node| node.client.clone())
+        .collect();
     let writers: Vec<_> = (0..WRITERS)
         .map(|i| tokio::spawn(write(addresses.clone(), i, written.clone())))
         .collect();
@@ -74,7 +89,10 @@ async fn an_acknowledged_opt_out_survives_five_killed_leaders() {
     }
     written.stop.store(true, Ordering::Relaxed);
     for writer in writers {
-        tokio::time::timeout(PATIENCE, writer).await.expect("a writer hangs").unwrap();
+        tokio::time::timeout(PATIENCE, writer)
+            .await
+            .expect("a writer hangs")
+            .unwrap();
     }
 
     let acknowledged = written.acknowledged.lock().await;
@@ -82,7 +100,9 @@ async fn an_acknowledged_opt_out_survives_five_killed_leaders() {
     for (n, kill) in kills.iter().enumerate() {
         let last = times.iter().rev().find(|at| *at <= kill).unwrap();
         // Answers that were on their way when the leader died do not end the gap: the longest pause around it counts.
-        let after = times.iter().filter(|at| *at >= last && **at < *kill + PATIENCE);
+        let after = times
+            .iter()
+            .filter(|at| *at >= last && **at < *kill + PATIENCE);
         let gap = after
             .clone()
             .zip(after.skip(1))
@@ -91,13 +111,26 @@ async fn an_acknowledged_opt_out_survives_five_killed_leaders() {
             .max()
             .unwrap();
         println!("kill {}: longest pause in writes {gap:?}", n + 1);
-        assert!(gap < Duration::from_secs(15), "the cluster hung for {gap:?}");
+        assert!(
+            gap < Duration::from_secs(15),
+            "the cluster hung for {gap:?}"
+        );
     }
-    let subjects: Vec<String> = acknowledged.iter().map(|(_, subject)| subject.clone()).collect();
+    let subjects: Vec<String> = acknowledged
+        .iter()
+        .map(|(_, subject)| subject.clone())
+        .collect();
     println!("{} acknowledged opt-outs", subjects.len());
     for node in &cluster.nodes {
         let wrong = not_denied(node, &subjects).await;
-        assert!(wrong.is_empty(), "{}: {} of {} not denied, such as {:?}", node.id, wrong.len(), subjects.len(), wrong.first());
+        assert!(
+            wrong.is_empty(),
+            "{}: {} of {} not denied, such as {:?}",
+            node.id,
+            wrong.len(),
+            subjects.len(),
+            wrong.first()
+        );
     }
     let status = eventually("all nodes agree", || async {
         let status = cluster.nodes[0].status().await?;
@@ -114,7 +147,13 @@ async fn a_leader_that_is_told_to_stop_hands_over_first() {
     let old = cluster.nodes[leader].id.clone();
     let status = cluster.nodes[leader].terminate().await;
     assert!(status.success(), "{status}");
-    assert!(cluster.nodes[leader].log().contains("handed the leadership over"), "{}", cluster.nodes[leader].log());
+    assert!(
+        cluster.nodes[leader]
+            .log()
+            .contains("handed the leadership over"),
+        "{}",
+        cluster.nodes[leader].log()
+    );
     let other = (leader + 1) % 3;
     let now = cluster.nodes[other].status().await.unwrap().leader_id;
     assert!(!now.is_empty() && now != old, "{now} leads, {old} did");

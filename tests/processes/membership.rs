@@ -22,12 +22,22 @@ async fn three_become_five_become_three() {
     for _ in 0..2 {
         let place = cluster.spawn().await;
         // Through a follower as well as through the leader.
-        expect(&cluster.nodes[1].run(&["cluster", "add", &cluster.nodes[place].peer]), 0);
+        expect(
+            &cluster.nodes[1].run(&["cluster", "add", &cluster.nodes[place].peer]),
+            0,
+        );
         cluster.nodes[place].until_ready().await;
         write_some(&cluster, place, &mut subjects, 50).await;
     }
     let status = cluster.nodes[4].status().await.unwrap();
-    assert_eq!(status.members.iter().filter(|member| member.role == "voter").count(), 5);
+    assert_eq!(
+        status
+            .members
+            .iter()
+            .filter(|member| member.role == "voter")
+            .count(),
+        5
+    );
 
     // The leader is among those that leave.
     let leader = cluster.leader().await;
@@ -44,7 +54,9 @@ async fn three_become_five_become_three() {
     }
     // A removed node answers nothing.
     eventually("the removed node stops serving", || async {
-        crate::support::check(&cluster.nodes[leave[0]].client, &subjects[0]).await.err()
+        crate::support::check(&cluster.nodes[leave[0]].client, &subjects[0])
+            .await
+            .err()
     })
     .await;
 }
@@ -61,7 +73,10 @@ async fn a_wiped_node_rejoins_under_a_new_id() {
     assert_ne!(cluster.nodes[2].id, old, "a wiped node has a new id");
     let peer = cluster.nodes[2].peer.clone();
     let refused = expect(&cluster.nodes[0].run(&["cluster", "add", &peer]), 77);
-    assert!(refused.contains(&format!("refrain cluster remove {old}")), "{refused}");
+    assert!(
+        refused.contains(&format!("refrain cluster remove {old}")),
+        "{refused}"
+    );
     expect(&cluster.nodes[0].run(&["cluster", "remove", &old]), 0);
     expect(&cluster.nodes[0].run(&["cluster", "add", &peer]), 0);
     cluster.nodes[2].until_ready().await;

@@ -44,23 +44,42 @@ async fn a_follower_that_was_away_too_long_catches_up_by_snapshot() {
     client = client.clone();
     drop(client);
     let status = cluster.nodes[leader].status().await.unwrap();
-    let own = status.members.iter().find(|member| member.node_id == cluster.nodes[leader].id).unwrap();
+    let own = status
+        .members
+        .iter()
+        .find(|member| member.node_id == cluster.nodes[leader].id)
+        .unwrap();
     assert!(own.snapshot_bytes > 0, "no snapshot was made: {own:?}");
 
     cluster.nodes[away].restart().await;
     cluster.nodes[away].until_ready().await;
     let wrong = not_denied(&cluster.nodes[away], &subjects).await;
-    assert!(wrong.is_empty(), "{} wrong, such as {:?}", wrong.len(), wrong.first());
+    assert!(
+        wrong.is_empty(),
+        "{} wrong, such as {:?}",
+        wrong.len(),
+        wrong.first()
+    );
     // History too: the journal is fetched from the others, and complete again.
     let id = cluster.nodes[away].id.clone();
     eventually("the journal is complete", || async {
         let status = cluster.nodes[away].status().await?;
-        let member = status.members.iter().find(|member| member.node_id == id)?.clone();
-        (status.alarms.is_empty() && member.journal_events == member.revision && member.revision > 3_000)
+        let member = status
+            .members
+            .iter()
+            .find(|member| member.node_id == id)?
+            .clone();
+        (status.alarms.is_empty()
+            && member.journal_events == member.revision
+            && member.revision > 3_000)
             .then_some(())
     })
     .await;
-    assert!(cluster.nodes[away].log().contains("installed a snapshot"), "{}", cluster.nodes[away].log());
+    assert!(
+        cluster.nodes[away].log().contains("installed a snapshot"),
+        "{}",
+        cluster.nodes[away].log()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

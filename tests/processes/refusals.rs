@@ -5,7 +5,11 @@ use std::process::{Command, Stdio};
 use crate::support::{Node, REFRAIN, expect, serve_args, token_key};
 
 fn serve(args: &[String]) -> std::process::Output {
-    Command::new(REFRAIN).args(args).stdin(Stdio::null()).output().unwrap()
+    Command::new(REFRAIN)
+        .args(args)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
 }
 
 #[tokio::test]
@@ -16,7 +20,10 @@ async fn a_second_process_on_a_data_folder_is_refused() {
     args.extend(["--listen", "127.0.0.1:0", "--peer-listen", "127.0.0.1:0"].map(str::to_owned));
     let output = serve(&args);
     let said = expect(&output, 1);
-    assert!(said.contains(&node.data.display().to_string()) && said.contains("in use"), "{said}");
+    assert!(
+        said.contains(&node.data.display().to_string()) && said.contains("in use"),
+        "{said}"
+    );
     assert!(node.runs());
 }
 
@@ -29,7 +36,10 @@ async fn a_port_in_use_is_named() {
     args.extend(["--listen", &node.client, "--peer-listen", "127.0.0.1:0"].map(str::to_owned));
     let output = serve(&args);
     let said = expect(&output, 1);
-    assert!(said.contains(&node.client) && said.contains("in use"), "{said}");
+    assert!(
+        said.contains(&node.client) && said.contains("in use"),
+        "{said}"
+    );
 }
 
 #[tokio::test]
@@ -38,7 +48,10 @@ async fn a_damaged_log_is_refused_with_the_way_back() {
     let mut node = Node::start_single(&folder).await;
     for n in 0..20 {
         let id = format!("account:{n}");
-        expect(&node.run(&["opt-out", "--id", &id, "--purpose", "analytics"]), 0);
+        expect(
+            &node.run(&["opt-out", "--id", &id, "--purpose", "analytics"]),
+            0,
+        );
     }
     node.kill();
     let mark = node.data.join("log").join("mark");
@@ -52,7 +65,10 @@ async fn a_damaged_log_is_refused_with_the_way_back() {
     let mut args = serve_args(&node.data, &token_key(folder.path()));
     args.extend(["--listen", "127.0.0.1:0", "--peer-listen", "127.0.0.1:0"].map(str::to_owned));
     let said = expect(&serve(&args), 1);
-    assert!(said.contains("cluster remove") && said.contains("cluster add"), "{said}");
+    assert!(
+        said.contains("cluster remove") && said.contains("cluster add"),
+        "{said}"
+    );
 }
 
 #[tokio::test]
@@ -60,9 +76,16 @@ async fn bad_settings_end_with_64_and_say_where() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("node.toml");
     std::fs::write(&config, "lissten = \"127.0.0.1:1\"\n").unwrap();
-    let output = serve(&["serve".to_owned(), "--config".to_owned(), config.display().to_string()]);
+    let output = serve(&[
+        "serve".to_owned(),
+        "--config".to_owned(),
+        config.display().to_string(),
+    ]);
     let said = expect(&output, 64);
-    assert!(said.contains("lissten") && said.contains("node.toml") && said.contains("listen"), "{said}");
+    assert!(
+        said.contains("lissten") && said.contains("node.toml") && said.contains("listen"),
+        "{said}"
+    );
 
     let output = serve(&["serve", "--listen", "0.0.0.0:7400"].map(str::to_owned));
     let said = expect(&output, 64);
@@ -73,7 +96,16 @@ async fn bad_settings_end_with_64_and_say_where() {
 async fn another_token_key_on_the_same_data_does_not_serve() {
     let folder = tempfile::tempdir().unwrap();
     let mut node = Node::start_single(&folder).await;
-    expect(&node.run(&["opt-out", "--email", "ada@example.com", "--purpose", "analytics"]), 0);
+    expect(
+        &node.run(&[
+            "opt-out",
+            "--email",
+            "ada@example.com",
+            "--purpose",
+            "analytics",
+        ]),
+        0,
+    );
     std::fs::write(folder.path().join("token.key"), "77".repeat(32)).unwrap();
     node.restart().await;
     crate::support::eventually("the node says why it does not serve", || async {
@@ -82,5 +114,9 @@ async fn another_token_key_on_the_same_data_does_not_serve() {
         said.contains("token_key_mismatch").then_some(())
     })
     .await;
-    assert!(crate::support::check(&node.client, "ada@example.com").await.is_err());
+    assert!(
+        crate::support::check(&node.client, "ada@example.com")
+            .await
+            .is_err()
+    );
 }

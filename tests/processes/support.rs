@@ -21,7 +21,10 @@ pub const REFRAIN: &str = env!("CARGO_BIN_EXE_refrain");
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Asks until the answer is some, and fails the test when it never is.
-pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
+pub async fn eventually<T, F: Future<Output = Option<T>>>(
+    what: &str,
+    mut ask: impl FnMut() -> F,
+) -> T {
     let started = Instant::now();
     loop {
         if let Some(answer) = ask().await {
@@ -55,7 +58,15 @@ impl Drop for Node {
 /// The arguments of a node that keeps its data in `data`.
 pub fn serve_args(data: &Path, key: &Path) -> Vec<String> {
     let path = |path: &Path| path.display().to_string();
-    ["serve", "--data", &path(data), "--token-key-file", &path(key)].map(str::to_owned).to_vec()
+    [
+        "serve",
+        "--data",
+        &path(data),
+        "--token-key-file",
+        &path(key),
+    ]
+    .map(str::to_owned)
+    .to_vec()
 }
 
 impl Node {
@@ -105,7 +116,10 @@ impl Node {
             .unwrap();
         self.child = Some(child);
         let ready: Value = eventually("the node listens", || {
-            let gone = self.child.as_mut().is_some_and(|child| child.try_wait().unwrap().is_some());
+            let gone = self
+                .child
+                .as_mut()
+                .is_some_and(|child| child.try_wait().unwrap().is_some());
             assert!(!gone, "the node ended at start:\n{}", self.log());
             let read = std::fs::read(&ready_file).ok();
             async move { read.and_then(|bytes| serde_json::from_slice(&bytes).ok()) }
@@ -139,7 +153,9 @@ impl Node {
 
     /// Whether the process runs.
     pub fn runs(&mut self) -> bool {
-        self.child.as_mut().is_some_and(|child| child.try_wait().unwrap().is_none())
+        self.child
+            .as_mut()
+            .is_some_and(|child| child.try_wait().unwrap().is_none())
     }
 
     /// What the process has printed since its first start.
@@ -163,7 +179,11 @@ impl Node {
     /// What this node says of the cluster.
     pub async fn status(&self) -> Option<StatusResponse> {
         let mut client = ClusterServiceClient::new(channel(&self.client)?);
-        client.status(StatusRequest {}).await.ok().map(tonic::Response::into_inner)
+        client
+            .status(StatusRequest {})
+            .await
+            .ok()
+            .map(tonic::Response::into_inner)
     }
 }
 
@@ -186,9 +206,15 @@ pub fn refrain(address: &str, args: &[&str]) -> Output {
 
 /// Fails the test with what was printed, unless the exit status is `code`.
 pub fn expect(output: &Output, code: i32) -> String {
-    let (out, err) =
-        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert_eq!(output.status.code(), Some(code), "stdout:\n{out}\nstderr:\n{err}");
+    let (out, err) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    assert_eq!(
+        output.status.code(),
+        Some(code),
+        "stdout:\n{out}\nstderr:\n{err}"
+    );
     format!("{out}{err}")
 }
 
@@ -207,7 +233,11 @@ impl Cluster {
         let folder = tempfile::tempdir().unwrap();
         token_key(folder.path());
         let extra = extra.iter().map(|arg| (*arg).to_owned()).collect();
-        let mut cluster = Self { folder, nodes: Vec::new(), extra };
+        let mut cluster = Self {
+            folder,
+            nodes: Vec::new(),
+            extra,
+        };
         for _ in 0..size {
             cluster.spawn().await;
         }
@@ -237,7 +267,9 @@ impl Cluster {
         eventually("a leader", || async {
             let mut votes = vec![0; self.nodes.len()];
             for node in &self.nodes {
-                let Some(status) = node.status().await else { continue };
+                let Some(status) = node.status().await else {
+                    continue;
+                };
                 if let Some(place) = self.nodes.iter().position(|n| n.id == status.leader_id) {
                     votes[place] += 1;
                 }
@@ -251,12 +283,20 @@ impl Cluster {
 /// A lazily opened connection.
 pub fn channel(address: &str) -> Option<Channel> {
     let endpoint = Endpoint::from_shared(format!("http://{address}")).ok()?;
-    Some(endpoint.tcp_nodelay(true).connect_timeout(Duration::from_secs(1)).connect_lazy())
+    Some(
+        endpoint
+            .tcp_nodelay(true)
+            .connect_timeout(Duration::from_secs(1))
+            .connect_lazy(),
+    )
 }
 
 /// An e-mail address as an identifier.
 pub fn email(address: &str) -> Identifier {
-    Identifier { r#type: "email".to_owned(), form: Some(Form::Value(address.to_owned())) }
+    Identifier {
+        r#type: "email".to_owned(),
+        form: Some(Form::Value(address.to_owned())),
+    }
 }
 
 /// An opt-out of `analytics`, with a request id of its own.
@@ -277,7 +317,11 @@ pub async fn check(node: &str, address: &str) -> Result<Decision, tonic::Status>
         purpose: "analytics".to_owned(),
         ..CheckRequest::default()
     };
-    Ok(DecisionServiceClient::new(channel).check(request).await?.into_inner().decision())
+    Ok(DecisionServiceClient::new(channel)
+        .check(request)
+        .await?
+        .into_inner()
+        .decision())
 }
 
 /// Opts out through one node, again and again with the same request id until it is acknowledged.
@@ -285,7 +329,13 @@ pub async fn opt_out_through(client: &mut PreferenceServiceClient<Channel>, addr
     let request = opt_out(address);
     eventually("an opt-out is acknowledged", || {
         let (mut client, request) = (client.clone(), request.clone());
-        async move { client.set_opt_out(request).await.ok().map(|done| done.into_inner().revision) }
+        async move {
+            client
+                .set_opt_out(request)
+                .await
+                .ok()
+                .map(|done| done.into_inner().revision)
+        }
     })
     .await
 }

@@ -17,7 +17,10 @@ async fn link(
 ) -> <Network as openraft::network::RaftNetworkFactory<super::super::types::Types>>::Network {
     let peers = Peers::new(Connector::tcp(), 99, node.consensus.cluster_id());
     let mut network = Network { peers };
-    let target = Peer { peer_address: node.peer.clone(), client_address: String::new() };
+    let target = Peer {
+        peer_address: node.peer.clone(),
+        client_address: String::new(),
+    };
     network.new_client(to, &target).await
 }
 
@@ -30,7 +33,10 @@ fn option() -> RPCOption {
 async fn a_pre_vote_arrives_and_is_refused_while_a_leader_serves() {
     let nodes = cluster(3).await;
     let (leader, _) = nodes[0].consensus.leader().unwrap();
-    let follower = nodes.iter().find(|node| node.consensus.node_id() != leader).unwrap();
+    let follower = nodes
+        .iter()
+        .find(|node| node.consensus.node_id() != leader)
+        .unwrap();
     let mut link = link(follower, follower.consensus.node_id()).await;
     let request = VoteRequest::new(Vote::new(1_000, 99), None);
     let answer = link.pre_vote(request, option()).await.unwrap();
@@ -43,7 +49,10 @@ async fn a_transfer_of_the_leadership_arrives() {
     let nodes = cluster(1).await;
     let mut link = link(&nodes[0], nodes[0].consensus.node_id()).await;
     let request = TransferLeaderRequest::new(Vote::new(0, 99), 98, None);
-    link.transfer_leader(request, option()).await.unwrap().unwrap();
+    link.transfer_leader(request, option())
+        .await
+        .unwrap()
+        .unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -51,7 +60,11 @@ async fn a_message_for_another_node_or_of_another_cluster_is_refused() {
     let nodes = cluster(1).await;
     let mut wrong_node = link(&nodes[0], 12_345).await;
     let request = VoteRequest::new(Vote::new(1, 99), None);
-    let refused = wrong_node.vote(request.clone(), option()).await.unwrap_err().to_string();
+    let refused = wrong_node
+        .vote(request.clone(), option())
+        .await
+        .unwrap_err()
+        .to_string();
     assert!(refused.contains("taken over"), "{refused}");
 
     let peers = Peers::new(Connector::tcp(), 99, Some([1; 16]));
@@ -61,7 +74,10 @@ async fn a_message_for_another_node_or_of_another_cluster_is_refused() {
         to: nodes[0].consensus.node_id(),
         from: 99,
     });
-    let refused = client.read_index(ReadIndexRequest { envelope }).await.unwrap_err();
+    let refused = client
+        .read_index(ReadIndexRequest { envelope })
+        .await
+        .unwrap_err();
     assert!(refused.message().contains("another cluster"), "{refused}");
 
     let envelope = Some(Envelope {
@@ -69,6 +85,13 @@ async fn a_message_for_another_node_or_of_another_cluster_is_refused() {
         to: nodes[0].consensus.node_id(),
         from: 99,
     });
-    let refused = client.read_index(ReadIndexRequest { envelope }).await.unwrap_err();
-    assert_eq!(refused.message(), "removed", "who is no member gets no read index");
+    let refused = client
+        .read_index(ReadIndexRequest { envelope })
+        .await
+        .unwrap_err();
+    assert_eq!(
+        refused.message(),
+        "REMOVED",
+        "who is no member gets no read index"
+    );
 }
