@@ -1,1 +1,8 @@
-//! Properties.
+//! Properties of the domain, held for random scripts of commands.
+
+mod against_model;
+mod encodings;
+mod model;
+mod never_lost;
+mod same_everywhere;
+mod script;

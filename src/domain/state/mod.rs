@@ -160,4 +160,11 @@ impl State {
             })
         }
     }
+
+    /// Makes the tables of requests and imports small, so that a test sees them overflow.
+    #[cfg(test)]
+    pub(super) fn shrink_tables(&mut self, requests: usize, imports: usize) {
+        self.requests.set_capacity(requests);
+        self.imports.set_capacity(imports);
+    }
 }
