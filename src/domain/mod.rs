@@ -4,10 +4,16 @@ mod command;
 mod encoding;
 mod event;
 mod evidence;
+#[cfg(test)]
+mod fixtures;
+#[cfg(test)]
+mod golden;
 mod ids;
 mod names;
 mod normalise;
 mod outcome;
+#[cfg(test)]
+mod properties;
 mod purpose;
 mod refusal;
 mod registry;

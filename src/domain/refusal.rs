@@ -357,3 +357,78 @@ impl PartialEq for Refusal {
 }
 
 impl Eq for Refusal {}
+
+/// One refusal of every kind but `Relayed`.
+#[cfg(test)]
+pub(super) fn every() -> Vec<Refusal> {
+    let purpose = || "a.b".to_owned();
+    let why = "why";
+    vec![
+        Refusal::NamespaceInvalid,
+        Refusal::NamespaceUnknown {
+            namespace: "n".to_owned(),
+        },
+        Refusal::PurposeInvalid { why },
+        Refusal::PurposeUnknown { purpose: purpose() },
+        Refusal::PurposeEssential { purpose: purpose() },
+        Refusal::ParentUnknown { purpose: purpose() },
+        Refusal::EssentialMisplaced { purpose: purpose() },
+        Refusal::WidensAllow { purpose: purpose() },
+        Refusal::RegistryFull {
+            what: "purposes",
+            limit: 1,
+        },
+        Refusal::IdentifierInvalid { why },
+        Refusal::IdentifiersRequired,
+        Refusal::TooManyIdentifiers,
+        Refusal::DuplicateIdentifier,
+        Refusal::PurposesRequired,
+        Refusal::TooManyPurposes,
+        Refusal::DuplicatePurpose,
+        Refusal::PrincipalInvalid,
+        Refusal::RequestIdInvalid { why },
+        Refusal::RequestIdReused,
+        Refusal::RequestIdExpired,
+        Refusal::SchemaUnknown { asked: 2, known: 1 },
+        Refusal::RevisionAhead {
+            asked: 2,
+            reached: 1,
+        },
+        Refusal::RevisionCompacted {
+            asked: 1,
+            earliest: 2,
+        },
+        Refusal::SignalInvalid { why },
+        Refusal::EvidenceRequired,
+        Refusal::EvidenceInvalid { why },
+        Refusal::ImportRowsRequired,
+        Refusal::ImportChunkTooLarge,
+        Refusal::ImportGap {
+            first_row: 2,
+            next_row: 1,
+        },
+        Refusal::CommandTooLarge,
+        Refusal::ClusterAlreadyInitialised,
+        Refusal::ClusterNotInitialised,
+        Refusal::FeatureLevelUnknown { level: 2 },
+        Refusal::StateInconsistent { what: "what" },
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_keeps_its_name_on_the_wire() {
+        for refusal in every() {
+            let relayed = Refusal::relayed(refusal.reason(), refusal.to_string(), refusal.kind());
+            assert_eq!(relayed, refusal);
+        }
+        let mut reasons: Vec<_> = every().iter().map(Refusal::reason).collect();
+        reasons.push("REFUSED");
+        assert_eq!(reasons, REASONS);
+        let newer = Refusal::relayed("OF_A_NEWER_PROGRAM", "m".to_owned(), RefusalKind::Invalid);
+        assert_eq!(newer.reason(), "REFUSED");
+    }
+}
