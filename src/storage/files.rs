@@ -1,180 +1,119 @@
-//! The injected disk for whole files, and the real one.
+//! The disk for whole files, injected so that a simulation can bring one that loses what was not synced.
 
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::{
+    io::{self, Read, Write},
+    path::{Component, Path, PathBuf},
+};
 
-/// A folder of whole files; every path is relative to it.
+/// Reads and replaces whole files of a data folder.
+///
+/// Every path is relative to the data folder and made of plain names only; anything else is refused with
+/// [`io::ErrorKind::InvalidInput`]. A file is never changed in place: it is written aside and then renamed, so
+/// that a reader sees the old bytes or the new ones. Errors name the file.
 pub trait Files: Send + Sync + 'static {
-    /// The file's bytes; `None` where there is no such file.
+    /// The bytes of a file, or `None` where there is no such file.
+    ///
+    /// # Errors
+    /// Whatever the disk says.
     fn read(&self, path: &Path) -> io::Result<Option<Vec<u8>>>;
-    /// Replaces the file at once (written aside, renamed); creates folders; **not** synced.
+
+    /// Replaces a file and creates its folders. Nothing is synced: after a power loss the file may hold the old
+    /// bytes, the new ones or a part of them, until [`Files::sync`] has named it.
+    ///
+    /// # Errors
+    /// Whatever the disk says; [`io::ErrorKind::StorageFull`] where it is full.
     fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
-    /// Replaces the file at once and durably: written aside, fsync, rename, fsync of the folder.
+
+    /// Replaces a file, and returns when it would outlive a power loss: the bytes, the name, and new folders.
+    ///
+    /// # Errors
+    /// Whatever the disk says. The file may then hold the old bytes or the new ones.
     fn write_durably(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
-    /// Makes the files and their folders durable, each folder once.
+
+    /// Makes files outlive a power loss, and with them what was renamed or removed in their folders. Each folder is
+    /// synced once, so one call for many files is the cheap way.
+    ///
+    /// # Errors
+    /// Whatever the disk says; a file that is not there is an error. Never try again after one: the kernel may have
+    /// dropped the bytes that it could not write.
     fn sync(&self, paths: &[PathBuf]) -> io::Result<()>;
-    /// Starts a file that is written in a stream.
+
+    /// Begins a file that is written in pieces. It takes its name, durably, in [`FileWriter::finish`]; dropped
+    /// before that, it leaves nothing.
+    ///
+    /// # Errors
+    /// Whatever the disk says.
     fn create(&self, path: &Path) -> io::Result<Box<dyn FileWriter>>;
-    /// Opens a file for reading; `None` where there is no such file.
+
+    /// Opens a file to read it in pieces, or `None` where there is no such file. What is read stays what it was when
+    /// the file was opened, also when the file is replaced or removed meanwhile.
+    ///
+    /// # Errors
+    /// Whatever the disk says.
     fn open(&self, path: &Path) -> io::Result<Option<Box<dyn Read + Send>>>;
-    /// The file's length in bytes; `None` where there is no such file.
+
+    /// The length of a file in bytes, or `None` where there is no such file.
+    ///
+    /// # Errors
+    /// Whatever the disk says.
     fn size(&self, path: &Path) -> io::Result<Option<u64>>;
-    /// The names in a folder, sorted; none where there is no such folder.
-    fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
-    /// Removes a file; a file that is not there is no error.
+
+    /// The names of the files (not of the folders) in a folder, sorted; none where there is no such folder.
+    ///
+    /// # Errors
+    /// Whatever the disk says.
+    fn list(&self, folder: &Path) -> io::Result<Vec<String>>;
+
+    /// Removes a file; one that is not there is fine. Not synced: the file may be back after a power loss.
+    ///
+    /// # Errors
+    /// Whatever the disk says.
     fn remove(&self, path: &Path) -> io::Result<()>;
-    /// How many bytes the disk has left for us.
+
+    /// The bytes that can still be written to the disk that holds the data folder.
+    ///
+    /// # Errors
+    /// Whatever the disk says.
     fn free_bytes(&self) -> io::Result<u64>;
 }
 
-/// A file that is being written; dropped unfinished, it leaves nothing behind.
+/// A file that is being written in pieces.
 pub trait FileWriter: Write + Send {
-    /// Makes the file durable and lets it appear under its name.
+    /// Reads what has been written so far, from the beginning, so that it can be verified before it takes its name.
+    ///
+    /// # Errors
+    /// Whatever the disk says.
+    fn read_back(&self) -> io::Result<Box<dyn Read + Send>>;
+
+    /// Syncs the bytes, gives the file its name, and syncs that too.
+    ///
+    /// # Errors
+    /// Whatever the disk says. Never try again.
     fn finish(self: Box<Self>) -> io::Result<()>;
 }
 
-/// The real disk: one data folder.
-#[derive(Debug)]
-pub struct DataFolder {
-    root: PathBuf,
+/// Refuses a path that could lead out of the data folder.
+///
+/// # Errors
+/// [`io::ErrorKind::InvalidInput`].
+pub(super) fn check_path(path: &Path) -> io::Result<()> {
+    let plain = path
+        .components()
+        .all(|part| matches!(part, Component::Normal(_)));
+    if plain && path.file_name().is_some() {
+        return Ok(());
+    }
+    Err(io::Error::new(
+        io::ErrorKind::InvalidInput,
+        format!(
+            "{}: not a path of plain names inside the data folder",
+            path.display()
+        ),
+    ))
 }
 
-impl DataFolder {
-    /// Opens the folder, which is made where it is missing.
-    pub fn open(root: &Path) -> io::Result<Self> {
-        fs::create_dir_all(root)?;
-        Ok(Self {
-            root: root.to_owned(),
-        })
-    }
-
-    fn aside(&self, path: &Path) -> PathBuf {
-        let mut name = self.root.join(path).into_os_string();
-        name.push(".aside");
-        name.into()
-    }
-
-    fn folder_of(&self, path: &Path) -> PathBuf {
-        let full = self.root.join(path);
-        full.parent().map_or(full.clone(), Path::to_owned)
-    }
+/// Puts the file's name into an error of the disk, and keeps its kind.
+pub(super) fn named(path: &Path) -> impl Fn(io::Error) -> io::Error {
+    move |error| io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
-impl Files for DataFolder {
-    fn read(&self, path: &Path) -> io::Result<Option<Vec<u8>>> {
-        match fs::read(self.root.join(path)) {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        fs::create_dir_all(self.folder_of(path))?;
-        fs::write(self.aside(path), bytes)?;
-        fs::rename(self.aside(path), self.root.join(path))
-    }
-
-    fn write_durably(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        fs::create_dir_all(self.folder_of(path))?;
-        let mut file = File::create(self.aside(path))?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(self.aside(path), self.root.join(path))?;
-        File::open(self.folder_of(path))?.sync_all()
-    }
-
-    fn sync(&self, paths: &[PathBuf]) -> io::Result<()> {
-        for path in paths {
-            File::open(self.root.join(path))?.sync_all()?;
-            File::open(self.folder_of(path))?.sync_all()?;
-        }
-        Ok(())
-    }
-
-    fn create(&self, path: &Path) -> io::Result<Box<dyn FileWriter>> {
-        fs::create_dir_all(self.folder_of(path))?;
-        let aside = self.aside(path);
-        Ok(Box::new(Unfinished {
-            file: File::create(&aside)?,
-            aside,
-            path: self.root.join(path),
-            folder: self.folder_of(path),
-        }))
-    }
-
-    fn open(&self, path: &Path) -> io::Result<Option<Box<dyn Read + Send>>> {
-        match File::open(self.root.join(path)) {
-            Ok(file) => Ok(Some(Box::new(file))),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    fn size(&self, path: &Path) -> io::Result<Option<u64>> {
-        match fs::metadata(self.root.join(path)) {
-            Ok(metadata) => Ok(Some(metadata.len())),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
-        let entries = match fs::read_dir(self.root.join(dir)) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(error),
-        };
-        let mut names = Vec::new();
-        for entry in entries {
-            names.push(entry?.file_name().to_string_lossy().into_owned());
-        }
-        names.sort();
-        Ok(names)
-    }
-
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        match fs::remove_file(self.root.join(path)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
-    }
-
-    fn free_bytes(&self) -> io::Result<u64> {
-        let stat = rustix::fs::statvfs(&self.root)?;
-        Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
-    }
-}
-
-struct Unfinished {
-    file: File,
-    aside: PathBuf,
-    path: PathBuf,
-    folder: PathBuf,
-}
-
-impl Write for Unfinished {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
-    }
-}
-
-impl FileWriter for Unfinished {
-    fn finish(self: Box<Self>) -> io::Result<()> {
-        self.file.sync_all()?;
-        fs::rename(&self.aside, &self.path)?;
-        File::open(&self.folder)?.sync_all()
-    }
-}
-
-impl Drop for Unfinished {
-    fn drop(&mut self) {
-        // After `finish` there is nothing aside any more, and this finds nothing.
-        let _ = fs::remove_file(&self.aside);
-    }
-}

@@ -139,7 +139,7 @@ fn unwrapped<'a>(name: &str, kind: [u8; 4], bytes: &'a [u8]) -> Result<&'a [u8],
 mod tests {
     use super::*;
     use crate::clock::SystemEntropy;
-    use crate::storage::files::DataFolder;
+    use crate::storage::data_folder::DataFolder;
 
     fn folder() -> (tempfile::TempDir, DataFolder) {
         let dir = tempfile::tempdir().unwrap();

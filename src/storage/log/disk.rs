@@ -81,22 +81,12 @@ impl Disk {
         let Some(bytes) = found else {
             return Ok(None);
         };
-        let body = envelope::unwrap(PURGED_KIND, PURGED_FORMAT, &bytes)
-            .map_err(|error| format!("what it says was purged last: {error}"))?;
-        let numbers = body.first_chunk::<8>().zip(body.last_chunk::<8>());
-        match numbers {
-            Some((term, index)) if body.len() == 16 => {
-                Ok(Some((u64::from_be_bytes(*term), u64::from_be_bytes(*index))))
-            }
-            _ => Err("what it says was purged last makes no sense".to_owned()),
-        }
+        decode_purged(&bytes).map(Some)
     }
 
     /// Notes what was purged last. Not synced.
-    pub fn put_purged(&self, (term, index): Position) -> io::Result<()> {
-        let body = [term.to_be_bytes(), index.to_be_bytes()].concat();
-        let bytes = envelope::wrap(PURGED_KIND, PURGED_FORMAT, &body);
-        guarded(|| Ok(self.db.insert(PURGED_KEY, bytes).map(drop)?))
+    pub fn put_purged(&self, purged: Position) -> io::Result<()> {
+        guarded(|| Ok(self.db.insert(PURGED_KEY, encode_purged(purged)).map(drop)?))
     }
 
     /// Stores a record. Not synced.
@@ -253,6 +243,23 @@ impl Disk {
             }
         }
         Ok(false)
+    }
+}
+
+/// What was purged last, as it is stored: term (8), index (8), big-endian, in an envelope.
+pub(super) fn encode_purged((term, index): Position) -> Vec<u8> {
+    let body = [term.to_be_bytes(), index.to_be_bytes()].concat();
+    envelope::wrap(PURGED_KIND, PURGED_FORMAT, &body)
+}
+
+pub(super) fn decode_purged(bytes: &[u8]) -> Result<Position, String> {
+    let body = envelope::unwrap(PURGED_KIND, PURGED_FORMAT, bytes)
+        .map_err(|error| format!("what it says was purged last: {error}"))?;
+    match (body.first_chunk::<8>(), body.last_chunk::<8>()) {
+        (Some(term), Some(index)) if body.len() == 16 => {
+            Ok((u64::from_be_bytes(*term), u64::from_be_bytes(*index)))
+        }
+        _ => Err("what it says was purged last makes no sense".to_owned()),
     }
 }
 

@@ -5,8 +5,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use super::assemble::Assembler;
 use super::disk::Disk;
 use super::guard::{Heartbeat, NoResult, watched};
@@ -60,9 +58,13 @@ fn open_in(files: &dyn Files, folder: &Path, options: &LogOptions) -> Result<Ope
         return Err(Refused::damaged(LOG_FOLDER, "its file `db` is missing"));
     }
     let found = {
-        let (log_folder, options) = (log_folder.clone(), options.clone());
+        let (folder, options, voted) = (folder.to_owned(), options.clone(), vote.is_some());
         watched(options.patience, move |heart| {
-            read_all(&log_folder, &options, heart)
+            let found = read_all(&log_folder, &options, heart)?;
+            check(&found.view, &mark, voted)?;
+            finish(&found, &folder, &log_folder)
+                .map_err(|error| Refused::io(LOG_FOLDER, error))?;
+            Ok(found)
         })
     };
     let Found {
@@ -70,9 +72,6 @@ fn open_in(files: &dyn Files, folder: &Path, options: &LogOptions) -> Result<Ope
         mut view,
         leftovers,
     } = found.map_err(no_result)??;
-    check(&view, &mark, vote.as_ref())?;
-    finish(&disk, folder, &log_folder, &view).map_err(|error| Refused::io(LOG_FOLDER, error))?;
-
     let ends = view.ends();
     let mark = Mark {
         last: ends.last,
@@ -214,7 +213,7 @@ fn before_open(folder: &Path) -> io::Result<()> {
 }
 
 /// Holds what was found against the mark and the vote.
-fn check(view: &View, mark: &Mark, vote: Option<&Bytes>) -> Result<(), Refused> {
+fn check(view: &View, mark: &Mark, voted: bool) -> Result<(), Refused> {
     let ends = view.ends();
     if let Some((term, index)) = mark.last {
         let end = ends.last.map(|(_, last)| last);
@@ -237,7 +236,7 @@ fn check(view: &View, mark: &Mark, vote: Option<&Bytes>) -> Result<(), Refused> 
         }
     }
     // A node votes before it takes an entry of any term but the first membership's, which is 0.
-    if vote.is_none() && ends.last.is_some_and(|(term, _)| term > 0) {
+    if !voted && ends.last.is_some_and(|(term, _)| term > 0) {
         return Err(Refused::damaged(
             VOTE_FILE,
             "it is missing, though the log has entries of an elected leader",
@@ -248,9 +247,9 @@ fn check(view: &View, mark: &Mark, vote: Option<&Bytes>) -> Result<(), Refused> 
 
 /// Drops the pieces of a large entry that never became whole, and makes durable all that was found, so that what is
 /// answered from it holds: a killed process leaves entries that can be read and yet be lost with the power.
-fn finish(disk: &Disk, folder: &Path, log_folder: &Path, view: &View) -> io::Result<()> {
-    disk.cut_from(view.next())?;
-    disk.sync_all()?;
+fn finish(found: &Found, folder: &Path, log_folder: &Path) -> io::Result<()> {
+    found.disk.cut_from(found.view.next())?;
+    found.disk.sync_all()?;
     File::open(log_folder.join("conf"))?.sync_all()?;
     sync_folder(log_folder)?;
     sync_folder(folder)

@@ -1,6 +1,7 @@
 //! The stored forms: golden bytes, round trips, and what is noticed in a damaged one.
 
 use super::super::assemble::Assembler;
+use super::super::disk::{decode_purged, encode_purged};
 use super::super::mark::{Mark, MarkFile};
 use super::super::record::{HEADER_BYTES, Packer, Record, RecordError, decode};
 use super::super::*;
@@ -83,6 +84,15 @@ fn marks_have_their_golden_bytes() {
     assert_eq!(mark.encode(9).to_vec(), golden("slot9"));
     assert_eq!(Mark::decode(&golden("slot0")), Ok(Some((0, creating))));
     assert_eq!(Mark::decode(&golden("slot9")), Ok(Some((9, mark))));
+}
+
+#[test]
+fn what_was_purged_has_its_golden_bytes() {
+    assert_eq!(encode_purged((7, 300)), golden("purged"));
+    assert_eq!(decode_purged(&golden("purged")), Ok((7, 300)));
+    let mut damaged = golden("purged");
+    damaged[10] ^= 1;
+    assert!(decode_purged(&damaged).is_err());
 }
 
 #[test]

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::super::*;
-use crate::storage::files::{DataFolder, Files};
+use crate::storage::data_folder::DataFolder;
+use crate::storage::files::Files;
 use crate::storage::refused::Refused;
 
 /// Sizes a hundredth of the real ones, so that a few entries fill segments.
