@@ -335,3 +335,5 @@ fn absent_is_none<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
+#[cfg(test)]
+mod tests;

@@ -117,3 +117,5 @@ pub(super) fn named(path: &Path) -> impl Fn(io::Error) -> io::Error {
     move |error| io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
+#[cfg(test)]
+mod tests;
