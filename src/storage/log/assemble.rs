@@ -70,7 +70,12 @@ impl Assembler {
         }
     }
 
-    fn piece(&mut self, header: &Header, body: Bytes, out: &mut Vec<LogEntry>) -> Result<(), String> {
+    fn piece(
+        &mut self,
+        header: &Header,
+        body: Bytes,
+        out: &mut Vec<LogEntry>,
+    ) -> Result<(), String> {
         let mut large = match self.open.take() {
             Some(large)
                 if (large.index, large.term, large.pieces, large.found)

@@ -46,7 +46,10 @@ impl Disk {
             .mode(sled::Mode::LowSpace)
             .open()?;
         let records = db.open_tree(RECORDS_TREE)?;
-        let file = File::options().read(true).write(true).open(folder.join("db"))?;
+        let file = File::options()
+            .read(true)
+            .write(true)
+            .open(folder.join("db"))?;
         Ok(Self {
             db,
             records,
@@ -86,7 +89,12 @@ impl Disk {
 
     /// Notes what was purged last. Not synced.
     pub fn put_purged(&self, purged: Position) -> io::Result<()> {
-        guarded(|| Ok(self.db.insert(PURGED_KEY, encode_purged(purged)).map(drop)?))
+        guarded(|| {
+            Ok(self
+                .db
+                .insert(PURGED_KEY, encode_purged(purged))
+                .map(drop)?)
+        })
     }
 
     /// Stores a record. Not synced.

@@ -78,7 +78,9 @@ impl Mark {
         let flags = half(6);
         let mut numbers = [0; 5];
         for (number, place) in numbers.iter_mut().zip(slot[8..48].chunks_exact(8)) {
-            *number = place.iter().fold(0, |sum, &byte| sum << 8 | u64::from(byte));
+            *number = place
+                .iter()
+                .fold(0, |sum, &byte| sum << 8 | u64::from(byte));
         }
         let [sequence, last_term, last, committed_term, committed] = numbers;
         let mark = Self {
@@ -191,7 +193,10 @@ impl MarkKeeper {
     /// Begins to write `mark`; the one before has to be waited for.
     pub fn begin(&mut self, mark: Mark) -> io::Result<()> {
         self.wait()?;
-        let sent = self.orders.as_ref().is_some_and(|orders| orders.send(mark).is_ok());
+        let sent = self
+            .orders
+            .as_ref()
+            .is_some_and(|orders| orders.send(mark).is_ok());
         self.busy = sent;
         if sent { Ok(()) } else { Err(gone()) }
     }

@@ -13,9 +13,7 @@ use super::mark::MarkKeeper;
 use super::open::{LOG_FOLDER, open};
 use super::view::Go;
 use super::writer::{self, Op, Shared, Writer};
-use super::{
-    Done, FatalHook, Log, LogEnds, LogEntry, LogOptions, MAX_WAITING_BYTES, Position,
-};
+use super::{Done, FatalHook, Log, LogEnds, LogEntry, LogOptions, MAX_WAITING_BYTES, Position};
 use crate::storage::files::Files;
 use crate::storage::refused::Refused;
 

@@ -234,7 +234,10 @@ impl View {
 
     /// Goes on reading from memory, as far as it reaches; where the reading is `full`, only looks whether it holds.
     pub fn go_on(&self, reading: &mut Reading, full: bool) -> Go {
-        let begun = reading.entries.first().map_or(reading.next, |entry| entry.index);
+        let begun = reading
+            .entries
+            .first()
+            .map_or(reading.next, |entry| entry.index);
         if self.epoch != reading.epoch || begun < self.first && begun < reading.end {
             return Go::Again;
         }

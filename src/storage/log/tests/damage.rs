@@ -43,7 +43,10 @@ fn assert_refused(folder: &Folder, words: &str) {
     assert!(refused.is_damage(), "{text}");
     assert!(text.contains(words), "{words:?} is missing in:\n{text}");
     assert!(text.contains("refrain cluster remove"), "{text}");
-    assert!(text.contains(&folder.path().display().to_string()), "{text}");
+    assert!(
+        text.contains(&folder.path().display().to_string()),
+        "{text}"
+    );
 }
 
 /// Where the live end of the database's file is: the last byte that is not nought.
@@ -57,7 +60,11 @@ fn tail(folder: &Folder) -> u64 {
 fn a_tail_that_sled_drops_in_silence_is_noticed() {
     let folder = written(100);
     // In one message of sled's log: sled finds its checksum wrong and forgets it and all after it.
-    overwrite(&folder.path().join("log/db"), tail(&folder) - 20, &[0xee; 8]);
+    overwrite(
+        &folder.path().join("log/db"),
+        tail(&folder) - 20,
+        &[0xee; 8],
+    );
     for file in fs::read_dir(folder.path().join("log")).unwrap() {
         let file = file.unwrap();
         // Its snapshots would make it look no further.
@@ -81,7 +88,10 @@ fn a_log_that_ends_before_the_mark_is_refused_and_one_that_goes_past_it_opens() 
     };
     let mark = fs::read(folder.path().join("log.mark")).unwrap();
     end_before(90);
-    assert_refused(&folder, "ends at entry 89, but entry 99 had been made durable");
+    assert_refused(
+        &folder,
+        "ends at entry 89, but entry 99 had been made durable",
+    );
     end_before(0);
     assert_refused(&folder, "is empty, but entry 99 had been made durable");
     drop(folder);
@@ -116,7 +126,10 @@ fn an_unacknowledged_half_of_a_large_entry_is_dropped() {
     assert_eq!(log.ends().last, Some((1, 19)));
     log.put(vec![entry(3, 20, 2000), entry(3, 21, 20)]);
     drop(log);
-    assert_eq!(folder.open_small().read(20..30, 9999).unwrap(), [entry(3, 20, 2000), entry(3, 21, 20)]);
+    assert_eq!(
+        folder.open_small().read(20..30, 9999).unwrap(),
+        [entry(3, 20, 2000), entry(3, 21, 20)]
+    );
 }
 
 #[test]
@@ -131,7 +144,9 @@ fn a_damaged_record_is_refused() {
     in_sled(&folder, |records| change(records, |value| value[60] ^= 1));
     assert_refused(&folder, "checksum");
     let folder = written(100);
-    in_sled(&folder, |records| change(records, |value| value.truncate(30)));
+    in_sled(&folder, |records| {
+        change(records, |value| value.truncate(30))
+    });
     assert_refused(&folder, "too short");
     let folder = written(100);
     in_sled(&folder, |records| {

@@ -106,7 +106,10 @@ fn play(
                 let end = start + dice.roll(40);
                 let budget = usize::try_from(dice.roll(3000)).unwrap();
                 let got = log.read(start..end, budget).unwrap();
-                let held = model.entries.iter().filter(|entry| (start..end).contains(&entry.index));
+                let held = model
+                    .entries
+                    .iter()
+                    .filter(|entry| (start..end).contains(&entry.index));
                 let mut sum = 0;
                 let expected: Vec<_> = held
                     .enumerate()
@@ -212,7 +215,11 @@ fn the_file_stays_in_proportion_to_what_the_log_holds() {
         if round >= 4 {
             log.drop_upto((1, (round - 3) * 200));
         }
-        biggest = biggest.max(std::fs::metadata(folder.path().join("log/db")).unwrap().len());
+        biggest = biggest.max(
+            std::fs::metadata(folder.path().join("log/db"))
+                .unwrap()
+                .len(),
+        );
     }
     // At most 5 rounds of 28 KB are held at a time, of 60 rounds written.
     assert!(biggest < 14 * SMALL.segment as u64, "{biggest} bytes");
