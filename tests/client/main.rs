@@ -1,0 +1,8 @@
+//! The Rust client and the program's client commands, against a server that is made up and misbehaves on request.
+#![allow(clippy::unwrap_used)]
+
+mod calls;
+mod fake;
+mod imports;
+mod retries;
+mod watching;
