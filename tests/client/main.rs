@@ -5,4 +5,5 @@ mod calls;
 mod fake;
 mod imports;
 mod retries;
+mod suppression_list;
 mod watching;
