@@ -4,6 +4,8 @@
 mod calls;
 mod fake;
 mod imports;
+mod program;
+mod program_imports;
 mod retries;
 mod suppression_list;
 mod watching;

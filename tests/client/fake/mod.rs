@@ -1,6 +1,7 @@
 //! A made-up node: a small model of Refrain behind the public API, with faults on request. Several nodes may share one
 //! model, as the nodes of a cluster do.
 
+mod administration;
 mod model;
 mod services;
 
