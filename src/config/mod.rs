@@ -126,7 +126,7 @@ impl Config {
             sealing_key: SecretSource::Made(data.join("sealing.key")),
             reflection: true,
             log: LogSettings {
-                filter: "info".to_owned(),
+                filter: DEFAULT_FILTER.to_owned(),
                 format: LogFormat::Text,
             },
             ready_file: None,

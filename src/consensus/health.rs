@@ -16,25 +16,25 @@ pub async fn watch(core: Arc<Core>) {
     let mut metrics = core.raft.metrics();
     loop {
         let health = Health::from(probe(&core).await);
+        let ready = health.ready;
         core.health.send_if_modified(|current| {
             let changed = *current != health;
-            if changed {
-                tracing::info!(ready = health.ready, reason = health.reason, "health");
-            }
             if changed {
                 *current = health;
             }
             changed
         });
         let leader = metrics.borrow_watched().current_leader;
-        let _ = timeout(HEALTH_INTERVAL, async {
+        // A node on its way to serving is asked more often than one that serves.
+        let interval = if ready { HEALTH_INTERVAL } else { HEALTH_INTERVAL / 10 };
+        let _ = timeout(interval, async {
             while metrics.changed().await.is_ok() {
                 if metrics.borrow_watched().current_leader != leader {
                     return;
                 }
             }
             // The node is stopping: nothing changes any more.
-            sleep(HEALTH_INTERVAL).await;
+            sleep(interval).await;
         })
         .await;
     }

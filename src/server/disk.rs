@@ -22,6 +22,8 @@ pub struct Disk {
     pub space: Arc<Space>,
     /// Who the node is.
     pub identity: Identity,
+    /// Whether it has been anybody before: an identity that is new is not on the disk yet.
+    pub new: bool,
 }
 
 impl Disk {
@@ -49,20 +51,27 @@ impl Disk {
             None => refused.in_folder(folder),
         };
         let log = SledLog::open(Arc::clone(&files), folder, options, failed).map_err(name)?;
-        let identity = match known {
-            Some(identity) => identity,
-            None => {
-                // After the log: a crash in between leaves an empty log, which the next start takes as it is.
-                let identity = Identity::random(entropy);
-                identity.save(&*files)?;
-                identity
-            }
-        };
+        let identity = known.unwrap_or_else(|| Identity::random(entropy));
         Ok(Self {
             log: Arc::new(log),
             files,
             space,
             identity,
+            new: known.is_none(),
         })
+    }
+
+    /// Makes the identity last. Comes after the log and the keys were made: a crash before it leaves a folder that the
+    /// next start takes as it is.
+    ///
+    /// # Errors
+    /// Whatever the disk says.
+    pub fn settle(&self) -> anyhow::Result<()> {
+        if self.new {
+            self.identity
+                .save(&*self.files)
+                .context("cannot save the node's identity")?;
+        }
+        Ok(())
     }
 }

@@ -90,7 +90,8 @@ pub async fn start(config: Config, injected: Injected) -> anyhow::Result<Running
         token_key,
         sealer,
         decision_key,
-    } = Keys::get(&config, &*injected.entropy)?;
+    } = Keys::get(&config, &*injected.entropy, injected.disk.new)?;
+    injected.disk.settle()?;
     let (client_address, peer_address) = (
         injected.client_listener.address,
         injected.peer_listener.address,
@@ -102,6 +103,7 @@ pub async fn start(config: Config, injected: Injected) -> anyhow::Result<Running
         files,
         space,
         identity,
+        ..
     } = injected.disk;
     let consensus = Consensus::start(consensus::Parts {
         log,
