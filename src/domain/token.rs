@@ -66,6 +66,11 @@ impl TokenKey {
         }
     }
 
+    /// A key for another use than tokens.
+    pub(super) fn derive(&self, usage: &[u8]) -> Zeroizing<[u8; 32]> {
+        derive(&self.0, usage)
+    }
+
     /// The first 16 bytes of the HMAC over the parts, each with its length before it (32 bits, big-endian). What the
     /// parts are for is told by how many there are.
     fn mac(&self, parts: &[&[u8]]) -> [u8; 16] {
@@ -96,6 +101,13 @@ pub(crate) fn keyed(key: &[u8; 32]) -> Hmac<Sha256> {
     let mut block = Zeroizing::new([0; 64]);
     block[..32].copy_from_slice(key);
     Hmac::new((&*block).into())
+}
+
+/// A key for one use, from a secret that serves several.
+pub(super) fn derive(secret: &[u8; 32], usage: &[u8]) -> Zeroizing<[u8; 32]> {
+    let mut mac = keyed(secret);
+    mac.update(usage);
+    Zeroizing::new(mac.finalize().into_bytes().into())
 }
 
 /// The first 16 of 32 bytes.

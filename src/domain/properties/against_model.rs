@@ -7,10 +7,11 @@ use super::script::{NAMESPACES, PURPOSES, Player, SUBJECTS, scripts};
 use crate::domain::fixtures::*;
 use crate::domain::*;
 
+/// An outcome without its refusals, and those by row; or the reason of a refusal.
+type Said = Result<(Outcome, Vec<(u64, &'static str)>), &'static str>;
+
 /// What an answer says, with refusals by their reasons.
-fn said(
-    reply: Result<Outcome, &'static str>,
-) -> Result<(Outcome, Vec<(u64, &'static str)>), &'static str> {
+fn said(reply: Result<Outcome, &'static str>) -> Said {
     let mut outcome = reply?;
     let mut reasons = Vec::new();
     if let Outcome::Import { refusals, .. } = &mut outcome {

@@ -27,7 +27,7 @@ pub(super) const PURPOSES: [&str; 12] = [
 pub(super) const NAMESPACES: [&str; 3] = ["default", "other", "nowhere"];
 
 /// How many subjects there are.
-pub(super) const SUBJECTS: u8 = 5;
+pub(super) const SUBJECTS: u8 = 3;
 
 /// How many requests, and imports, are remembered while scripts run.
 pub(super) const REMEMBERED: usize = 12;
@@ -62,6 +62,8 @@ pub(super) enum Step {
     },
     /// A namespace under a fresh id.
     Add { namespace: usize },
+    /// What was wished for so many steps ago, under a fresh id.
+    Echo { back: usize },
     /// The same body as so many steps ago.
     Again { back: usize },
     /// The same id as so many steps ago for something else.
@@ -91,7 +93,7 @@ fn steps() -> impl Strategy<Value = Step> {
     let set = (
         prop_oneof![6 => Just(0_usize), 2 => Just(1), 1 => Just(2)],
         prop_oneof![5 => vec(0..SUBJECTS, 1..3), 1 => tokens()],
-        prop_oneof![5 => vec(0..6_usize, 1..3), 3 => vec(0..PURPOSES.len(), 1..2), 1 => purposes()],
+        prop_oneof![6 => vec(0..4_usize, 1..2), 3 => vec(0..6_usize, 1..3), 2 => vec(0..PURPOSES.len(), 1..2), 1 => purposes()],
         changes,
         signals,
         0..4_u32,
@@ -133,6 +135,7 @@ fn steps() -> impl Strategy<Value = Step> {
         3 => import,
         3 => put,
         1 => (0..NAMESPACES.len() - 1).prop_map(|namespace| Step::Add { namespace }),
+        6 => (1..6_usize).prop_map(|back| Step::Echo { back }),
         3 => (1..20_usize).prop_map(|back| Step::Again { back }),
         1 => (1..20_usize).prop_map(|back| Step::Reuse { back }),
         1 => (-400_000..400_000_i64).prop_map(|by| Step::Skewed { by }),
@@ -226,6 +229,13 @@ impl Player {
                 request_id: self.driven.next_request_id(),
                 namespace: Namespace::parse(NAMESPACES[*namespace]).unwrap(),
             }),
+            Step::Echo { back } => match self.earlier(*back)? {
+                Body::SetPreference(set) => Body::SetPreference(SetPreference {
+                    request_id: self.driven.next_request_id(),
+                    ..set
+                }),
+                _ => return None,
+            },
             Step::Again { back } => self.earlier(*back)?,
             Step::Reuse { back } => {
                 let request_id = match self.earlier(*back)? {

@@ -51,11 +51,21 @@ fn an_id_names_one_request() {
         Body::SetPreference(other)
     };
     let bodies = [
-        changed(&|set| set.namespace = Namespace::parse("other").unwrap()),
-        changed(&|set| set.tokens = subjects(&[2])),
-        changed(&|set| set.tokens.push(subject(2))),
-        changed(&|set| set.purposes = names(&["sharing"])),
-        changed(&|set| set.signal = Signal::Gpc),
+        changed(&|set| {
+            set.namespace = Namespace::parse("other").unwrap();
+        }),
+        changed(&|set| {
+            set.tokens = subjects(&[2]);
+        }),
+        changed(&|set| {
+            set.tokens.push(subject(2));
+        }),
+        changed(&|set| {
+            set.purposes = names(&["sharing"]);
+        }),
+        changed(&|set| {
+            set.signal = Signal::Gpc;
+        }),
         changed(&|set| {
             set.change = Change::OptIn;
             set.evidence = Some(evidence("x"));
@@ -125,35 +135,50 @@ fn a_repeat_is_remembered_too() {
     assert_eq!(driven.reason(&[1], "sale"), Reason::OptedIn);
 }
 
+/// Makes a good request a bad one.
+type Spoil<'a> = &'a dyn Fn(&mut SetPreference);
+
 #[test]
 fn bad_preferences_are_refused_and_change_nothing() {
     let mut driven = Driven::new();
     let many: Vec<_> = (0..65).map(|n| name(&format!("p{n}"))).collect();
-    let cases: [(&str, &dyn Fn(&mut SetPreference)); 12] = [
-        ("IDENTIFIERS_REQUIRED", &|set| set.tokens.clear()),
+    let cases: [(&str, Spoil); 12] = [
+        ("IDENTIFIERS_REQUIRED", &|set| {
+            set.tokens.clear();
+        }),
         ("TOO_MANY_IDENTIFIERS", &|set| {
-            set.tokens = (0..17).map(subject).collect()
+            set.tokens = (0..17).map(subject).collect();
         }),
         ("DUPLICATE_IDENTIFIER", &|set| {
-            set.tokens = subjects(&[1, 2, 1])
+            set.tokens = subjects(&[1, 2, 1]);
         }),
-        ("PURPOSES_REQUIRED", &|set| set.purposes.clear()),
-        ("TOO_MANY_PURPOSES", &|set| set.purposes = many.clone()),
+        ("PURPOSES_REQUIRED", &|set| {
+            set.purposes.clear();
+        }),
+        ("TOO_MANY_PURPOSES", &|set| {
+            set.purposes = many.clone();
+        }),
         ("DUPLICATE_PURPOSE", &|set| {
-            set.purposes = names(&["sale", "sale"])
+            set.purposes = names(&["sale", "sale"]);
         }),
         ("PURPOSE_UNKNOWN", &|set| {
-            set.purposes = names(&["sale", "nothing"])
+            set.purposes = names(&["sale", "nothing"]);
         }),
         ("PURPOSE_ESSENTIAL", &|set| {
-            set.purposes = names(&["service"])
+            set.purposes = names(&["service"]);
         }),
         ("NAMESPACE_UNKNOWN", &|set| {
-            set.namespace = Namespace::parse("x").unwrap()
+            set.namespace = Namespace::parse("x").unwrap();
         }),
-        ("SCHEMA_UNKNOWN", &|set| set.schema_version = 2),
-        ("REVISION_AHEAD", &|set| set.min_revision = 2),
-        ("SIGNAL_INVALID", &|set| set.signal = Signal::Import),
+        ("SCHEMA_UNKNOWN", &|set| {
+            set.schema_version = 2;
+        }),
+        ("REVISION_AHEAD", &|set| {
+            set.min_revision = 2;
+        }),
+        ("SIGNAL_INVALID", &|set| {
+            set.signal = Signal::Import;
+        }),
     ];
     for (reason, change) in cases {
         for kind in [Change::OptOut, Change::OptIn] {

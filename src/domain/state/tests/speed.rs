@@ -1,6 +1,8 @@
 //! How fast, and how much memory: run with
 //! `cargo test --release --lib domain::state::tests::speed -- --ignored --nocapture --test-threads 1`.
 
+#![expect(clippy::cast_precision_loss, reason = "figures for people")]
+
 use std::time::Instant;
 
 use crate::domain::fixtures::*;
@@ -48,7 +50,6 @@ fn rate(what: &str, count: u64, since: Instant) {
 
 #[test]
 #[ignore = "measures"]
-#[expect(clippy::cast_precision_loss, reason = "figures for people")]
 fn speed_and_memory() {
     let commands = commands(SUBJECTS);
     let mut state = Driven::new().state;
@@ -62,6 +63,8 @@ fn speed_and_memory() {
     bare.requests = super::super::requests::Requests::default();
     let grown = resident_kib() - before;
     println!("memory: {} MiB with the requests remembered", grown / 1_024);
+    let bytes = state.shards.bytes() as f64;
+    println!("tables: {:.0} bytes a subject", bytes / SUBJECTS as f64);
     drop(state);
 
     let started = Instant::now();
@@ -88,15 +91,10 @@ fn speed_and_memory() {
     let bytes: usize = chunks.iter().map(Vec::len).sum();
     rate("snapshot", SUBJECTS, started);
     println!("snapshot: {} MiB", bytes >> 20);
-    let before = resident_kib();
     let started = Instant::now();
     let restored = State::from_chunks(chunks.into_iter().map(Ok::<_, ()>)).unwrap();
     rate("restore", SUBJECTS, started);
-    let grown = (resident_kib() - before) * 1_024;
-    println!(
-        "restored: {:.0} bytes a subject",
-        grown as f64 / SUBJECTS as f64
-    );
+    assert_eq!(restored.hash(), clone.hash());
 
     let started = Instant::now();
     for command in &commands {

@@ -1,48 +1,8 @@
-//! A naive model of the rules, written without a look at the state: it keeps every event, and answers by scanning.
+//! What a write does to the model.
 
-use super::script::{IMPORTS, REMEMBERED};
+use super::super::script::{IMPORTS, REMEMBERED};
+use super::{Answer, Model, Past, covered};
 use crate::domain::*;
-
-/// One change of one subject at one purpose.
-struct Change1 {
-    revision: Revision,
-    namespace: Namespace,
-    token: Token,
-    purpose: String,
-    change: Change,
-    event_id: EventId,
-    received_at: u64,
-}
-
-/// What the model remembers.
-pub(super) struct Model {
-    revision: Revision,
-    changes: Vec<Change1>,
-    purposes: Vec<Purpose>,
-    schema_version: u32,
-    namespaces: Vec<Namespace>,
-    log_time: u64,
-    /// Every request that was ever taken, with what counts of it, and the answer; by id, as far as remembered.
-    requests: Vec<(RequestId, Body, Outcome)>,
-    request_floor: Option<RequestId>,
-    imports: Vec<(RequestId, u64)>,
-    import_floor: Option<RequestId>,
-}
-
-type Answer = Result<Outcome, &'static str>;
-
-/// Whether `purpose` is `above` or lies beneath it.
-fn covered(purpose: &str, above: &str) -> bool {
-    above == "*" || purpose == above || purpose.starts_with(&format!("{above}."))
-}
-
-fn depth(purpose: &str) -> usize {
-    if purpose == "*" {
-        0
-    } else {
-        purpose.split('.').count()
-    }
-}
 
 fn first_repeat<T: PartialEq>(items: &[T]) -> bool {
     (0..items.len()).any(|a| (0..a).any(|b| items[a] == items[b]))
@@ -59,101 +19,12 @@ fn content(body: &Body) -> Body {
 }
 
 impl Model {
-    /// A cluster with what ships.
-    pub(super) fn new() -> Self {
-        let mut purposes = default_purposes();
-        purposes
-            .iter_mut()
-            .for_each(|purpose| purpose.schema_version = 1);
-        Self {
-            revision: 1,
-            changes: Vec::new(),
-            purposes,
-            schema_version: 1,
-            namespaces: vec![Namespace::default_namespace()],
-            log_time: fixtures::START,
-            requests: Vec::new(),
-            request_floor: None,
-            imports: Vec::new(),
-            import_floor: None,
-        }
-    }
-
-    fn purpose(&self, name: &str) -> Option<&Purpose> {
-        self.purposes
-            .iter()
-            .find(|purpose| purpose.name.as_str() == name)
-    }
-
-    fn of<'a>(&'a self, namespace: &Namespace, token: Token) -> impl Iterator<Item = &'a Change1> {
-        let namespace = namespace.clone();
-        self.changes
-            .iter()
-            .filter(move |c| c.namespace == namespace && c.token == token)
-    }
-
-    /// An opt-out at q covers its subtree, unless an opt-in came later at q or between q and the purpose.
-    fn denying(&self, namespace: &Namespace, token: Token, purpose: &str) -> Option<&Change1> {
-        let on_path = |c: &&Change1| covered(purpose, &c.purpose);
-        let outs = self
-            .of(namespace, token)
-            .filter(on_path)
-            .filter(|c| c.change == Change::OptOut);
-        outs.filter(|out| {
-            !self.of(namespace, token).filter(on_path).any(|c| {
-                c.change == Change::OptIn
-                    && c.revision > out.revision
-                    && depth(&c.purpose) >= depth(&out.purpose)
-            })
-        })
-        .max_by_key(|out| out.revision)
-    }
-
-    /// What [`State::decide`] should say: the decision, the reason, the event.
-    pub(super) fn decide(
-        &self,
-        namespace: &Namespace,
-        tokens: &[SubjectToken],
-        purpose: &str,
-    ) -> Result<(Decision, Reason, Option<EventId>), &'static str> {
-        if !self.namespaces.contains(namespace) {
-            return Err("NAMESPACE_UNKNOWN");
-        }
-        let asked = self.purpose(purpose).ok_or("PURPOSE_UNKNOWN")?;
-        if asked.essential {
-            return Ok((Decision::Allow, Reason::Essential, None));
-        }
-        let denying = tokens
-            .iter()
-            .filter_map(|t| self.denying(namespace, t.token, purpose));
-        if let Some(out) = denying.max_by_key(|out| out.revision) {
-            return Ok((Decision::Deny, Reason::OptedOut, Some(out.event_id)));
-        }
-        // Nothing denies: each opt-in on the path stands.
-        let opt_in = |token: Token| {
-            let on_path = self
-                .of(namespace, token)
-                .filter(|c| covered(purpose, &c.purpose));
-            on_path
-                .filter(|c| c.change == Change::OptIn)
-                .max_by_key(|c| c.revision)
-        };
-        let opt_ins: Vec<_> = tokens.iter().map(|t| opt_in(t.token)).collect();
-        if asked.default_deny && opt_ins.iter().any(Option::is_none) {
-            return Ok((Decision::Deny, Reason::DefaultDeny, None));
-        }
-        match opt_ins.into_iter().flatten().max_by_key(|c| c.revision) {
-            Some(lifted) => Ok((Decision::Allow, Reason::OptedIn, Some(lifted.event_id))),
-            None => Ok((Decision::Allow, Reason::DefaultAllow, None)),
-        }
-    }
-
     /// What [`State::apply`] should answer.
-    pub(super) fn apply(&mut self, command: &Command) -> Answer {
+    pub(in crate::domain::properties) fn apply(&mut self, command: &Command) -> Answer {
         self.log_time = self.log_time.max(command.received_at.0);
         match &command.body {
             Body::SetPreference(set) => {
-                self.check_set(set)?;
+                Self::check_set(set)?;
                 self.once(set.request_id, command, |model| {
                     if !model.namespaces.contains(&set.namespace) {
                         return Err("NAMESPACE_UNKNOWN");
@@ -201,12 +72,7 @@ impl Model {
         }
     }
 
-    /// How many events there have been.
-    pub(super) fn revision(&self) -> Revision {
-        self.revision
-    }
-
-    fn check_set(&self, set: &SetPreference) -> Result<(), &'static str> {
+    fn check_set(set: &SetPreference) -> Result<(), &'static str> {
         Self::check_lists(&set.tokens, &set.purposes)?;
         let will = matches!(set.signal, Signal::User | Signal::Operator | Signal::Probe);
         match set.change {
@@ -344,7 +210,7 @@ impl Model {
                 .iter()
                 .flat_map(|t| purposes.iter().map(move |p| (t.token, p.as_str())))
         };
-        let standing: Option<Vec<&Change1>> = pairs()
+        let standing: Option<Vec<&Past>> = pairs()
             .map(|(token, purpose)| self.stands(namespace, token, purpose, change))
             .collect();
         if let Some(newest) = standing.and_then(|s| s.into_iter().max_by_key(|c| c.revision)) {
@@ -357,7 +223,7 @@ impl Model {
         }
         self.revision += 1;
         let new: Vec<_> = pairs()
-            .map(|(token, purpose)| Change1 {
+            .map(|(token, purpose)| Past {
                 revision: self.revision,
                 namespace: namespace.clone(),
                 token,
@@ -383,7 +249,7 @@ impl Model {
         token: Token,
         purpose: &str,
         change: Change,
-    ) -> Option<&Change1> {
+    ) -> Option<&Past> {
         let last_at = |place: &str| {
             self.of(namespace, token)
                 .filter(|c| c.purpose == place)
