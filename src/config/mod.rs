@@ -49,7 +49,10 @@ pub struct Config {
     pub sealing_key: SecretSource,
     /// Whether gRPC server reflection is served.
     pub reflection: bool,
-    /// How and what is logged.
+    /// What is logged unless told otherwise: Refrain's own news, and of Raft only what is wrong.
+const DEFAULT_FILTER: &str = "info,openraft=warn";
+
+/// How and what is logged.
     pub log: LogSettings,
     /// The file to write once the node listens.
     pub ready_file: Option<PathBuf>,
