@@ -3,6 +3,7 @@
 pub mod admission;
 pub mod api;
 pub mod authority;
+pub mod client;
 pub mod clock;
 pub mod config;
 pub mod consensus;

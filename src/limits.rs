@@ -1,5 +1,7 @@
 //! Every limit of the product, in one place, with its unit and what is refused past it.
 
+use std::time::Duration;
+
 /// Bytes of a raw identifier before it is normalised. Longer: `IDENTIFIER_INVALID`.
 pub const IDENTIFIER_BYTES: usize = 512;
 
@@ -122,3 +124,57 @@ pub const HEARTBEAT_DEFAULT_MS: u32 = 5_000;
 
 /// Namespaces, and purposes, that a watch can be filtered by. More: `TOO_MANY_FILTERS`.
 pub const WATCH_FILTERS: usize = 64;
+
+/// How long connecting to another node may take.
+pub const PEER_CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Bytes of a message between nodes. Longer ones are refused by the receiver.
+pub const PEER_MESSAGE_BYTES: usize = 16 << 20;
+
+/// How long sending a snapshot may take before it begins anew.
+pub const SNAPSHOT_SEND_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// Reads that wait for a quorum round on one node. More: `overloaded`.
+pub const READS_WAITING: usize = 65_536;
+
+/// How long a quorum round for reads may take before it is given up and made anew.
+pub const READ_ROUND_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The pause before a call that found no leader is tried again.
+pub const RETRY_PAUSE: Duration = Duration::from_millis(25);
+
+/// How often a node finds out whether it serves.
+pub const HEALTH_INTERVAL: Duration = Duration::from_millis(500);
+
+/// How long finding out may take before the node counts as unready.
+pub const HEALTH_PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long a node may take to say what it is.
+pub const DESCRIBE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Bytes of log entries that one message to a follower carries, if there is more than one entry.
+pub const APPEND_BYTES: usize = 1 << 20;
+
+/// Log entries that one message to a follower carries.
+pub const APPEND_ENTRIES: u64 = 1_024;
+
+/// Log entries that stay behind a snapshot, so that a follower which is a little late needs no snapshot.
+pub const LOG_ENTRIES_KEPT: u64 = 512;
+
+/// How often a node looks whether it has a duty to see to.
+pub const DUTY_INTERVAL: Duration = Duration::from_millis(500);
+
+/// How often a leader looks whether all members know a higher feature level.
+pub const FEATURE_LEVEL_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How long a peer may take to hand over a bundle of its journal.
+pub const BACKFILL_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Revisions that a node may lag behind and still count as caught up, while the others go on.
+pub const CAUGHT_UP_REVISIONS: u64 = 1_000;
+
+/// How long a step of adding a node may take on the leader.
+pub const ADD_STEP_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How often the progress of a node that is being added is told.
+pub const ADD_REPORT_INTERVAL: Duration = Duration::from_millis(200);

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     admission::admit,
-    authority::Unavailable,
+    authority::{ImportProgress, Unavailable},
     domain::{Body, ImportChunk, ImportRow, Namespace, Outcome, Refusal, RequestId},
     limits,
     proto::v1::{
@@ -38,6 +38,7 @@ pub(super) async fn take_in(
     };
     let mut import = Import::begin(api, call, &header)?;
     match import.run(&mut messages).await {
+        Ok(()) if import.report.rows == 0 => import.nothing_new().await,
         Ok(()) => Ok(import.report),
         // Rows that were taken stay taken, whatever became of the rest.
         Err(failure) if import.report.rows > 0 => Err(Failure::Partly(Box::new(failure))),
@@ -92,6 +93,21 @@ impl<'a> Import<'a> {
             rows: Vec::new(),
             refused: Vec::new(),
             report: ImportOptOutsResponse::default(),
+        })
+    }
+
+    /// The report of a call without rows: how far the import has come before.
+    async fn nothing_new(self) -> Result<ImportOptOutsResponse, Failure> {
+        let progress = ImportProgress {
+            import_id: self.id,
+            namespace: self.namespace,
+        };
+        let admitted = admit(&self.call.caller, progress)?;
+        let deadline = self.call.deadline.one_of_many();
+        let next_row = self.api.authority().read(admitted, deadline).await?;
+        Ok(ImportOptOutsResponse {
+            next_row,
+            ..self.report
         })
     }
 

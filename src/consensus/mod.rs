@@ -1,295 +1,392 @@
-//! A stand-in for the replicated log: one node in memory, behind the same doors.
+//! Everything openraft: one linearizable log, and a state machine on every node that follows it.
+//!
+//! [`Consensus`] is the door. A write goes through `writes` (proposed here, or forwarded to the leader), the log
+//! (`log_store`) and `machine` into the `replica`; a read goes through `reads` (one quorum round for all who wait) and
+//! then looks at the replica. `network` and `service` are the two ends of what nodes say to each other.
 
+mod adding;
+mod administer;
+mod core;
+mod duties;
+mod health;
+mod log_store;
+mod machine;
+mod members;
+mod network;
 mod outcome;
+mod peers;
+mod reads;
+mod replica;
+mod report;
+mod service;
+mod snapshot;
 mod status;
+#[cfg(test)]
+mod tests;
+mod types;
+mod writes;
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use futures::{StreamExt as _, stream, stream::BoxStream};
-use tokio::{sync::watch, time::Instant};
+use futures::{StreamExt as _, stream::BoxStream};
+use openraft::{Raft, async_runtime::WatchReceiver as _};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
 
-use crate::{
-    clock::{Clock, Entropy},
-    domain::{
-        Body, Create, EventId, KeyFingerprint, Outcome, Principal, Proposal, Refusal, Revision,
-        State,
-    },
-    storage::journal::Journal,
+pub use outcome::{AdminError, Unavailable, WriteError};
+pub use report::{AddProgress, AddStage, ClusterStatus, Health, Member, Report, Role};
+pub use types::Peer;
+
+use self::core::Core;
+use crate::clock::{Clock, Entropy};
+use crate::domain::{KeyFingerprint, Outcome, Proposal, Refusal, Revision, State};
+use crate::limits::{APPEND_ENTRIES, LOG_ENTRIES_KEPT, PEER_MESSAGE_BYTES};
+use crate::net::Connector;
+use crate::proto::peer::{RemoveNode, administer_request::Act, peer_server::PeerServer};
+use crate::storage::{
+    Refused, files::Files, identity::Identity, journal::Journal, log::Log, space::Space,
 };
 
-pub use self::{
-    outcome::{AdminError, Unavailable, WriteError},
-    status::{AddProgress, AddStage, ClusterStatus, Health, Member, Report, Role},
-};
+/// How long Raft waits, in milliseconds.
+#[derive(Debug, Clone, Copy)]
+pub struct Timing {
+    /// Between two heartbeats of a leader.
+    pub heartbeat_ms: u64,
+    /// The shortest and the longest time without a leader before a node stands for election; each is drawn between them.
+    pub election_timeout_ms: (u64, u64),
+    /// Bytes of commands after which a snapshot is made.
+    pub snapshot_log_bytes: u64,
+}
 
-/// What it takes to start.
-pub struct Settings {
-    /// Where the events go.
-    pub journal: Arc<Journal>,
-    /// The time.
+/// What a node is made of, injected.
+pub struct Parts {
+    /// The replicated log.
+    pub log: Arc<dyn Log>,
+    /// The disk for whole files.
+    pub files: Arc<dyn Files>,
+    /// Whether there is room on it.
+    pub space: Arc<Space>,
+    /// Opens connections to the others.
+    pub connector: Connector,
+    /// The wall clock.
     pub clock: Arc<dyn Clock>,
-    /// Randomness.
+    /// The random source.
     pub entropy: Arc<dyn Entropy>,
-    /// The fingerprint of this node's token key.
+    /// Who the node is.
+    pub identity: Identity,
+    /// Where it can be reached.
+    pub own: Peer,
+    /// The fingerprint of its token key.
     pub key_fingerprint: KeyFingerprint,
-    /// Whether to wait for a cluster.
-    pub join: bool,
-    /// Where clients are told to find this node.
-    pub client_address: String,
-    /// Where peers are told to find this node.
-    pub peer_address: String,
+    /// How long Raft waits.
+    pub timing: Timing,
 }
 
-/// The node.
+/// A node of the cluster.
 #[derive(Clone)]
-pub struct Consensus(Arc<Inner>);
-
-struct Inner {
-    node_id: u64,
-    settings: Settings,
-    state: RwLock<State>,
-    health: watch::Sender<Health>,
-    committed: watch::Sender<Revision>,
-    fatal: watch::Sender<Option<String>>,
+pub struct Consensus {
+    core: Arc<Core>,
+    tasks: Arc<Mutex<JoinSet<()>>>,
 }
 
-fn health(ready: bool, reason: &str) -> Health {
-    let reason = reason.to_owned();
-    Health { ready, reason }
+/// Why a node could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// What lies on the disk is damaged.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// A setting does not fit.
+    #[error("raft settings: {0}")]
+    Settings(String),
+    /// openraft could not start.
+    #[error("raft: {0}")]
+    Raft(String),
 }
 
 impl Consensus {
-    /// Starts the node.
-    pub fn start(settings: Settings) -> Self {
-        let mut id = [0; 8];
-        settings.entropy.fill(&mut id);
-        let join = settings.join;
-        let node = Self(Arc::new(Inner {
-            node_id: u64::from_be_bytes(id).max(1),
-            settings,
-            state: RwLock::default(),
-            health: watch::Sender::new(health(false, "waiting_for_cluster")),
-            committed: watch::Sender::new(0),
-            fatal: watch::Sender::new(None),
-        }));
-        if !join {
-            // Nothing can be in the way of the first command.
-            let _ = node.create();
-        }
-        node
-    }
-
-    fn create(&self) -> Result<[u8; 16], WriteError> {
-        let mut cluster_id = [0; 16];
-        self.0.settings.entropy.fill(&mut cluster_id);
-        let principal = Principal::parse("local")?;
-        let body = Body::Create(Create::new(cluster_id, self.0.settings.key_fingerprint));
-        self.apply(Proposal { principal, body })?;
-        self.0.health.send_replace(health(true, "ok"));
-        Ok(cluster_id)
-    }
-
-    fn apply(&self, proposal: Proposal) -> Result<Outcome, Refusal> {
-        let mut random = [0; 10];
-        self.0.settings.entropy.fill(&mut random);
-        let now = self.0.settings.clock.now();
-        let command = proposal.into_command(now, EventId::new(now, random));
-        let mut state = self.0.state.write().unwrap_or_else(PoisonError::into_inner);
-        let applied = state.apply(&command);
-        for (event, evidence) in &applied.events {
-            let evidence = evidence.as_ref().map(|sealed| &*sealed.bytes);
-            if let Err(error) = self.0.settings.journal.append(&event.encode(), evidence) {
-                self.0.fatal.send_replace(Some(error.to_string()));
-            }
-        }
-        self.0.committed.send_replace(state.revision());
-        applied.reply
-    }
-
-    fn available(&self) -> Result<(), Unavailable> {
-        if self.with_state(|state| state.cluster_id().is_none()) {
-            return Err(Unavailable::WaitingForCluster);
-        }
-        if self.0.health.borrow().ready {
-            Ok(())
-        } else {
-            Err(Unavailable::Draining)
-        }
-    }
-
-    /// Makes a change.
+    /// Starts a node from what lies on its disk. Returns before it has a leader: [`Self::health`] tells when it serves.
     ///
     /// # Errors
-    /// [`WriteError`].
-    #[allow(clippy::unused_async)]
+    /// When something on the disk is damaged.
+    pub async fn start(parts: Parts) -> Result<Self, StartError> {
+        let Parts {
+            log,
+            files,
+            space,
+            connector,
+            clock,
+            entropy,
+            identity,
+            own,
+            key_fingerprint,
+            timing,
+        } = parts;
+        let refuse = |place: &str| {
+            let place = place.to_owned();
+            move |error: std::io::Error| Refused::io(place, error)
+        };
+        let (snapshots, content) =
+            snapshot::Snapshots::open(files.clone()).map_err(refuse("snapshots"))?;
+        let snapshots = Arc::new(snapshots);
+        let (meta, edge, state) = match content {
+            Some(content) => (content.meta, content.edge, content.state),
+            None => (
+                types::SnapshotMeta::default(),
+                Default::default(),
+                State::default(),
+            ),
+        };
+        let journal =
+            Arc::new(Journal::open(files.clone(), &edge).map_err(|e| refuse("journal")(e.into()))?);
+        let index = meta.last_log_id.map_or(0, |id| id.index);
+        let replica = Arc::new(replica::Replica::new(state, journal, index));
+        let machine = machine::Machine::new(replica.clone(), snapshots.clone(), meta);
+        let peers = peers::Peers::new(connector, identity.node_id, identity.cluster_id);
+        let network = network::Network {
+            peers: peers.clone(),
+        };
+        let raft = Raft::new(
+            identity.node_id,
+            Arc::new(settings(&timing)?),
+            network,
+            log_store::LogStore::new(log.clone()),
+            machine,
+        )
+        .await
+        .map_err(|e| StartError::Raft(e.to_string()))?;
+        let (reads, waiting) = reads::queue();
+        let core = Arc::new(Core {
+            raft,
+            replica,
+            peers,
+            reads,
+            log,
+            files,
+            space,
+            snapshots,
+            clock,
+            entropy,
+            identity: Mutex::new(identity),
+            own,
+            key_fingerprint,
+            timing,
+            health: watch::Sender::new(Err(Unavailable::Starting).into()),
+        });
+        if core.peers.cluster_id().is_none() && core.log.ends().last.is_some() {
+            core.name_cluster()
+                .map_err(|e| StartError::Raft(e.to_string()))?;
+        }
+        let mut tasks = JoinSet::new();
+        tasks.spawn(reads::serve(core.clone(), waiting));
+        tasks.spawn(health::watch(core.clone()));
+        tasks.spawn(duties::lead(core.clone()));
+        tasks.spawn(duties::compact(core.clone(), timing.snapshot_log_bytes));
+        tasks.spawn(duties::backfill(core.clone()));
+        Ok(Self {
+            core,
+            tasks: Arc::new(Mutex::new(tasks)),
+        })
+    }
+
+    /// The peer service, for the peer listener.
+    pub fn peer_service(&self) -> PeerServer<service::Service> {
+        PeerServer::new(service::Service(self.core.clone()))
+            .max_decoding_message_size(PEER_MESSAGE_BYTES)
+            .max_encoding_message_size(PEER_MESSAGE_BYTES)
+    }
+
+    /// This node's id.
+    pub fn node_id(&self) -> u64 {
+        self.core.node_id()
+    }
+
+    /// Where this node tells others to find it.
+    pub fn own(&self) -> &Peer {
+        &self.core.own
+    }
+
+    /// The cluster that this node belongs to.
+    pub fn cluster_id(&self) -> Option<[u8; 16]> {
+        self.core.peers.cluster_id()
+    }
+
+    /// The leader and its addresses, where one is known.
+    pub fn leader(&self) -> Option<(u64, Peer)> {
+        self.core.leader()
+    }
+
+    /// Has a proposal committed and applied, and returns its outcome. A lost try is made again, under the same request id,
+    /// while the deadline allows.
+    ///
+    /// # Errors
+    /// See [`WriteError`].
     pub async fn write(
         &self,
         proposal: Proposal,
         deadline: Instant,
     ) -> Result<Outcome, WriteError> {
-        self.available()
-            .map_err(|why| WriteError::NotApplied { why })?;
-        if Instant::now() >= deadline {
-            let why = Unavailable::Deadline;
-            return Err(WriteError::NotApplied { why });
-        }
-        Ok(self.apply(proposal)?)
+        writes::write(&self.core, &proposal, deadline).await
     }
 
-    /// After it the state reflects everything acknowledged before.
+    /// Returns when this node's state reflects every change that was acknowledged before the call.
     ///
     /// # Errors
-    /// [`Unavailable`].
-    #[allow(clippy::unused_async)]
+    /// Why that was not so before the deadline.
     pub async fn read(&self, deadline: Instant) -> Result<(), Unavailable> {
-        self.available()?;
-        if Instant::now() >= deadline {
-            return Err(Unavailable::Deadline);
-        }
-        Ok(())
+        reads::catch_up(&self.core, deadline).await
     }
 
-    /// Looks at the state.
+    /// Looks at the state as it is here. Linearizable only after [`Self::read`]. What `look` does must be short.
     pub fn with_state<T>(&self, look: impl FnOnce(&State) -> T) -> T {
-        look(&self.0.state.read().unwrap_or_else(PoisonError::into_inner))
+        self.core.replica.with_state(look)
     }
 
-    /// This node's id.
-    pub fn node_id(&self) -> u64 {
-        self.0.node_id
-    }
-
-    /// The ids of all members.
-    pub fn members(&self) -> Vec<u64> {
-        vec![self.0.node_id]
-    }
-
-    /// Whether the node serves.
-    pub fn health(&self) -> watch::Receiver<Health> {
-        self.0.health.subscribe()
-    }
-
-    /// The applied revision.
-    pub fn committed(&self) -> watch::Receiver<Revision> {
-        self.0.committed.subscribe()
-    }
-
-    /// The journal.
+    /// The journal of all events.
     pub fn journal(&self) -> Arc<Journal> {
-        Arc::clone(&self.0.settings.journal)
+        self.core.replica.journal().clone()
+    }
+
+    /// Whether the node serves, and news of it.
+    pub fn health(&self) -> watch::Receiver<Health> {
+        self.core.health.subscribe()
+    }
+
+    /// The revision that this node has applied, and news of it.
+    pub fn committed(&self) -> watch::Receiver<Revision> {
+        self.core.replica.committed()
+    }
+
+    /// Forms a cluster of this one node. Returns the cluster's id and the node's.
+    ///
+    /// # Errors
+    /// [`Refusal::ClusterAlreadyInitialised`] where it belongs to one.
+    pub async fn init(&self, deadline: Instant) -> Result<([u8; 16], u64), AdminError> {
+        if self.core.peers.cluster_id().is_some() {
+            return Err(WriteError::Refused(Refusal::ClusterAlreadyInitialised).into());
+        }
+        let unknown = |why| WriteError::Unknown { why };
+        // The log before the identity: a crash in between leaves a log without a cluster, which only a node that was
+        // forming one can have, and which the next start puts right.
+        let own = BTreeMap::from([(self.node_id(), self.core.own.clone())]);
+        let formed = self.core.raft.initialize(own).await;
+        formed.map_err(|_| unknown(Unavailable::StorageFailed))?;
+        let named = self.core.name_cluster();
+        let cluster_id = named.map_err(|_| unknown(Unavailable::StorageFailed))?;
+        self.read_when_created(deadline).await?;
+        Ok((cluster_id, self.node_id()))
+    }
+
+    /// Waits until the cluster's first command is in.
+    async fn read_when_created(&self, deadline: Instant) -> Result<(), WriteError> {
+        let mut committed = self.committed();
+        let created = committed.wait_for(|revision| *revision > 0);
+        match tokio::time::timeout_at(deadline, created).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(WriteError::Unknown {
+                why: Unavailable::Deadline,
+            }),
+        }
+    }
+
+    /// Adds the node at a peer address, and tells how far it is until it is a voter, or a learner that has caught up.
+    /// What was done stays done when the stream is dropped: adding the node again goes on.
+    pub fn add(
+        &self,
+        address: String,
+        learner: bool,
+    ) -> BoxStream<'static, Result<AddProgress, AdminError>> {
+        adding::add(self.core.clone(), address, learner).boxed()
+    }
+
+    /// Takes a node out of the cluster.
+    ///
+    /// # Errors
+    /// See [`AdminError`].
+    pub async fn remove(
+        &self,
+        node_id: u64,
+        force: bool,
+        deadline: Instant,
+    ) -> Result<(), AdminError> {
+        let act = Act::Remove(RemoveNode { node_id, force });
+        administer::ask_leader(&self.core, act, deadline)
+            .await
+            .map(drop)
+    }
+
+    /// Hands the leadership to `to`, or to the voter that is most caught up. Returns the new leader.
+    ///
+    /// # Errors
+    /// See [`AdminError`].
+    pub async fn transfer_leader(
+        &self,
+        to: Option<u64>,
+        deadline: Instant,
+    ) -> Result<u64, AdminError> {
+        let act = Act::TransferLeader(to.unwrap_or(0));
+        administer::ask_leader(&self.core, act, deadline).await
+    }
+
+    /// Whether this node leads.
+    pub fn leads(&self) -> bool {
+        self.core.leads()
+    }
+
+    /// The ids of the members that this node knows.
+    pub fn members(&self) -> Vec<u64> {
+        self.core.members().into_iter().map(|(id, ..)| id).collect()
+    }
+
+    /// The cluster, as this node can find out before the deadline.
+    pub async fn status(&self, deadline: Instant) -> ClusterStatus {
+        status::status(&self.core, deadline).await
     }
 
     /// Returns, with the reason, when the node must not go on.
     pub async fn failed(&self) -> String {
-        let mut fatal = self.0.fatal.subscribe();
-        match fatal.wait_for(Option::is_some).await {
-            Ok(why) => why.clone().unwrap_or_default(),
-            Err(_) => "stopped".to_owned(),
-        }
-    }
-
-    /// Creates the cluster.
-    ///
-    /// # Errors
-    /// [`AdminError`].
-    #[allow(clippy::unused_async)]
-    pub async fn init(&self, _deadline: Instant) -> Result<([u8; 16], u64), AdminError> {
-        if self.with_state(|state| state.cluster_id().is_some()) {
-            return Err(WriteError::Refused(Refusal::ClusterAlreadyInitialised).into());
-        }
-        Ok((self.create()?, self.0.node_id))
-    }
-
-    /// Adds a node.
-    pub fn add(
-        &self,
-        peer_address: String,
-        _learner: bool,
-    ) -> BoxStream<'static, Result<AddProgress, AdminError>> {
-        let error = if peer_address.contains(':') {
-            AdminError::Unreachable {
-                address: peer_address,
-                why: "nobody listens".to_owned(),
+        let mut metrics = self.core.raft.metrics();
+        loop {
+            if let Err(fatal) = &metrics.borrow_watched().running_state {
+                return fatal.to_string();
             }
-        } else {
-            AdminError::AddressInvalid {
-                address: peer_address,
+            if metrics.changed().await.is_err() {
+                return "raft has stopped".to_owned();
             }
-        };
-        stream::iter([Err(error)]).boxed()
-    }
-
-    /// Takes a node out.
-    ///
-    /// # Errors
-    /// [`AdminError`].
-    #[allow(clippy::unused_async)]
-    pub async fn remove(
-        &self,
-        _node: u64,
-        _force: bool,
-        _deadline: Instant,
-    ) -> Result<(), AdminError> {
-        Err(AdminError::LastVoter)
-    }
-
-    /// Hands the leadership over.
-    ///
-    /// # Errors
-    /// [`AdminError`].
-    #[allow(clippy::unused_async)]
-    pub async fn transfer_leader(
-        &self,
-        _to: Option<u64>,
-        _deadline: Instant,
-    ) -> Result<u64, AdminError> {
-        self.available()?;
-        Ok(self.0.node_id)
-    }
-
-    /// What the members say.
-    #[allow(clippy::unused_async)]
-    pub async fn status(&self, _deadline: Instant) -> ClusterStatus {
-        let (cluster_id, revision, hash, feature_level) = self.with_state(|state| {
-            (
-                state.cluster_id(),
-                state.revision(),
-                state.hash(),
-                state.feature_level(),
-            )
-        });
-        let formed = cluster_id.is_some();
-        ClusterStatus {
-            cluster_id,
-            answered_by: self.0.node_id,
-            leader: formed.then_some(self.0.node_id),
-            term: u64::from(formed),
-            members: vec![Member {
-                node_id: self.0.node_id,
-                role: if formed { Role::Voter } else { Role::None },
-                peer_address: self.0.settings.peer_address.clone(),
-                client_address: self.0.settings.client_address.clone(),
-                report: Ok(Report {
-                    health: self.0.health.borrow().clone(),
-                    revision,
-                    applied_lag: 0,
-                    log_bytes: 0,
-                    snapshot_bytes: 0,
-                    journal_events: self.0.settings.journal.size(),
-                    state_hash: Some((revision, hash)),
-                    journal_root: Some(self.0.settings.journal.root()),
-                    version: env!("CARGO_PKG_VERSION").to_owned(),
-                    disk_free_bytes: 0,
-                }),
-            }],
-            alarms: Vec::new(),
-            feature_level,
         }
     }
 
-    /// Stops the node.
-    #[allow(clippy::unused_async)]
+    /// Stops.
     pub async fn shutdown(&self) {
-        self.0.health.send_replace(health(false, "draining"));
+        if let Err(error) = self.core.raft.shutdown().await {
+            tracing::warn!(%error, "raft did not stop cleanly");
+        }
+        let mut tasks = {
+            let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut *tasks)
+        };
+        tasks.shutdown().await;
     }
+}
+
+fn settings(timing: &Timing) -> Result<openraft::Config, StartError> {
+    let (election_timeout_min, election_timeout_max) = timing.election_timeout_ms;
+    openraft::Config {
+        cluster_name: "refrain".to_owned(),
+        heartbeat_interval: timing.heartbeat_ms,
+        election_timeout_min,
+        election_timeout_max,
+        // Without it a node that was cut off comes back with a higher term and deposes a leader that serves.
+        enable_pre_vote: Some(true),
+        // Snapshots are made by bytes, see `duties`.
+        snapshot_policy: openraft::SnapshotPolicy::Never,
+        max_in_snapshot_log_to_keep: LOG_ENTRIES_KEPT,
+        purge_batch_size: LOG_ENTRIES_KEPT,
+        max_payload_entries: APPEND_ENTRIES,
+        backoff: "100ms".to_owned(),
+        ..openraft::Config::default()
+    }
+    .validate()
+    .map_err(|e| StartError::Settings(e.to_string()))
 }

@@ -99,3 +99,77 @@ impl Event {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixtures::*;
+    use super::super::*;
+    use crate::limits;
+
+    /// The longest name of a purpose that ends in a number.
+    fn long_name(n: usize) -> String {
+        format!("{}{n:02}", "p".repeat(limits::PURPOSE_BYTES - 2))
+    }
+
+    fn long_purpose(n: usize) -> Purpose {
+        Purpose {
+            description: "d".repeat(limits::DESCRIPTION_BYTES),
+            default_deny: true,
+            essential: false,
+            ..purpose(&long_name(n))
+        }
+    }
+
+    fn long_namespace(n: usize) -> Namespace {
+        let text = format!("{}{n:02}", "n".repeat(limits::NAMESPACE_BYTES - 2));
+        Namespace::parse(&text).unwrap()
+    }
+
+    fn only_event(driven: &mut Driven, body: Body) -> Event {
+        let mut command = driven.command(body);
+        command.principal = Principal::parse(&"x".repeat(limits::PRINCIPAL_BYTES)).unwrap();
+        driven.apply(&command).unwrap();
+        driven.events.last().unwrap().clone()
+    }
+
+    #[test]
+    fn the_largest_events_fit_a_leaf() {
+        let mut driven = Driven::empty();
+        let mut create = Create::new([7; 16], KeyFingerprint([8; 16]));
+        create.purposes = (0..limits::PURPOSES_AT_CREATION)
+            .map(long_purpose)
+            .collect();
+        create.namespaces = (0..limits::NAMESPACES_AT_CREATION)
+            .map(long_namespace)
+            .collect();
+        let proposal = Proposal {
+            principal: principal(),
+            body: Body::Create(create.clone()),
+        };
+        assert_eq!(proposal.validate(), Ok(()));
+        let created = only_event(&mut driven, proposal.body);
+
+        for n in limits::PURPOSES_AT_CREATION..limits::PURPOSES_PER_REQUEST {
+            driven.put(long_purpose(n)).unwrap();
+        }
+        let put = driven.events.last().unwrap().clone();
+
+        let mut set = driven.preference(Change::OptIn, &[], &[]);
+        set.namespace = long_namespace(0);
+        set.purposes = (0..limits::PURPOSES_PER_REQUEST)
+            .map(|n| name(&long_name(n)))
+            .collect();
+        set.tokens = (0..16).map(subject).collect();
+        for subject in &mut set.tokens {
+            let text = "t".repeat(limits::IDENTIFIER_TYPE_BYTES);
+            subject.identifier_type = IdentifierType::parse(&text).unwrap();
+        }
+        let preference = only_event(&mut driven, Body::SetPreference(set));
+
+        for event in [created, put, preference] {
+            let leaf = event.encode();
+            assert!(leaf.len() <= limits::LEAF_BYTES, "{} bytes", leaf.len());
+            assert_eq!(Event::decode(&leaf).unwrap(), event);
+        }
+    }
+}

@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use super::refusal::Refusal;
-use super::token::{first_half, keyed};
+use super::token::{TokenKey, derive, first_half, keyed};
 use crate::limits;
 use crate::proto::persisted;
 
@@ -24,6 +24,7 @@ const FORMAT: u32 = 1;
 /// Ties a ciphertext to what it is for.
 const KEY_CONTEXT: &[u8] = b"refrain evidence data key";
 const CONTENT_CONTEXT: &[u8] = b"refrain evidence content";
+const DIGEST_CONTEXT: &[u8] = b"refrain evidence digest key";
 
 /// What proves an opt-in, in the clear: never stored, logged or replicated as it is.
 #[derive(Clone, PartialEq, Eq, Default)]
@@ -41,12 +42,12 @@ pub struct Evidence {
 pub struct SealedEvidence {
     /// What is kept beside the journal.
     pub bytes: Bytes,
-    /// A keyed digest of the evidence in the clear: the same for two sealings of the same evidence under one sealing
-    /// key, so that a retry is known as one. Compared when a command is applied; not kept.
+    /// A keyed digest of the evidence in the clear, by which a retry is known although it was sealed anew. It takes
+    /// part in what is remembered of the request, and is not kept beside the journal.
     pub digest: [u8; 16],
 }
 
-/// The secret that wraps data keys: the same on every node of a cluster, never replicated, never shown.
+/// The secret that wraps data keys: a node's own, never replicated, never shown.
 #[derive(Clone)]
 pub struct SealingKey {
     wrap: Zeroizing<[u8; 32]>,
@@ -80,12 +81,21 @@ impl Evidence {
 }
 
 impl SealingKey {
-    /// Derives the key from a secret of 32 bytes. It may be the token key's: what is derived has nothing in common
-    /// with the tokens.
+    /// Derives the key from a secret of 32 bytes. The digests are this secret's own: where nodes have different ones,
+    /// add [`SealingKey::known_by`], or a retry through another node would look like another request.
     pub fn new(secret: &[u8; 32]) -> Self {
         Self {
             wrap: derive(secret, b"refrain evidence wrapping key"),
-            digest: derive(secret, b"refrain evidence digest key"),
+            digest: derive(secret, DIGEST_CONTEXT),
+        }
+    }
+
+    /// Makes the digests from the cluster's token key, so that all nodes give the same evidence the same digest.
+    #[must_use]
+    pub fn known_by(self, token_key: &TokenKey) -> Self {
+        Self {
+            digest: token_key.derive(DIGEST_CONTEXT),
+            ..self
         }
     }
 
@@ -174,12 +184,6 @@ impl SealedEvidence {
     }
 }
 
-fn derive(secret: &[u8; 32], purpose: &[u8]) -> Zeroizing<[u8; 32]> {
-    let mut mac = keyed(secret);
-    mac.update(purpose);
-    Zeroizing::new(mac.finalize().into_bytes().into())
-}
-
 fn payload<'a>(msg: &'a [u8], aad: &'a [u8]) -> Payload<'a, 'a> {
     Payload { msg, aad }
 }
@@ -256,6 +260,13 @@ mod tests {
         let again = key.seal(&evidence(), &[6; SEALING_RANDOM_BYTES]).unwrap();
         assert_ne!(first.bytes, again.bytes);
         assert_eq!(first.digest, again.digest);
+        let node = |secret| {
+            let key = SealingKey::new(&[secret; 32]).known_by(&TokenKey::new([9; 32]));
+            key.seal(&evidence(), &[8; SEALING_RANDOM_BYTES]).unwrap()
+        };
+        assert_ne!(node(1).bytes, node(2).bytes);
+        assert_eq!(node(1).digest, node(2).digest);
+        assert_ne!(node(1).digest, first.digest);
         let mut other = evidence();
         other.statement.push('!');
         let other = key.seal(&other, &[7; SEALING_RANDOM_BYTES]).unwrap();

@@ -1,4 +1,4 @@
-//! Ids of events and requests (UUIDv7), and the time in them.
+//! Ids of events and requests (`UUIDv7`), and the time in them.
 
 use std::fmt;
 

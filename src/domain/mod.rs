@@ -4,19 +4,26 @@ mod command;
 mod encoding;
 mod event;
 mod evidence;
+#[cfg(test)]
+mod fixtures;
+#[cfg(test)]
+mod golden;
 mod ids;
 mod names;
 mod normalise;
 mod outcome;
+#[cfg(test)]
+mod properties;
 mod purpose;
 mod refusal;
 mod registry;
 mod state;
 mod token;
+mod validate;
 
 pub use command::{
     AddNamespace, Body, Change, Command, Create, FEATURE_LEVEL, ImportChunk, ImportRow, Proposal,
-    PutPurpose, RaiseFeatureLevel, SetPreference, Signal, check_purposes, check_tokens,
+    PutPurpose, RaiseFeatureLevel, SetPreference, Signal,
 };
 pub use encoding::DecodeError;
 pub use event::{Detail, Event, EventKind, EventToken};
@@ -33,3 +40,4 @@ pub use state::{
     State, Verdict,
 };
 pub use token::{KeyFingerprint, SubjectToken, Token, TokenKey, value_sha256};
+pub use validate::{check_purposes, check_tokens};

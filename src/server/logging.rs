@@ -1,5 +1,6 @@
 //! The program's log: its filter and form, and panics that say where they happened but not what was in hand.
 
+use std::io::IsTerminal as _;
 use std::panic;
 
 use tracing_subscriber::EnvFilter;
@@ -14,6 +15,7 @@ pub fn install(settings: &LogSettings) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&settings.filter)?;
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     let installed = match settings.format {
         LogFormat::Text => log.try_init(),

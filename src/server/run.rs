@@ -5,12 +5,11 @@ use std::{io, net::SocketAddr, sync::Arc};
 use anyhow::Context as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{Injected, ready, start};
+use super::{Injected, disk::Disk, ready, start};
 use crate::{
     clock::{SystemClock, SystemEntropy},
     config::Config,
     net::{Connector, Listener},
-    storage::data_folder::DataFolder,
 };
 
 /// Runs a node until SIGTERM or SIGINT, and then stops it with grace; a second signal stops it at once.
@@ -23,7 +22,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let mut stop = Stop::new().context("cannot listen for signals")?;
     let client_listener = listen("clients", "--listen", config.listen).await?;
     let peer_listener = listen("peers", "--peer-listen", config.peer_listen).await?;
-    let files = DataFolder::open(&config.data)?;
+    let disk = Disk::open(&config.data, &SystemEntropy)?;
     let ready_file = config.ready_file.clone();
     let injected = Injected {
         client_listener,
@@ -31,7 +30,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         connector: Connector::tcp(),
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy),
-        files: Arc::new(files),
+        disk,
     };
     let running = start(config, injected).await?;
     tracing::info!(

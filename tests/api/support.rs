@@ -1,6 +1,6 @@
 //! A node of one in process, and short ways to ask it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use refrain::{
     clock::{SystemClock, SystemEntropy},
@@ -14,13 +14,18 @@ use refrain::{
         import_opt_outs_request::Part, preference_service_client::PreferenceServiceClient,
         registry_service_client::RegistryServiceClient, watch_service_client::WatchServiceClient,
     },
-    server::{self, Injected, Running},
-    storage::memory::MemoryFiles,
+    server::{self, Injected, Running, disk::Disk},
+    storage::{
+        files::Files, identity::Identity, log::MemoryLog, memory::MemoryFiles, space::Space,
+    },
 };
 use tempfile::TempDir;
 use tonic::{
     Code, Status,
     transport::{Channel, Endpoint},
+};
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
 use tonic_types::StatusExt as _;
 
@@ -47,6 +52,7 @@ impl Node {
         config.token_key = SecretSource::Given(Secret::new(TOKEN_KEY));
         config.sealing_key = SecretSource::Given(Secret::new([8; 32]));
         change(&mut config);
+        let joins = config.join;
         let listen = || Listener::tcp("127.0.0.1:0".parse().expect("address"));
         let injected = Injected {
             client_listener: listen().await.expect("client listener"),
@@ -54,15 +60,32 @@ impl Node {
             connector: Connector::tcp(),
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
-            files: Arc::new(MemoryFiles::new()),
+            disk: disk(),
         };
         let running = server::start(config, injected).await.expect("start");
         let channel = connect(&running).await;
-        Self {
+        let node = Self {
             running,
             channel,
             _folder: folder,
+        };
+        if !joins {
+            node.until_ready().await;
         }
+        node
+    }
+
+    /// Waits until the node serves.
+    pub async fn until_ready(&self) {
+        for _ in 0..1_000 {
+            let request = HealthCheckRequest::default();
+            let answer = HealthClient::new(self.channel.clone()).check(request).await;
+            if answer.is_ok_and(|it| it.into_inner().status() == ServingStatus::Serving) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("the node never became ready");
     }
 
     pub fn decisions(&self) -> DecisionServiceClient<Channel> {
@@ -123,6 +146,18 @@ impl Node {
             .import_opt_outs(tokio_stream::iter(messages))
             .await;
         assert_eq!(report.expect("import").into_inner().changed, count);
+    }
+}
+
+/// A disk in memory.
+fn disk() -> Disk {
+    let files: Arc<dyn Files> = Arc::new(MemoryFiles::new());
+    Disk {
+        log: Arc::new(MemoryLog::new()),
+        space: Arc::new(Space::new(Arc::clone(&files), None)),
+        files,
+        identity: Identity::random(&SystemEntropy),
+        new: true,
     }
 }
 

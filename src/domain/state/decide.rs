@@ -4,13 +4,14 @@ use super::State;
 use super::namespaces::NamespaceId;
 use super::record::{Key, Record};
 use super::shards::Records;
-use crate::domain::command::{Change, check_tokens};
+use crate::domain::command::Change;
 use crate::domain::ids::{EventId, Revision};
 use crate::domain::names::{Namespace, PurposeName};
 use crate::domain::purpose::Purpose;
 use crate::domain::refusal::Refusal;
 use crate::domain::registry::{PurposeId, Registry};
 use crate::domain::token::SubjectToken;
+use crate::domain::validate::check_tokens;
 use crate::limits;
 
 /// May the caller process? Everything that is not `Allow` is a denial.
@@ -131,8 +132,8 @@ impl State {
             match decider(records, path) {
                 None => undecided = true,
                 Some(record) => match record.change() {
-                    Change::OptOut => opted_out = newer(opted_out, record),
-                    Change::OptIn => opted_in = newer(opted_in, record),
+                    Change::OptOut => opted_out = Some(newer(opted_out, record)),
+                    Change::OptIn => opted_in = Some(newer(opted_in, record)),
                 },
             }
         }
@@ -178,11 +179,11 @@ pub(super) fn decider<'a>(records: Records<'a>, path: &Path) -> Option<&'a Recor
     // From the purpose up: the opt-ins met so far lie nearer to it than the record in hand.
     for record in path.steps().iter().filter_map(|step| records.at(*step)) {
         match record.change() {
-            Change::OptIn => opted_in = newer(opted_in, record),
+            Change::OptIn => opted_in = Some(newer(opted_in, record)),
             Change::OptOut => {
                 let lifted = opted_in.is_some_and(|lift| lift.revision() > record.revision());
                 if !lifted {
-                    opted_out = newer(opted_out, record);
+                    opted_out = Some(newer(opted_out, record));
                 }
             }
         }
@@ -190,9 +191,9 @@ pub(super) fn decider<'a>(records: Records<'a>, path: &Path) -> Option<&'a Recor
     opted_out.or(opted_in)
 }
 
-fn newer<'a>(standing: Option<&'a Record>, record: &'a Record) -> Option<&'a Record> {
-    match standing {
-        Some(standing) if standing.revision() >= record.revision() => Some(standing),
-        _ => Some(record),
-    }
+/// The newer of what was found so far and a record.
+fn newer<'a>(found: Option<&'a Record>, record: &'a Record) -> &'a Record {
+    found
+        .filter(|found| found.revision() >= record.revision())
+        .unwrap_or(record)
 }

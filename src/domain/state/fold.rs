@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::namespaces::Namespaces;
 use super::record::{Key, Record};
 use super::{Cluster, State, hash};
-use crate::domain::command::{Change, Create};
+use crate::domain::command::{Change, Create, FEATURE_LEVEL};
 use crate::domain::event::{Detail, Event, EventKind};
 use crate::domain::names::{Namespace, PurposeName};
 use crate::domain::purpose::Purpose;
@@ -87,6 +87,7 @@ impl State {
         if self.cluster.is_some() {
             return Err(Refusal::ClusterAlreadyInitialised);
         }
+        check_known(create.feature_level)?;
         // Built aside, so that a bad list changes nothing.
         let mut sum = self.sum;
         let mut registry = Registry::default();
@@ -132,6 +133,7 @@ impl State {
     }
 
     fn fold_feature_level(&mut self, level: u32) -> Result<(), Refusal> {
+        check_known(level)?;
         match &mut self.cluster {
             Some(cluster) if cluster.feature_level < level => {
                 cluster.feature_level = level;
@@ -139,6 +141,15 @@ impl State {
             }
             _ => inconsistent("a feature level that is not higher"),
         }
+    }
+}
+
+/// A state of a level whose rules this program does not have would be another state than the other nodes'.
+fn check_known(level: u32) -> Result<(), Refusal> {
+    if level <= FEATURE_LEVEL {
+        Ok(())
+    } else {
+        Err(Refusal::FeatureLevelUnknown { level })
     }
 }
 

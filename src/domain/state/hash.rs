@@ -105,11 +105,15 @@ mod tests {
         #[test]
         fn sums_do_not_depend_on_order(mut elements: Vec<[u8; 32]>, gone: [u8; 32]) {
             let mut forth = Sum::default();
-            elements.iter().for_each(|element| forth.add(*element));
+            for element in &elements {
+                forth.add(*element);
+            }
             let mut back = Sum::default();
             back.add(gone);
             elements.reverse();
-            elements.iter().for_each(|element| back.add(*element));
+            for element in &elements {
+                back.add(*element);
+            }
             back.sub(gone);
             prop_assert_eq!(forth, back);
         }

@@ -21,7 +21,7 @@ pub(super) struct Import {
 /// The table. When it is full, the smallest id is forgotten.
 #[derive(Debug, Clone)]
 pub(super) struct Imports {
-    imports: Arc<BTreeMap<RequestId, Import>>,
+    by_id: Arc<BTreeMap<RequestId, Import>>,
     capacity: usize,
     /// The largest id that was forgotten.
     floor: Option<RequestId>,
@@ -30,7 +30,7 @@ pub(super) struct Imports {
 impl Default for Imports {
     fn default() -> Self {
         Self {
-            imports: Arc::default(),
+            by_id: Arc::default(),
             capacity: limits::IMPORTS,
             floor: None,
         }
@@ -49,7 +49,7 @@ impl Imports {
         principal: &Principal,
         received_at: Millis,
     ) -> Result<u64, Refusal> {
-        match self.imports.get(&id) {
+        match self.by_id.get(&id) {
             Some(import) if import.namespace == *namespace && import.principal == *principal => {
                 Ok(import.next_row)
             }
@@ -61,7 +61,7 @@ impl Imports {
 
     /// The row that an import goes on with; 0 where the id is not known in this namespace.
     pub(super) fn next_row(&self, namespace: &Namespace, id: RequestId) -> u64 {
-        self.imports
+        self.by_id
             .get(&id)
             .filter(|import| import.namespace == *namespace)
             .map_or(0, |import| import.next_row)
@@ -69,7 +69,7 @@ impl Imports {
 
     /// Remembers how far an import has come, and forgets the one with the smallest id if it must.
     pub(super) fn insert(&mut self, id: RequestId, import: Import) {
-        let imports = Arc::make_mut(&mut self.imports);
+        let imports = Arc::make_mut(&mut self.by_id);
         imports.insert(id, import);
         while imports.len() > self.capacity
             && let Some((forgotten, _)) = imports.pop_first()
@@ -85,12 +85,12 @@ impl Imports {
 
     /// How many are remembered.
     pub(super) fn len(&self) -> usize {
-        self.imports.len()
+        self.by_id.len()
     }
 
     /// All, by id.
     pub(super) fn into_entries(self) -> impl Iterator<Item = (RequestId, Import)> {
-        Arc::unwrap_or_clone(self.imports).into_iter()
+        Arc::unwrap_or_clone(self.by_id).into_iter()
     }
 
     /// Sets the floor as a snapshot recorded it.
@@ -100,7 +100,7 @@ impl Imports {
 
     /// Appends an entry of a snapshot; false where it does not come after the last.
     pub(super) fn restore(&mut self, id: RequestId, import: Import) -> bool {
-        let last = self.imports.last_key_value().map(|(last, _)| *last);
+        let last = self.by_id.last_key_value().map(|(last, _)| *last);
         if last.max(self.floor) >= Some(id) {
             return false;
         }
@@ -115,8 +115,8 @@ impl Imports {
 
     fn is_forgotten(&self, id: RequestId) -> bool {
         // In a full table an id before the first would be forgotten after its first rows: better refused now.
-        let full = self.imports.len() >= self.capacity;
-        let first = self.imports.first_key_value();
+        let full = self.by_id.len() >= self.capacity;
+        let first = self.by_id.first_key_value();
         Some(id) <= self.floor || (full && first.is_some_and(|(first, _)| id < *first))
     }
 }

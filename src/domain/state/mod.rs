@@ -18,6 +18,7 @@ mod snapshot;
 mod tests;
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::Arc;
 
 use super::ids::{Millis, RequestId, Revision};
@@ -37,7 +38,7 @@ pub use restore::RestoreError;
 
 /// All that is known of a cluster. Cheap to clone: what it is made of is shared, and copied piece by piece when one of
 /// the two is written to.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct State {
     /// None before the first command.
     cluster: Option<Cluster>,
@@ -62,6 +63,16 @@ struct Cluster {
     id: [u8; 16],
     key_fingerprint: KeyFingerprint,
     feature_level: u32,
+}
+
+/// Shows how much there is, and nothing of it: tokens are personal data.
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("State")
+            .field("revision", &self.revision)
+            .field("subjects", &self.subjects())
+            .finish_non_exhaustive()
+    }
 }
 
 impl State {
@@ -148,5 +159,12 @@ impl State {
                 reached: self.revision,
             })
         }
+    }
+
+    /// Makes the tables of requests and imports small, so that a test sees them overflow.
+    #[cfg(test)]
+    pub(super) fn shrink_tables(&mut self, requests: usize, imports: usize) {
+        self.requests.set_capacity(requests);
+        self.imports.set_capacity(imports);
     }
 }

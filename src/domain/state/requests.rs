@@ -314,8 +314,8 @@ mod tests {
         let reused = table.find(id(5), &[2; 16], Millis(0));
         assert_eq!(reused, Err(Refusal::RequestIdReused));
         let far = RequestId::new(Millis(limits::REQUEST_ID_AHEAD_MS + 8), [0; 10]);
-        let refused = table.find(far, &[1; 16], Millis(7)).unwrap_err();
-        assert_eq!(refused.reason(), "REQUEST_ID_INVALID");
+        let too_far = table.find(far, &[1; 16], Millis(7)).unwrap_err();
+        assert_eq!(too_far.reason(), "REQUEST_ID_INVALID");
         assert_eq!(table.find(far, &[1; 16], Millis(8)), Ok(None));
     }
 }

@@ -36,15 +36,19 @@ impl State {
             .map_while(move |shard| shards.sorted(shard))
             .flatten()
             .map(|(key, record)| row(&key, &record));
-        let requests = self.requests.clone().into_entries().map(request_out);
+        let requests = self
+            .requests
+            .clone()
+            .into_entries()
+            .map(|entry| request_out(&entry));
         let imports = self.imports.clone().into_entries().map(import_out);
 
         iter::once(Section::Header(self.header_out()))
-            .chain(Batches::new(purposes, |purpose| purpose.encoded_len()).map(purpose_section))
+            .chain(Batches::new(purposes, prost::Message::encoded_len).map(purpose_section))
             .chain(Batches::new(namespaces, String::len).map(namespace_section))
             .chain(Batches::new(rows, |_| ROW_BYTES).map(record_section))
-            .chain(Batches::new(requests, |request| request.encoded_len()).map(request_section))
-            .chain(Batches::new(imports, |import| import.encoded_len()).map(import_section))
+            .chain(Batches::new(requests, prost::Message::encoded_len).map(request_section))
+            .chain(Batches::new(imports, prost::Message::encoded_len).map(import_section))
             .chain(iter::once(Section::End(self.end_out())))
             .map(|section| {
                 let chunk = persisted::StateChunk {
@@ -97,7 +101,7 @@ fn floor_out(floor: Option<RequestId>) -> Bytes {
     floor.map(|id| uuid_out(id.0)).unwrap_or_default()
 }
 
-fn request_out(entry: Remembered) -> persisted::RememberedRequest {
+fn request_out(entry: &Remembered) -> persisted::RememberedRequest {
     persisted::RememberedRequest {
         id: uuid_out(entry.id.0),
         digest: Bytes::copy_from_slice(&entry.digest),

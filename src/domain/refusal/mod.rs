@@ -1,5 +1,7 @@
 //! Why a request was refused, free of any transport; every refusal means that nothing was done.
 
+mod reason;
+
 use super::ids::Revision;
 
 /// The family of a refusal: what the caller can do about it.
@@ -212,141 +214,6 @@ pub enum Refusal {
     },
 }
 
-/// Every reason, so that one that comes over the wire gets its own static text back.
-const REASONS: [&str; 35] = [
-    "NAMESPACE_INVALID",
-    "NAMESPACE_UNKNOWN",
-    "PURPOSE_INVALID",
-    "PURPOSE_UNKNOWN",
-    "PURPOSE_ESSENTIAL",
-    "PARENT_UNKNOWN",
-    "ESSENTIAL_MISPLACED",
-    "WIDENS_ALLOW",
-    "REGISTRY_FULL",
-    "IDENTIFIER_INVALID",
-    "IDENTIFIERS_REQUIRED",
-    "TOO_MANY_IDENTIFIERS",
-    "DUPLICATE_IDENTIFIER",
-    "PURPOSES_REQUIRED",
-    "TOO_MANY_PURPOSES",
-    "DUPLICATE_PURPOSE",
-    "PRINCIPAL_INVALID",
-    "REQUEST_ID_INVALID",
-    "REQUEST_ID_REUSED",
-    "REQUEST_ID_EXPIRED",
-    "SCHEMA_UNKNOWN",
-    "REVISION_AHEAD",
-    "REVISION_COMPACTED",
-    "SIGNAL_INVALID",
-    "EVIDENCE_REQUIRED",
-    "EVIDENCE_INVALID",
-    "IMPORT_ROWS_REQUIRED",
-    "IMPORT_CHUNK_TOO_LARGE",
-    "IMPORT_GAP",
-    "COMMAND_TOO_LARGE",
-    "CLUSTER_ALREADY_INITIALISED",
-    "CLUSTER_NOT_INITIALISED",
-    "FEATURE_LEVEL_UNKNOWN",
-    "STATE_INCONSISTENT",
-    "REFUSED",
-];
-
-impl Refusal {
-    /// The stable reason, in capitals.
-    pub fn reason(&self) -> &'static str {
-        match self {
-            Self::NamespaceInvalid => "NAMESPACE_INVALID",
-            Self::NamespaceUnknown { .. } => "NAMESPACE_UNKNOWN",
-            Self::PurposeInvalid { .. } => "PURPOSE_INVALID",
-            Self::PurposeUnknown { .. } => "PURPOSE_UNKNOWN",
-            Self::PurposeEssential { .. } => "PURPOSE_ESSENTIAL",
-            Self::ParentUnknown { .. } => "PARENT_UNKNOWN",
-            Self::EssentialMisplaced { .. } => "ESSENTIAL_MISPLACED",
-            Self::WidensAllow { .. } => "WIDENS_ALLOW",
-            Self::RegistryFull { .. } => "REGISTRY_FULL",
-            Self::IdentifierInvalid { .. } => "IDENTIFIER_INVALID",
-            Self::IdentifiersRequired => "IDENTIFIERS_REQUIRED",
-            Self::TooManyIdentifiers => "TOO_MANY_IDENTIFIERS",
-            Self::DuplicateIdentifier => "DUPLICATE_IDENTIFIER",
-            Self::PurposesRequired => "PURPOSES_REQUIRED",
-            Self::TooManyPurposes => "TOO_MANY_PURPOSES",
-            Self::DuplicatePurpose => "DUPLICATE_PURPOSE",
-            Self::PrincipalInvalid => "PRINCIPAL_INVALID",
-            Self::RequestIdInvalid { .. } => "REQUEST_ID_INVALID",
-            Self::RequestIdReused => "REQUEST_ID_REUSED",
-            Self::RequestIdExpired => "REQUEST_ID_EXPIRED",
-            Self::SchemaUnknown { .. } => "SCHEMA_UNKNOWN",
-            Self::RevisionAhead { .. } => "REVISION_AHEAD",
-            Self::RevisionCompacted { .. } => "REVISION_COMPACTED",
-            Self::SignalInvalid { .. } => "SIGNAL_INVALID",
-            Self::EvidenceRequired => "EVIDENCE_REQUIRED",
-            Self::EvidenceInvalid { .. } => "EVIDENCE_INVALID",
-            Self::ImportRowsRequired => "IMPORT_ROWS_REQUIRED",
-            Self::ImportChunkTooLarge => "IMPORT_CHUNK_TOO_LARGE",
-            Self::ImportGap { .. } => "IMPORT_GAP",
-            Self::CommandTooLarge => "COMMAND_TOO_LARGE",
-            Self::ClusterAlreadyInitialised => "CLUSTER_ALREADY_INITIALISED",
-            Self::ClusterNotInitialised => "CLUSTER_NOT_INITIALISED",
-            Self::FeatureLevelUnknown { .. } => "FEATURE_LEVEL_UNKNOWN",
-            Self::StateInconsistent { .. } => "STATE_INCONSISTENT",
-            Self::Relayed { reason, .. } => reason,
-        }
-    }
-
-    /// The family.
-    pub fn kind(&self) -> RefusalKind {
-        match self {
-            Self::NamespaceUnknown { .. } | Self::PurposeUnknown { .. } => RefusalKind::NotFound,
-            Self::RequestIdReused => RefusalKind::AlreadyExists,
-            Self::PurposeEssential { .. }
-            | Self::ParentUnknown { .. }
-            | Self::EssentialMisplaced { .. }
-            | Self::WidensAllow { .. }
-            | Self::RegistryFull { .. }
-            | Self::RequestIdExpired
-            | Self::SchemaUnknown { .. }
-            | Self::RevisionAhead { .. }
-            | Self::ClusterAlreadyInitialised
-            | Self::ClusterNotInitialised
-            | Self::FeatureLevelUnknown { .. }
-            | Self::StateInconsistent { .. } => RefusalKind::Precondition,
-            Self::RevisionCompacted { .. } => RefusalKind::OutOfRange,
-            Self::NamespaceInvalid
-            | Self::PurposeInvalid { .. }
-            | Self::IdentifierInvalid { .. }
-            | Self::IdentifiersRequired
-            | Self::TooManyIdentifiers
-            | Self::DuplicateIdentifier
-            | Self::PurposesRequired
-            | Self::TooManyPurposes
-            | Self::DuplicatePurpose
-            | Self::PrincipalInvalid
-            | Self::RequestIdInvalid { .. }
-            | Self::SignalInvalid { .. }
-            | Self::EvidenceRequired
-            | Self::EvidenceInvalid { .. }
-            | Self::ImportRowsRequired
-            | Self::ImportChunkTooLarge
-            | Self::ImportGap { .. }
-            | Self::CommandTooLarge => RefusalKind::Invalid,
-            Self::Relayed { kind, .. } => *kind,
-        }
-    }
-
-    /// A refusal that another node made. A reason that this program does not know becomes `REFUSED`; the message stays.
-    pub fn relayed(reason: &str, message: String, kind: RefusalKind) -> Self {
-        let reason = REASONS
-            .into_iter()
-            .find(|known| *known == reason)
-            .unwrap_or("REFUSED");
-        Self::Relayed {
-            reason,
-            message,
-            kind,
-        }
-    }
-}
-
 /// Two refusals are equal where a caller could not tell them apart.
 impl PartialEq for Refusal {
     fn eq(&self, other: &Self) -> bool {
@@ -357,3 +224,6 @@ impl PartialEq for Refusal {
 }
 
 impl Eq for Refusal {}
+
+#[cfg(test)]
+pub(super) use reason::every;

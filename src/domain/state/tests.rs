@@ -1,1 +1,0 @@
-//! Tests of apply and of what can be asked of a state.
