@@ -67,6 +67,10 @@ impl Authority {
                 .map_err(|why| WriteError::NotApplied { why })?;
             self.consensus.with_state(|state| admitted.gate(state))?;
         }
+        if Instant::now() >= deadline {
+            let why = Unavailable::Deadline;
+            return Err(WriteError::NotApplied { why });
+        }
         let (principal, body) = admitted.into_parts();
         let proposal = Proposal { principal, body };
         proposal.validate()?;
@@ -84,6 +88,10 @@ impl Authority {
         deadline: Instant,
     ) -> Result<Q::Answer, ReadError> {
         self.consensus.read(deadline).await?;
+        // However the read went: who asked has given up, and no answer must come out of a call that is over.
+        if Instant::now() >= deadline {
+            return Err(Unavailable::Deadline.into());
+        }
         let answer = self.consensus.with_state(|state| {
             admitted.gate(state)?;
             let (_, query) = admitted.into_parts();
