@@ -83,13 +83,7 @@ mod tests {
     #[test]
     fn another_kind_or_format_is_told_apart_from_damage() {
         let bytes = wrap(*b"TEST", 3, b"body");
-        assert_eq!(
-            unwrap(*b"VOTE", 3, &bytes),
-            Err(EnvelopeError::OtherKind)
-        );
-        assert_eq!(
-            unwrap(*b"TEST", 2, &bytes),
-            Err(EnvelopeError::Format(3))
-        );
+        assert_eq!(unwrap(*b"VOTE", 3, &bytes), Err(EnvelopeError::OtherKind));
+        assert_eq!(unwrap(*b"TEST", 2, &bytes), Err(EnvelopeError::Format(3)));
     }
 }

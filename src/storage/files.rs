@@ -116,4 +116,3 @@ pub(super) fn check_path(path: &Path) -> io::Result<()> {
 pub(super) fn named(path: &Path) -> impl Fn(io::Error) -> io::Error {
     move |error| io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
-

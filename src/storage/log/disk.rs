@@ -46,7 +46,10 @@ impl Disk {
             .mode(sled::Mode::LowSpace)
             .open()?;
         let records = db.open_tree(RECORDS_TREE)?;
-        let file = File::options().read(true).write(true).open(folder.join("db"))?;
+        let file = File::options()
+            .read(true)
+            .write(true)
+            .open(folder.join("db"))?;
         Ok(Self {
             db,
             records,
@@ -86,7 +89,12 @@ impl Disk {
 
     /// Notes what was purged last. Not synced.
     pub fn put_purged(&self, purged: Position) -> io::Result<()> {
-        guarded(|| Ok(self.db.insert(PURGED_KEY, encode_purged(purged)).map(drop)?))
+        guarded(|| {
+            Ok(self
+                .db
+                .insert(PURGED_KEY, encode_purged(purged))
+                .map(drop)?)
+        })
     }
 
     /// Stores a record. Not synced.
@@ -143,7 +151,7 @@ impl Disk {
         let Some((stored, value)) = guarded(|| Ok(self.records.last()?))? else {
             return Ok(());
         };
-        if Header::read(&value).map_err(damaged)?.last < next {
+        if Header::read(&value).map_err(|error| damaged(&error))?.last < next {
             return Ok(());
         }
         let mut entries = Vec::new();
@@ -174,7 +182,7 @@ impl Disk {
             let Some((key, value)) = guarded(|| Ok(records.next().transpose()?))? else {
                 break;
             };
-            if !wanted(&Header::read(&value).map_err(damaged)?) {
+            if !wanted(&Header::read(&value).map_err(|error| damaged(&error))?) {
                 break;
             }
             bytes += value.len();
@@ -213,7 +221,10 @@ impl Disk {
             return Ok(false);
         };
         // A piece's first piece has the same index.
-        let begin = key(Header::read(&value).map_err(damaged)?.first, 0);
+        let begin = key(
+            Header::read(&value).map_err(|error| damaged(&error))?.first,
+            0,
+        );
         let mut records = self.records.range(begin..);
         let mut assembler = Assembler::new(None);
         let mut found: Vec<LogEntry> = Vec::new();
@@ -263,6 +274,6 @@ pub(super) fn decode_purged(bytes: &[u8]) -> Result<Position, String> {
     }
 }
 
-fn damaged(error: RecordError) -> io::Error {
+fn damaged(error: &RecordError) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, error.to_string())
 }

@@ -62,8 +62,7 @@ fn open_in(files: &dyn Files, folder: &Path, options: &LogOptions) -> Result<Ope
         watched(options.patience, move |heart| {
             let found = read_all(&log_folder, &options, heart)?;
             check(&found.view, &mark, voted)?;
-            finish(&found, &folder, &log_folder)
-                .map_err(|error| Refused::io(LOG_FOLDER, error))?;
+            finish(&found, &folder, &log_folder).map_err(|error| Refused::io(LOG_FOLDER, error))?;
             Ok(found)
         })
     };
@@ -85,7 +84,10 @@ fn open_in(files: &dyn Files, folder: &Path, options: &LogOptions) -> Result<Ope
     view.committed = mark.committed;
     Ok(Opened {
         disk: Arc::new(disk),
-        purging: ends.purged.filter(|_| leftovers).map(|(_, index)| index + 1),
+        purging: ends
+            .purged
+            .filter(|_| leftovers)
+            .map(|(_, index)| index + 1),
         view,
         mark_file,
         mark,

@@ -75,7 +75,9 @@ pub(super) struct Header {
 impl Header {
     /// Reads the head alone, without the checksum over the body.
     pub fn read(value: &[u8]) -> Result<Self, RecordError> {
-        let head = value.first_chunk::<HEADER_BYTES>().ok_or(RecordError::Short)?;
+        let head = value
+            .first_chunk::<HEADER_BYTES>()
+            .ok_or(RecordError::Short)?;
         if head[0] != FORMAT {
             return Err(RecordError::Format(head[0]));
         }
@@ -264,10 +266,7 @@ fn seal(header: &Header, mut value: Vec<u8>, completes: Option<Position>) -> Rec
     value[24..32].copy_from_slice(&header.last.to_be_bytes());
     let body = length(value.len() - HEADER_BYTES);
     value[32..36].copy_from_slice(&body.to_be_bytes());
-    let crc = crc32c::crc32c_append(
-        crc32c::crc32c(&value[..CRC_AT]),
-        &value[HEADER_BYTES..],
-    );
+    let crc = crc32c::crc32c_append(crc32c::crc32c(&value[..CRC_AT]), &value[HEADER_BYTES..]);
     value[CRC_AT..HEADER_BYTES].copy_from_slice(&crc.to_be_bytes());
     Record {
         key: key(header.first, header.piece),

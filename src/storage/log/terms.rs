@@ -54,7 +54,10 @@ mod tests {
             terms.push((term, index));
         }
         assert_eq!(terms.starts.len(), 3);
-        assert_eq!([3, 4, 5, 6, 7].map(|at| terms.at(at)), [1, 1, 2, 4, 4].map(Some));
+        assert_eq!(
+            [3, 4, 5, 6, 7].map(|at| terms.at(at)),
+            [1, 1, 2, 4, 4].map(Some)
+        );
         terms.cut_before(4);
         assert_eq!(terms.at(4), Some(1));
         terms.cut_before(6);

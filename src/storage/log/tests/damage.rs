@@ -33,7 +33,7 @@ fn in_sled(folder: &Folder, work: impl FnOnce(&sled::Tree)) {
 }
 
 fn refused(folder: &Folder) -> Refused {
-    folder.try_open(small()).err().expect("it opened")
+    folder.try_open(&small()).err().expect("it opened")
 }
 
 #[track_caller]
@@ -43,7 +43,20 @@ fn assert_refused(folder: &Folder, words: &str) {
     assert!(refused.is_damage(), "{text}");
     assert!(text.contains(words), "{words:?} is missing in:\n{text}");
     assert!(text.contains("refrain cluster remove"), "{text}");
-    assert!(text.contains(&folder.path().display().to_string()), "{text}");
+    assert!(
+        text.contains(&folder.path().display().to_string()),
+        "{text}"
+    );
+}
+
+/// Removes sled's own snapshots, which would make it look no further.
+fn forget_snapshots(folder: &Folder) {
+    for file in fs::read_dir(folder.path().join("log")).unwrap() {
+        let file = file.unwrap();
+        if file.file_name().to_string_lossy().starts_with("snap.") {
+            fs::remove_file(file.path()).unwrap();
+        }
+    }
 }
 
 /// Where the live end of the database's file is: the last byte that is not nought.
@@ -57,14 +70,12 @@ fn tail(folder: &Folder) -> u64 {
 fn a_tail_that_sled_drops_in_silence_is_noticed() {
     let folder = written(100);
     // In one message of sled's log: sled finds its checksum wrong and forgets it and all after it.
-    overwrite(&folder.path().join("log/db"), tail(&folder) - 20, &[0xee; 8]);
-    for file in fs::read_dir(folder.path().join("log")).unwrap() {
-        let file = file.unwrap();
-        // Its snapshots would make it look no further.
-        if file.file_name().to_string_lossy().starts_with("snap.") {
-            fs::remove_file(file.path()).unwrap();
-        }
-    }
+    overwrite(
+        &folder.path().join("log/db"),
+        tail(&folder) - 20,
+        &[0xee; 8],
+    );
+    forget_snapshots(&folder);
     assert_refused(&folder, "had been made durable");
 }
 
@@ -81,7 +92,10 @@ fn a_log_that_ends_before_the_mark_is_refused_and_one_that_goes_past_it_opens() 
     };
     let mark = fs::read(folder.path().join("log.mark")).unwrap();
     end_before(90);
-    assert_refused(&folder, "ends at entry 89, but entry 99 had been made durable");
+    assert_refused(
+        &folder,
+        "ends at entry 89, but entry 99 had been made durable",
+    );
     end_before(0);
     assert_refused(&folder, "is empty, but entry 99 had been made durable");
     drop(folder);
@@ -116,7 +130,10 @@ fn an_unacknowledged_half_of_a_large_entry_is_dropped() {
     assert_eq!(log.ends().last, Some((1, 19)));
     log.put(vec![entry(3, 20, 2000), entry(3, 21, 20)]);
     drop(log);
-    assert_eq!(folder.open_small().read(20..30, 9999).unwrap(), [entry(3, 20, 2000), entry(3, 21, 20)]);
+    assert_eq!(
+        folder.open_small().read(20..30, 9999).unwrap(),
+        [entry(3, 20, 2000), entry(3, 21, 20)]
+    );
 }
 
 #[test]
@@ -131,7 +148,9 @@ fn a_damaged_record_is_refused() {
     in_sled(&folder, |records| change(records, |value| value[60] ^= 1));
     assert_refused(&folder, "checksum");
     let folder = written(100);
-    in_sled(&folder, |records| change(records, |value| value.truncate(30)));
+    in_sled(&folder, |records| {
+        change(records, |value| value.truncate(30));
+    });
     assert_refused(&folder, "too short");
     let folder = written(100);
     in_sled(&folder, |records| {
@@ -200,7 +219,7 @@ fn missing_parts_are_refused() {
         must_exist: true,
         ..small()
     };
-    let refused = folder.try_open(options).err().unwrap();
+    let refused = folder.try_open(&options).err().unwrap();
     assert!(refused.is_damage(), "{refused}");
 }
 
@@ -255,7 +274,7 @@ fn a_hang_on_opening_is_refused() {
         }))),
         ..small()
     };
-    let refused = folder.try_open(options).err().unwrap();
+    let refused = folder.try_open(&options).err().unwrap();
     assert!(matches!(refused.cause(), Cause::Hung(_)), "{refused}");
     std::thread::sleep(Duration::from_millis(600));
 }
@@ -266,4 +285,34 @@ fn garbage_instead_of_a_database_is_refused() {
     fs::write(folder.path().join("log/db"), vec![0x5a; 200_000]).unwrap();
     let refused = refused(&folder);
     assert!(refused.is_damage(), "{refused}");
+}
+
+#[test]
+fn whatever_byte_flips_the_log_is_whole_or_refused() {
+    let folder = written(300);
+    let whole = folder.open_small().all();
+    let db = fs::read(folder.path().join("log/db")).unwrap();
+    let used = tail(&folder);
+    let mut dice = Dice(77);
+    let mut refusals = 0;
+    for _ in 0..40 {
+        let copy = folder.copy();
+        let at = dice.roll(used);
+        let byte = db[usize::try_from(at).unwrap()] ^ (1 << dice.roll(8));
+        overwrite(&copy.path().join("log/db"), at, &[byte]);
+        if dice.roll(2) == 0 {
+            forget_snapshots(&copy);
+        }
+        match copy.try_open(&small()) {
+            Ok(log) => assert_eq!(log.all(), whole, "byte {at}"),
+            Err(refused) => {
+                assert!(refused.is_damage(), "byte {at}: {refused}");
+                refusals += 1;
+            }
+        }
+    }
+    assert!(
+        (10..40).contains(&refusals),
+        "{refusals} of 40 were refused"
+    );
 }

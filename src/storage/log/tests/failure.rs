@@ -22,13 +22,19 @@ fn failing(folder: &Folder) -> Failing {
         ..small()
     };
     let hook: FatalHook = Arc::new(move |error| told.lock().unwrap().push(error.to_string()));
-    let log = SledLog::open(folder.files(), &folder.path(), options, hook).unwrap();
+    let log = SledLog::open(folder.files(), &folder.path(), &options, hook).unwrap();
     Failing { log, steps, fatal }
 }
 
 #[test]
 fn after_a_failed_sync_nothing_is_acknowledged_and_nothing_tried_again() {
-    for step in [Step::Put, Step::Flushed, Step::Synced, Step::Mark, Step::Marked] {
+    for step in [
+        Step::Put,
+        Step::Flushed,
+        Step::Synced,
+        Step::Mark,
+        Step::Marked,
+    ] {
         let folder = Folder::new();
         let Failing { log, steps, fatal } = failing(&folder);
         log.cast(b"vote");
@@ -42,10 +48,15 @@ fn after_a_failed_sync_nothing_is_acknowledged_and_nothing_tried_again() {
             wait(&told_next).unwrap_err();
         }
         let error = wait(&told).unwrap_err();
-        assert!(error.to_string().contains("the disk says no"), "{step:?}: {error}");
+        assert!(
+            error.to_string().contains("the disk says no"),
+            "{step:?}: {error}"
+        );
         steps.take();
 
-        let error = log.append(entries(1, 30..31, 5), Box::new(|_| unreachable!())).unwrap_err();
+        let error = log
+            .append(entries(1, 30..31, 5), Box::new(|_| unreachable!()))
+            .unwrap_err();
         assert!(error.to_string().contains("failed before"), "{error}");
         log.read(0..5, 100).unwrap_err();
         for operation in 0..3 {
@@ -62,7 +73,11 @@ fn after_a_failed_sync_nothing_is_acknowledged_and_nothing_tried_again() {
         // A mark that was begun beside the failure may have ended meanwhile.
         let mut after = steps.take();
         after.retain(|step| !matches!(step, Step::Mark | Step::Marked));
-        assert_eq!(after, [], "{step:?}: nothing may be written after a failure");
+        assert_eq!(
+            after,
+            [],
+            "{step:?}: nothing may be written after a failure"
+        );
     }
 }
 
@@ -85,8 +100,13 @@ fn a_failed_vote_or_cut_is_final_too() {
         }
         wait(&told).unwrap_err();
         assert_eq!(fatal.lock().unwrap().len(), 1);
-        assert_eq!(log.vote().unwrap(), "vote", "the vote that is not durable is not told");
-        log.append(entries(1, 40..41, 5), Box::new(|_| unreachable!())).unwrap_err();
+        assert_eq!(
+            log.vote().unwrap(),
+            "vote",
+            "the vote that is not durable is not told"
+        );
+        log.append(entries(1, 40..41, 5), Box::new(|_| unreachable!()))
+            .unwrap_err();
     }
 }
 
@@ -108,8 +128,11 @@ fn a_panic_on_the_storage_thread_is_a_failure() {
     let folder = Folder::new();
     let Failing { log, fatal, .. } = failing(&folder);
     log.cast(b"vote");
-    log.append(entries(1, 0..1, 5), Box::new(|_| panic!("a callback that panics")))
-        .unwrap();
+    log.append(
+        entries(1, 0..1, 5),
+        Box::new(|_| panic!("a callback that panics")),
+    )
+    .unwrap();
     let mut waits = 0;
     while fatal.lock().unwrap().is_empty() {
         std::thread::sleep(Duration::from_millis(5));
@@ -117,7 +140,8 @@ fn a_panic_on_the_storage_thread_is_a_failure() {
         assert!(waits < 1000);
     }
     assert!(fatal.lock().unwrap()[0].contains("a callback that panics"));
-    log.append(entries(1, 1..2, 5), Box::new(|_| unreachable!())).unwrap_err();
+    log.append(entries(1, 1..2, 5), Box::new(|_| unreachable!()))
+        .unwrap_err();
 }
 
 #[test]
@@ -139,7 +163,10 @@ fn a_lone_write_waits_for_one_sync_and_its_mark_follows() {
     )
     .unwrap();
     wait(&told).unwrap();
-    assert_eq!(*seen.lock().unwrap(), [Step::Put, Step::Flushed, Step::Synced]);
+    assert_eq!(
+        *seen.lock().unwrap(),
+        [Step::Put, Step::Flushed, Step::Synced]
+    );
     let mut marked = Vec::new();
     for _ in 0..1000 {
         std::thread::sleep(Duration::from_millis(2));
@@ -173,7 +200,7 @@ fn what_waits_becomes_few_records() {
         }))),
         ..LogOptions::default()
     };
-    let log = folder.try_open(options).unwrap();
+    let log = folder.try_open(&options).unwrap();
     log.cast(b"vote");
     let closed = gate.lock().unwrap();
     let mut waits = Vec::new();
@@ -191,5 +218,9 @@ fn what_waits_becomes_few_records() {
     for told in waits {
         wait(&told).unwrap();
     }
-    assert_eq!(puts.load(Ordering::SeqCst), 2, "the first, and all that waited meanwhile");
+    assert_eq!(
+        puts.load(Ordering::SeqCst),
+        2,
+        "the first, and all that waited meanwhile"
+    );
 }

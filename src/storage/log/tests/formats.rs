@@ -64,7 +64,10 @@ fn records_have_their_golden_bytes() {
     assert_eq!(stored(&records[1]), golden("piece0"));
     assert_eq!(stored(&records[3]), golden("piece2"));
     assert_eq!(
-        records.iter().map(|record| record.completes).collect::<Vec<_>>(),
+        records
+            .iter()
+            .map(|record| record.completes)
+            .collect::<Vec<_>>(),
         [Some((5, 260)), None, None, Some((5, 261))]
     );
 }
@@ -123,7 +126,11 @@ fn any_changed_byte_of_a_record_is_noticed() {
         for place in 0..record.value.len() {
             let mut value = record.value.clone();
             value[place] ^= 0x40;
-            assert_eq!(decode(&record.key, &value), Err(RecordError::Checksum), "byte {place}");
+            assert_eq!(
+                decode(&record.key, &value),
+                Err(RecordError::Checksum),
+                "byte {place}"
+            );
             assert!(decode(&record.key, &record.value[..place]).is_err());
         }
         let mut key = record.key;
@@ -134,7 +141,12 @@ fn any_changed_byte_of_a_record_is_noticed() {
 
 #[test]
 fn missing_and_repeated_records_are_noticed() {
-    let entries = [entries(1, 0..3, 90), vec![entry(1, 3, 400)], entries(1, 4..6, 90)].concat();
+    let entries = [
+        entries(1, 0..3, 90),
+        vec![entry(1, 3, 400)],
+        entries(1, 4..6, 90),
+    ]
+    .concat();
     let records = pack(&entries, 160);
     assert_eq!(join(&records).unwrap(), entries);
     for gone in 1..records.len() - 1 {

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::support::*;
 use super::super::*;
+use super::support::*;
 
 /// Runs a test on both logs.
 fn on_both(test: impl Fn(&dyn Log)) {
@@ -42,7 +42,10 @@ fn a_new_log_is_empty() {
     on_both(|log| {
         assert_eq!(log.ends(), LogEnds::default());
         assert_eq!(log.read(0..10, 100).unwrap(), []);
-        assert_eq!((log.vote(), log.committed(), log.term_at(0)), (None, None, None));
+        assert_eq!(
+            (log.vote(), log.committed(), log.term_at(0)),
+            (None, None, None)
+        );
         assert_eq!(log.bytes(), 0);
     });
 }
@@ -52,7 +55,10 @@ fn entries_can_be_read_at_once() {
     on_both(|log| {
         let (done, told) = waiter();
         log.append(entries(1, 0..50, 100), done).unwrap();
-        assert_eq!(log.read(0..100, usize::MAX).unwrap(), entries(1, 0..50, 100));
+        assert_eq!(
+            log.read(0..100, usize::MAX).unwrap(),
+            entries(1, 0..50, 100)
+        );
         assert_eq!(log.ends().last, Some((1, 49)));
         wait(&told).unwrap();
     });
@@ -78,7 +84,11 @@ fn a_read_is_bounded_by_bytes_but_gives_at_least_one() {
 fn a_hole_is_refused_and_changes_nothing() {
     on_both(|log| {
         put(log, entries(1, 0..3, 10));
-        for wrong in [vec![entry(1, 4, 10)], vec![entry(1, 2, 10)], vec![entry(1, 3, 10), entry(1, 5, 10)]] {
+        for wrong in [
+            vec![entry(1, 4, 10)],
+            vec![entry(1, 2, 10)],
+            vec![entry(1, 3, 10), entry(1, 5, 10)],
+        ] {
             let error = log.append(wrong, Box::new(|_| unreachable!())).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
         }
@@ -120,7 +130,10 @@ fn what_is_purged_is_gone_and_its_end_is_known() {
             }
         );
         assert_eq!(indexes(log, 0..18, usize::MAX), [15, 16, 17]);
-        assert_eq!((log.term_at(13), log.term_at(14), log.term_at(15)), (None, Some(1), Some(1)));
+        assert_eq!(
+            (log.term_at(13), log.term_at(14), log.term_at(15)),
+            (None, Some(1), Some(1))
+        );
         // Purging less is nothing, truncating below drops all that is left.
         purge(log, (1, 3));
         assert_eq!(log.ends().purged, Some((1, 14)));
@@ -154,7 +167,7 @@ fn everything_comes_back_after_a_restart() {
         let folder = Folder::new();
         let mut expected = Vec::new();
         {
-            let log = folder.try_open(options.clone()).unwrap();
+            let log = folder.try_open(&options).unwrap();
             log.cast(b"vote of term 2");
             for start in (0..400).step_by(40) {
                 log.put(entries(1, start..start + 40, 60));
@@ -167,7 +180,7 @@ fn everything_comes_back_after_a_restart() {
             assert_eq!(log.all(), expected);
         }
         for _ in 0..2 {
-            let log = folder.try_open(options.clone()).unwrap();
+            let log = folder.try_open(&options).unwrap();
             assert_eq!(
                 log.ends(),
                 LogEnds {
@@ -186,14 +199,25 @@ fn everything_comes_back_after_a_restart() {
 #[test]
 fn an_entry_larger_than_a_record_is_kept_in_pieces() {
     let folder = Folder::new();
-    let sizes = [1, 119 << 10, (120 << 10) - 52, (120 << 10) - 51, 1 << 20, 3 << 20, 17];
-    let large: Vec<_> = (0..).zip(sizes).map(|(index, size)| entry(1, index, size)).collect();
+    let sizes = [
+        1,
+        119 << 10,
+        (120 << 10) - 52,
+        (120 << 10) - 51,
+        1 << 20,
+        3 << 20,
+        17,
+    ];
+    let large: Vec<_> = (0..)
+        .zip(sizes)
+        .map(|(index, size)| entry(1, index, size))
+        .collect();
     {
         let log = folder.open();
         log.cast(b"vote");
         log.put(large.clone());
     }
-    let log = folder.try_open(LogOptions {
+    let log = folder.try_open(&LogOptions {
         recent_bytes: 0,
         ..LogOptions::default()
     });
@@ -242,14 +266,18 @@ fn many_appends_in_flight_are_told_in_order() {
             vec![entry(1, index, 150)],
             Box::new(move |result| {
                 result.unwrap();
-                let readable = log_seen.upgrade().map(|log| log.read(index..index + 1, 1).unwrap().len());
+                let readable = log_seen
+                    .upgrade()
+                    .map(|log| log.read(index..index + 1, 1).unwrap().len());
                 tell.send((index, readable)).unwrap();
             }),
         )
         .unwrap();
     }
     for index in 0..count {
-        let (told, readable) = told.recv_timeout(std::time::Duration::from_secs(30)).unwrap();
+        let (told, readable) = told
+            .recv_timeout(std::time::Duration::from_secs(30))
+            .unwrap();
         assert_eq!(told, index);
         assert_eq!(readable, Some(1));
     }
