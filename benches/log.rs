@@ -5,7 +5,7 @@
 
 use std::fs::File;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
@@ -33,6 +33,7 @@ fn main() -> anyhow::Result<()> {
     println!("One writer that waits for each batch; entries of {ENTRY_BYTES} bytes.");
     println!("batch |       bare loop       |          log          | throughput | median");
     println!("      |  entries/s     median |  entries/s     median |      ratio |  ratio");
+    let mut reopened = None;
     for batch in [1, 8, 64, 256] {
         let mut bare = Timed::new(batch);
         let mut log = Timed::new(batch);
@@ -50,6 +51,10 @@ fn main() -> anyhow::Result<()> {
             log_rate / bare_rate,
             log_median.as_secs_f64() / bare_median.as_secs_f64(),
         );
+        reopened = Some(store.reopen()?);
+    }
+    if let Some((bytes, time)) = reopened {
+        println!("Opening that last log again, {bytes} bytes of records: {time:.0?}.");
     }
     Ok(())
 }
@@ -109,9 +114,16 @@ impl Bare {
     }
 }
 
+fn open(folder: &Path) -> anyhow::Result<SledLog> {
+    let files = Arc::new(DataFolder::open(folder)?);
+    let fatal = Arc::new(|error: &std::io::Error| eprintln!("the log failed: {error}"));
+    Ok(SledLog::open(files, folder, &LogOptions::default(), fatal)?)
+}
+
 /// The log that the server uses.
 struct Log {
     store: SledLog,
+    folder: PathBuf,
     batch: u32,
     next: u64,
     payload: Bytes,
@@ -122,18 +134,36 @@ struct Log {
 impl Log {
     fn open(folder: &Path, batch: u32) -> anyhow::Result<Self> {
         let folder = folder.join(format!("log-{batch}"));
-        let files = Arc::new(DataFolder::open(&folder)?);
-        let fatal = Arc::new(|error: &std::io::Error| eprintln!("the log failed: {error}"));
-        let store = SledLog::open(files, &folder, &LogOptions::default(), fatal)?;
+        let store = open(&folder)?;
+        let (told_vote, vote) = channel();
+        store.save_vote(
+            Bytes::from_static(b"vote"),
+            Box::new(move |result| {
+                let _ = told_vote.send(result);
+            }),
+        );
+        vote.recv()??;
         let (tell, told) = channel();
         Ok(Self {
             store,
+            folder,
             batch,
             next: 0,
             payload: vec![7; ENTRY_BYTES].into(),
             tell,
             told,
         })
+    }
+
+    /// Closes the log and opens it again: its live bytes, and how long opening took.
+    fn reopen(self) -> anyhow::Result<(u64, Duration)> {
+        let bytes = self.store.bytes();
+        drop(self.store);
+        let start = Instant::now();
+        let store = open(&self.folder)?;
+        let time = start.elapsed();
+        anyhow::ensure!(store.bytes() == bytes, "the log came back with other bytes");
+        Ok((bytes, time))
     }
 
     fn write(&mut self) -> anyhow::Result<()> {
