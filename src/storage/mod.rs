@@ -1,0 +1,7 @@
+//! Everything that a node keeps on disk.
+
+pub mod data_folder;
+pub mod files;
+mod frame;
+pub mod memory;
+pub mod snapshot;
