@@ -3,5 +3,6 @@
 pub mod data_folder;
 pub mod files;
 mod frame;
+pub mod journal;
 pub mod memory;
 pub mod snapshot;
