@@ -1,12 +1,21 @@
 //! Readers, syncs and fetches while events are appended.
 
 use std::{
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
     thread,
+    time::Duration,
 };
 
 use super::{assert_straight, fill, leaf, open, straight};
-use crate::storage::journal::tree::WIDTH;
+use crate::storage::{
+    files::Files,
+    journal::{mark, path, tree::WIDTH},
+    memory::Operation,
+};
 
 #[test]
 fn readers_see_a_growing_prefix_while_syncs_run() {
@@ -46,6 +55,32 @@ fn readers_see_a_growing_prefix_while_syncs_run() {
     let journal = open(&disk, &edge).unwrap();
     fill(&journal, size);
     assert_straight(&journal, &disk, size);
+}
+
+#[test]
+fn a_sync_never_promises_what_is_not_written_yet() {
+    let (disk, journal) = straight(256 * WIDTH - 1);
+    let journal = Arc::new(journal);
+    // So that the one that matters has little to do.
+    journal.sync().unwrap();
+    let (syncing, probe) = (journal.clone(), disk.clone());
+    disk.fail(move |operation, path| {
+        if operation == Operation::Write && path == path::tile(1, 0) {
+            // The 256th bundle has been written, and the tile above it not yet: the best time for a sync to go wrong.
+            let syncing = syncing.clone();
+            let (done, waited) = mpsc::channel();
+            thread::spawn(move || done.send(syncing.sync().is_ok()));
+            let _ = waited.recv_timeout(Duration::from_millis(300));
+            let marked = mark::load(&probe).unwrap().unwrap();
+            assert!(!marked.contains(255) || probe.read(&path::tile(1, 0)).unwrap().is_some());
+        }
+        None
+    });
+    fill(&journal, 256 * WIDTH);
+    disk.heal();
+    let edge = journal.sync().unwrap();
+    disk.crash();
+    open(&disk, &edge).unwrap();
 }
 
 #[test]
