@@ -27,8 +27,9 @@ impl Journal {
     /// Opens the journal at the edge that the latest snapshot holds, or at [`JournalEdge::default`] where there is no
     /// snapshot yet. The Raft log is then replayed with [`Journal::append`].
     ///
-    /// Every bundle below the edge that was once complete here is read whole and hashed, on several threads (some
-    /// 3 million events a second and core, where the disk can give them). Bundles that were never complete here are looked at too, and left
+    /// Every bundle below the edge that was once complete here is read whole and hashed, on several threads: a million
+    /// events or more a second and core, where the disk can give them. Bundles that were never complete here are
+    /// looked at too, and left
     /// [missing](Journal::missing_bundles) where they are not whole. What lies beyond the edge is not looked at:
     /// replay compares or replaces it.
     ///
