@@ -13,6 +13,7 @@ mod output;
 mod paint;
 mod preference;
 mod registry;
+mod serve;
 mod subject;
 mod watch;
 
@@ -42,6 +43,15 @@ struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Runs a node
+    Serve(Box<refrain::config::ServeArgs>),
+    #[command(flatten)]
+    Talk(Talk),
+}
+
+/// The commands that talk to a node.
+#[derive(Debug, Subcommand)]
+enum Talk {
     /// Asks whether data about a person may be used for a purpose: exit status 0 for ALLOW, 3 for DENY
     #[command(after_help = exit::HELP)]
     Check(check::CheckArgs),
@@ -91,23 +101,27 @@ pub fn run() -> ExitCode {
 }
 
 fn execute(cli: &Cli, output: &Output) -> Result<u8, Failure> {
-    let client = &cli.client;
-    block_on(async {
-        match &cli.command {
-            Command::Check(args) => check::run(args, client, output).await,
-            Command::OptOut(args) => preference::opt_out(args, client, output).await,
-            Command::OptIn(args) => preference::opt_in(args, client, output).await,
-            Command::Preferences(args) => history::preferences(args, client, output).await,
-            Command::History(args) => history::history(args, client, output).await,
-            Command::Import(args) => import::run(args, client, output).await,
-            Command::Watch(args) => watch::run(args, client, output).await,
-            Command::Purpose(command) => registry::purpose(command, client, output).await,
-            Command::Namespace(command) => registry::namespace(command, client, output).await,
-            Command::Cluster(command) => cluster::run(command, client, output).await,
-            Command::Health(args) => health::run(args, client, output).await,
-            Command::Demo(args) => demo::run(args, output).await,
-        }
-    })
+    match &cli.command {
+        Command::Serve(args) => serve::run(args),
+        Command::Talk(command) => block_on(talk(command, &cli.client, output)),
+    }
+}
+
+async fn talk(command: &Talk, client: &ClientArgs, output: &Output) -> Result<u8, Failure> {
+    match command {
+        Talk::Check(args) => check::run(args, client, output).await,
+        Talk::OptOut(args) => preference::opt_out(args, client, output).await,
+        Talk::OptIn(args) => preference::opt_in(args, client, output).await,
+        Talk::Preferences(args) => history::preferences(args, client, output).await,
+        Talk::History(args) => history::history(args, client, output).await,
+        Talk::Import(args) => import::run(args, client, output).await,
+        Talk::Watch(args) => watch::run(args, client, output).await,
+        Talk::Purpose(command) => registry::purpose(command, client, output).await,
+        Talk::Namespace(command) => registry::namespace(command, client, output).await,
+        Talk::Cluster(command) => cluster::run(command, client, output).await,
+        Talk::Health(args) => health::run(args, client, output).await,
+        Talk::Demo(args) => demo::run(args, output).await,
+    }
 }
 
 /// Runs a command that only talks; one thread is enough for that.
