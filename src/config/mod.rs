@@ -49,10 +49,7 @@ pub struct Config {
     pub sealing_key: SecretSource,
     /// Whether gRPC server reflection is served.
     pub reflection: bool,
-    /// What is logged unless told otherwise: Refrain's own news, and of Raft only what is wrong.
-const DEFAULT_FILTER: &str = "info,openraft=warn";
-
-/// How and what is logged.
+    /// How and what is logged.
     pub log: LogSettings,
     /// The file to write once the node listens.
     pub ready_file: Option<PathBuf>,
@@ -67,6 +64,9 @@ const DEFAULT_FILTER: &str = "info,openraft=warn";
     /// The most time that a graceful stop may take.
     pub drain_timeout: Duration,
 }
+
+/// What is logged unless told otherwise: Refrain's own news, and of Raft only what is wrong.
+const DEFAULT_FILTER: &str = "info,openraft=warn";
 
 /// How and what is logged.
 #[derive(Debug, Clone, PartialEq, Eq)]
