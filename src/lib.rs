@@ -1,6 +1,16 @@
 //! Refrain, a self-hosted opt-out authority.
 
+pub mod admission;
+pub mod api;
+pub mod authority;
+pub mod client;
 pub mod clock;
+pub mod config;
+pub mod consensus;
 pub mod domain;
+pub mod feed;
+pub mod limits;
 pub mod net;
 pub mod proto;
+pub mod server;
+pub mod storage;

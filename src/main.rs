@@ -1,3 +1,7 @@
-//! The `refrain` program.
+//! The `refrain` program: everything it does stands in `cli`, `refrain::server` and `refrain::client`.
 
-fn main() {}
+mod cli;
+
+fn main() -> std::process::ExitCode {
+    cli::run()
+}

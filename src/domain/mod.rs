@@ -1,5 +1,43 @@
-//! The model and its rules: pure, synchronous and deterministic.
+//! The model and its rules: pure, synchronous and deterministic; no clock, no randomness, no order of hash maps.
 
-/// Milliseconds since the Unix epoch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Millis(pub u64);
+mod command;
+mod encoding;
+mod event;
+mod evidence;
+#[cfg(test)]
+mod fixtures;
+#[cfg(test)]
+mod golden;
+mod ids;
+mod names;
+mod normalise;
+mod outcome;
+#[cfg(test)]
+mod properties;
+mod purpose;
+mod refusal;
+mod registry;
+mod state;
+mod token;
+mod validate;
+
+pub use command::{
+    AddNamespace, Body, Change, Command, Create, FEATURE_LEVEL, ImportChunk, ImportRow, Proposal,
+    PutPurpose, RaiseFeatureLevel, SetPreference, Signal,
+};
+pub use encoding::DecodeError;
+pub use event::{Detail, Event, EventKind, EventToken};
+pub use evidence::{CannotUnseal, Evidence, SEALING_RANDOM_BYTES, SealedEvidence, SealingKey};
+pub use ids::{EventId, Millis, RequestId, Revision};
+pub use names::{IdentifierType, Namespace, Principal, PurposeName};
+pub use normalise::normalise;
+pub use outcome::{Applied, Outcome, Reply, decode_reply, encode_reply};
+pub use purpose::{Purpose, default_purposes};
+pub use refusal::{Refusal, RefusalKind};
+pub use registry::Registry;
+pub use state::{
+    Decision, PreferenceRecord, Preferences, PurposeDecision, Reason, RestoreError, Standing,
+    State, Verdict,
+};
+pub use token::{KeyFingerprint, SubjectToken, Token, TokenKey, value_sha256};
+pub use validate::{check_purposes, check_tokens};

@@ -1,0 +1,144 @@
+//! From the domain's types to messages.
+
+use prost_types::Timestamp;
+
+use crate::{
+    domain::{
+        Change, Decision, Event, EventId, EventKind, Millis, Preferences, Purpose, PurposeName,
+        Reason, Signal, Standing,
+    },
+    proto::v1,
+};
+
+pub(in crate::api) fn timestamp(at: Millis) -> Timestamp {
+    let seconds = i64::try_from(at.0 / 1000).unwrap_or(i64::MAX);
+    // Less than 10^9, whatever the time.
+    let nanos = i32::try_from(at.0 % 1000).unwrap_or_default() * 1_000_000;
+    Timestamp { seconds, nanos }
+}
+
+pub(in crate::api) fn event_id(id: Option<EventId>) -> String {
+    id.map(|id| id.to_string()).unwrap_or_default()
+}
+
+pub(in crate::api) fn decision(decision: Decision) -> v1::Decision {
+    match decision {
+        Decision::Deny => v1::Decision::Deny,
+        Decision::Allow => v1::Decision::Allow,
+    }
+}
+
+pub(in crate::api) fn reason(reason: Reason) -> v1::Reason {
+    match reason {
+        Reason::OptedOut => v1::Reason::OptedOut,
+        Reason::DefaultDeny => v1::Reason::DefaultDeny,
+        Reason::OptedIn => v1::Reason::OptedIn,
+        Reason::DefaultAllow => v1::Reason::DefaultAllow,
+        Reason::Essential => v1::Reason::Essential,
+    }
+}
+
+fn change(change: Change) -> v1::Change {
+    match change {
+        Change::OptOut => v1::Change::OptOut,
+        Change::OptIn => v1::Change::OptIn,
+    }
+}
+
+fn signal(signal: Signal) -> v1::Signal {
+    match signal {
+        Signal::User => v1::Signal::User,
+        Signal::Gpc => v1::Signal::Gpc,
+        Signal::ListUnsubscribe => v1::Signal::ListUnsubscribe,
+        Signal::Import => v1::Signal::Import,
+        Signal::Operator => v1::Signal::Operator,
+        Signal::Probe => v1::Signal::Probe,
+    }
+}
+
+fn event_kind(kind: EventKind) -> v1::EventKind {
+    match kind {
+        EventKind::Created => v1::EventKind::Created,
+        EventKind::OptOut => v1::EventKind::OptOut,
+        EventKind::OptIn => v1::EventKind::OptIn,
+        EventKind::Purpose => v1::EventKind::Purpose,
+        EventKind::Namespace => v1::EventKind::Namespace,
+        EventKind::FeatureLevel => v1::EventKind::FeatureLevel,
+    }
+}
+
+pub(in crate::api) fn event(event: Event) -> v1::Event {
+    v1::Event {
+        id: event.id.to_string(),
+        revision: event.revision,
+        kind: event_kind(event.kind).into(),
+        namespace: event.namespace.map(|it| it.to_string()).unwrap_or_default(),
+        tokens: event
+            .tokens
+            .into_iter()
+            .map(|token| v1::EventToken {
+                r#type: token.subject.identifier_type.to_string(),
+                token: token.subject.token.to_string(),
+                previous_revision: token.previous,
+            })
+            .collect(),
+        purposes: event.purposes.iter().map(PurposeName::to_string).collect(),
+        signal: signal(event.signal).into(),
+        principal: event.principal.to_string(),
+        received_at: Some(timestamp(event.received_at)),
+        evidence_sha256: event.evidence_sha256.map(Vec::from).unwrap_or_default(),
+    }
+}
+
+pub(in crate::api) fn standing(standing: &Standing) -> v1::Standing {
+    v1::Standing {
+        namespace: standing.namespace.to_string(),
+        token: standing.token.to_string(),
+        purpose: standing.purpose.to_string(),
+        change: change(standing.change).into(),
+        event_id: standing.event_id.to_string(),
+        revision: standing.revision,
+    }
+}
+
+pub(in crate::api) fn purpose(purpose: Purpose) -> v1::Purpose {
+    v1::Purpose {
+        name: purpose.name.to_string(),
+        description: purpose.description,
+        default_deny: purpose.default_deny,
+        essential: purpose.essential,
+        schema_version: purpose.schema_version,
+    }
+}
+
+/// A subject's preferences; `asked` gives the tokens their types back.
+pub(in crate::api) fn preferences(found: Preferences) -> v1::GetPreferencesResponse {
+    let preferences = found
+        .records
+        .into_iter()
+        .map(|record| v1::Preference {
+            token: record.subject.token.to_string(),
+            r#type: record.subject.identifier_type.to_string(),
+            purpose: record.purpose.to_string(),
+            change: change(record.change).into(),
+            event_id: record.event_id.to_string(),
+            revision: record.revision,
+            received_at: Some(timestamp(record.received_at)),
+        })
+        .collect();
+    let decisions = found
+        .decisions
+        .into_iter()
+        .map(|decided| v1::PurposeDecision {
+            purpose: decided.purpose.to_string(),
+            decision: decision(decided.decision).into(),
+            reason: reason(decided.reason).into(),
+            event_id: event_id(decided.event_id),
+        })
+        .collect();
+    v1::GetPreferencesResponse {
+        preferences,
+        decisions,
+        revision: found.revision,
+    }
+}

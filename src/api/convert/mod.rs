@@ -1,0 +1,172 @@
+//! From messages to the domain's types; identifiers become tokens here, before anything else sees them.
+
+pub(super) mod answers;
+
+use std::collections::BTreeSet;
+
+use zeroize::Zeroizing;
+
+use super::{Api, input::Input};
+use crate::{
+    authority::Subject,
+    domain::{
+        Evidence, IdentifierType, Namespace, PurposeName, Refusal, RequestId, SealedEvidence,
+        Signal, SubjectToken, Token, check_purposes, check_tokens, normalise, value_sha256,
+    },
+    limits,
+    proto::v1::{self, identifier::Form},
+};
+
+/// A namespace; none named means `default`.
+pub(super) fn namespace(name: &str) -> Result<Namespace, Refusal> {
+    if name.is_empty() {
+        Ok(Namespace::default_namespace())
+    } else {
+        Namespace::parse(name)
+    }
+}
+
+/// 1 to 64 purposes, no two alike.
+pub(super) fn purposes(names: &[String]) -> Result<Vec<PurposeName>, Refusal> {
+    if names.len() > limits::PURPOSES_PER_REQUEST {
+        return Err(Refusal::TooManyPurposes);
+    }
+    let purposes: Vec<PurposeName> = names
+        .iter()
+        .map(|name| PurposeName::parse(name))
+        .collect::<Result<_, _>>()?;
+    check_purposes(&purposes)?;
+    Ok(purposes)
+}
+
+/// How the wish arrived; not said means the person.
+pub(super) fn signal(number: i32) -> Result<Signal, Refusal> {
+    match v1::Signal::try_from(number) {
+        Ok(v1::Signal::Unspecified | v1::Signal::User) => Ok(Signal::User),
+        Ok(v1::Signal::Gpc) => Ok(Signal::Gpc),
+        Ok(v1::Signal::ListUnsubscribe) => Ok(Signal::ListUnsubscribe),
+        Ok(v1::Signal::Import) => Ok(Signal::Import),
+        Ok(v1::Signal::Operator) => Ok(Signal::Operator),
+        Ok(v1::Signal::Probe) => Ok(Signal::Probe),
+        Err(_) => Err(Refusal::SignalInvalid {
+            why: "its number is not known here",
+        }),
+    }
+}
+
+/// The name of the service that asks; may be empty.
+pub(super) fn service(name: &str) -> Result<(), Input> {
+    let fits = name.len() <= limits::SERVICE_BYTES
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+    if fits {
+        Ok(())
+    } else {
+        Err(Input::ServiceInvalid)
+    }
+}
+
+/// The namespaces and purposes of a filter, each once.
+pub(super) fn filters(
+    namespaces: &[String],
+    purposes: &[String],
+) -> Result<(Vec<Namespace>, Vec<PurposeName>), super::status::Failure> {
+    if namespaces.len().max(purposes.len()) > limits::WATCH_FILTERS {
+        return Err(Input::TooManyFilters.into());
+    }
+    let namespaces: BTreeSet<Namespace> = namespaces
+        .iter()
+        .map(|name| Namespace::parse(name))
+        .collect::<Result<_, _>>()?;
+    let purposes: BTreeSet<PurposeName> = purposes
+        .iter()
+        .map(|name| PurposeName::parse(name))
+        .collect::<Result<_, _>>()?;
+    Ok((
+        namespaces.into_iter().collect(),
+        purposes.into_iter().collect(),
+    ))
+}
+
+impl Api {
+    /// The id of a request; a fresh one where the caller brought none.
+    pub(super) fn request_id(&self, text: &str) -> Result<RequestId, Refusal> {
+        if text.is_empty() {
+            Ok(self.fresh_request_id())
+        } else {
+            RequestId::parse(text)
+        }
+    }
+
+    /// A subject in its namespace.
+    pub(super) fn subject(
+        &self,
+        name: &str,
+        identifiers: Vec<v1::Identifier>,
+    ) -> Result<Subject, Refusal> {
+        let namespace = namespace(name)?;
+        let tokens = self.tokens(&namespace, identifiers)?;
+        Ok(Subject { namespace, tokens })
+    }
+
+    /// The tokens of 1 to 16 identifiers, no two alike.
+    pub(super) fn tokens(
+        &self,
+        namespace: &Namespace,
+        identifiers: Vec<v1::Identifier>,
+    ) -> Result<Vec<SubjectToken>, Refusal> {
+        if identifiers.len() > limits::IDENTIFIERS {
+            return Err(Refusal::TooManyIdentifiers);
+        }
+        let tokens: Vec<SubjectToken> = identifiers
+            .into_iter()
+            .map(|identifier| self.token(namespace, identifier))
+            .collect::<Result<_, _>>()?;
+        check_tokens(&tokens)?;
+        Ok(tokens)
+    }
+
+    fn token(
+        &self,
+        namespace: &Namespace,
+        identifier: v1::Identifier,
+    ) -> Result<SubjectToken, Refusal> {
+        let identifier_type = IdentifierType::parse(&identifier.r#type)?;
+        let key = &self.parts().token_key;
+        let token = match identifier.form {
+            Some(Form::Value(raw)) => {
+                let raw = Zeroizing::new(raw);
+                let normalised = Zeroizing::new(normalise(&identifier_type, &raw)?);
+                key.token(namespace, &identifier_type, &value_sha256(&normalised))
+            }
+            Some(Form::Sha256(hash)) => {
+                let hash: [u8; 32] = hash.try_into().map_err(|_| Refusal::IdentifierInvalid {
+                    why: "a SHA-256 has 32 bytes",
+                })?;
+                key.token(namespace, &identifier_type, &hash)
+            }
+            Some(Form::Token(text)) => Token::parse(&text)?,
+            None => {
+                return Err(Refusal::IdentifierInvalid {
+                    why: "it has none of `value`, `sha256` and `token`",
+                });
+            }
+        };
+        Ok(SubjectToken {
+            identifier_type,
+            token,
+        })
+    }
+
+    /// Seals the evidence of an opt-in. From here on nothing holds it in the clear.
+    pub(super) fn seal(&self, evidence: Option<v1::Evidence>) -> Result<SealedEvidence, Refusal> {
+        let evidence = evidence.ok_or(Refusal::EvidenceRequired)?;
+        let evidence = Evidence {
+            statement: evidence.statement,
+            ip_address: evidence.ip_address,
+            user_agent: evidence.user_agent,
+        };
+        self.parts().sealer.seal(&evidence, &*self.parts().entropy)
+    }
+}

@@ -1,0 +1,167 @@
+//! `DecisionService`: may I?
+
+use futures::stream::BoxStream;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::{
+    Api,
+    convert::{self, answers},
+    decision_id::{Answer, Question},
+    input::Input,
+    status::Failure,
+};
+use crate::{
+    admission::admit,
+    authority::{Check, Checks},
+    domain::{PurposeName, Refusal, Verdict},
+    limits,
+    proto::v1::{
+        BatchCheckItem, BatchCheckRequest, BatchCheckResponse, CheckRequest, CheckResponse,
+        CheckStreamRequest, CheckStreamResponse, ItemError, batch_check_item,
+        decision_service_server::DecisionService,
+    },
+};
+
+/// The service.
+pub(super) struct Decisions(pub(super) Api);
+
+/// A check, with the name of the service that asks.
+pub(super) struct Asked {
+    pub(super) check: Check,
+    pub(super) service: String,
+}
+
+#[tonic::async_trait]
+impl DecisionService for Decisions {
+    async fn check(
+        &self,
+        request: Request<CheckRequest>,
+    ) -> Result<Response<CheckResponse>, Status> {
+        let Self(api) = self;
+        let call = api.call(&request)?;
+        let Asked { check, service } = api.asked(request.into_inner())?;
+        let admitted = admit(&call.caller, check)?;
+        let (check, verdict) = api.authority().read(admitted, call.deadline.step()).await?;
+        Ok(Response::new(api.answer(&check, &service, &verdict)))
+    }
+
+    async fn batch_check(
+        &self,
+        request: Request<BatchCheckRequest>,
+    ) -> Result<Response<BatchCheckResponse>, Status> {
+        let Self(api) = self;
+        let call = api.call(&request)?;
+        let items = request.into_inner().items;
+        match items.len() {
+            0 => return Err(Input::BatchEmpty.into()),
+            1..=limits::BATCH_ITEMS => {}
+            _ => return Err(Input::BatchTooLarge.into()),
+        }
+        let (checks, places) = sort_out(items.into_iter().map(|item| api.asked(item)));
+        let admitted = admit(&call.caller, Checks(checks))?;
+        let decided = api.authority().read(admitted, call.deadline.step()).await?;
+        let results = api
+            .put_back(places, decided.verdicts)
+            .map(|result| BatchCheckItem {
+                result: Some(match result {
+                    Ok(answer) => batch_check_item::Result::Ok(answer),
+                    Err(error) => batch_check_item::Result::Error(error),
+                }),
+            })
+            .collect();
+        Ok(Response::new(BatchCheckResponse {
+            results,
+            revision: decided.revision,
+        }))
+    }
+
+    type CheckStreamStream = BoxStream<'static, Result<CheckStreamResponse, Status>>;
+
+    async fn check_stream(
+        &self,
+        request: Request<Streaming<CheckStreamRequest>>,
+    ) -> Result<Response<Self::CheckStreamStream>, Status> {
+        let Self(api) = self;
+        let call = api.call(&request)?;
+        let answers = super::stream::answers(api.clone(), call, request.into_inner());
+        Ok(Response::new(Box::pin(answers)))
+    }
+}
+
+/// Where the answer to an item comes from: the next verdict (with the name of the service that asked), or a failure that
+/// showed before anything was asked.
+pub(super) type Place = Result<String, Failure>;
+
+/// Parts the checks that can be asked from those that cannot, and keeps their order.
+pub(super) fn sort_out(
+    items: impl Iterator<Item = Result<Asked, Failure>>,
+) -> (Vec<Check>, Vec<Place>) {
+    let mut checks = Vec::new();
+    let places = items
+        .map(|item| {
+            let Asked { check, service } = item?;
+            checks.push(check);
+            Ok(service)
+        })
+        .collect();
+    (checks, places)
+}
+
+impl Api {
+    /// Converts a question.
+    pub(super) fn asked(&self, request: CheckRequest) -> Result<Asked, Failure> {
+        convert::service(&request.service)?;
+        let subject = self.subject(&request.namespace, request.identifiers)?;
+        let purpose = PurposeName::parse(&request.purpose)?;
+        Ok(Asked {
+            check: Check {
+                subject,
+                purpose,
+                schema_version: request.schema_version,
+                min_revision: request.min_revision,
+            },
+            service: request.service,
+        })
+    }
+
+    /// Converts a verdict, and gives it its name.
+    pub(super) fn answer(&self, check: &Check, service: &str, verdict: &Verdict) -> CheckResponse {
+        let evaluated_at = self.parts().clock.now();
+        let question = Question {
+            namespace: &check.subject.namespace,
+            tokens: &check.subject.tokens,
+            purpose: &check.purpose,
+            service,
+        };
+        let answer = Answer {
+            node: self.authority().node_id(),
+            revision: verdict.revision,
+            evaluated_at,
+            decision: verdict.decision,
+        };
+        CheckResponse {
+            decision: answers::decision(verdict.decision).into(),
+            reason: answers::reason(verdict.reason).into(),
+            event_id: answers::event_id(verdict.event_id),
+            revision: verdict.revision,
+            decision_id: self.parts().decision_key.name(&question, &answer),
+            evaluated_at: Some(answers::timestamp(evaluated_at)),
+        }
+    }
+
+    /// Puts verdicts and failures back into the order of the questions.
+    pub(super) fn put_back(
+        &self,
+        places: Vec<Place>,
+        verdicts: Vec<(Check, Result<Verdict, Refusal>)>,
+    ) -> impl Iterator<Item = Result<CheckResponse, ItemError>> {
+        let mut verdicts = verdicts.into_iter();
+        places.into_iter().map(move |place| {
+            let service = place?;
+            // There are as many verdicts as places for them; should one ever be missing, the item has no answer.
+            let (check, verdict) = verdicts.next().ok_or(Failure::Panicked)?;
+            let verdict = verdict.map_err(Failure::from)?;
+            Ok(self.answer(&check, &service, &verdict))
+        })
+    }
+}

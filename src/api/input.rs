@@ -1,0 +1,108 @@
+//! What is wrong with a request that only the edge can see: the shapes of messages, pages and streams.
+
+use crate::limits;
+
+/// A request that cannot be taken. Nothing was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Input {
+    /// A batch without items.
+    #[error("the batch has no items: send 1 to {} of them", limits::BATCH_ITEMS)]
+    BatchEmpty,
+    /// A batch with too many items.
+    #[error(
+        "the batch has too many items: send 1 to {} of them",
+        limits::BATCH_ITEMS
+    )]
+    BatchTooLarge,
+    /// A malformed name of a service.
+    #[error(
+        "the service's name is malformed: use at most {} characters of `a-z A-Z 0-9 . _ -`",
+        limits::SERVICE_BYTES
+    )]
+    ServiceInvalid,
+    /// A correlation id that is too long to be echoed.
+    #[error(
+        "a correlation id is longer than {} bytes: shorten it",
+        limits::CORRELATION_ID_BYTES
+    )]
+    CorrelationIdInvalid,
+    /// A message of a stream without its question.
+    #[error("the message has no `check`: put the question there")]
+    CheckRequired,
+    /// A page that is too large.
+    #[error(
+        "the page is too large: ask for 1 to {} events, or 0 for {}",
+        limits::EVENTS_PAGE,
+        limits::EVENTS_PAGE_DEFAULT
+    )]
+    PageSizeInvalid,
+    /// Heartbeats that come too often, or too seldom.
+    #[error(
+        "the heartbeat interval is out of bounds: ask for {} to {} ms, or 0 for {} ms",
+        limits::HEARTBEAT_MIN_MS,
+        limits::HEARTBEAT_MAX_MS,
+        limits::HEARTBEAT_DEFAULT_MS
+    )]
+    HeartbeatInvalid,
+    /// Too many filters.
+    #[error(
+        "there are too many filters: give at most {} namespaces and {} purposes",
+        limits::WATCH_FILTERS,
+        limits::WATCH_FILTERS
+    )]
+    TooManyFilters,
+    /// A snapshot together with a revision to begin at.
+    #[error("a snapshot says what stands now, so `from_revision` must be 0 with it")]
+    SnapshotFromRevision,
+    /// An import that does not begin with its header.
+    #[error("an import begins with its header: send that first")]
+    ImportHeaderRequired,
+    /// A second header.
+    #[error("an import has one header: send rows after it")]
+    ImportHeaderRepeated,
+    /// A message of an import that is neither header nor rows.
+    #[error("a message of the import is empty: send `rows` in it")]
+    ImportPartRequired,
+    /// No purpose in a request to put one.
+    #[error("no purpose is given: fill in `purpose`")]
+    PurposeRequired,
+}
+
+impl Input {
+    /// Every value, for tables and tests.
+    #[cfg(test)]
+    pub(crate) const ALL: [Self; 13] = [
+        Self::BatchEmpty,
+        Self::BatchTooLarge,
+        Self::ServiceInvalid,
+        Self::CorrelationIdInvalid,
+        Self::CheckRequired,
+        Self::PageSizeInvalid,
+        Self::HeartbeatInvalid,
+        Self::TooManyFilters,
+        Self::SnapshotFromRevision,
+        Self::ImportHeaderRequired,
+        Self::ImportHeaderRepeated,
+        Self::ImportPartRequired,
+        Self::PurposeRequired,
+    ];
+
+    /// The stable reason, in capitals.
+    pub(crate) fn reason(self) -> &'static str {
+        match self {
+            Self::BatchEmpty => "BATCH_EMPTY",
+            Self::BatchTooLarge => "BATCH_TOO_LARGE",
+            Self::ServiceInvalid => "SERVICE_INVALID",
+            Self::CorrelationIdInvalid => "CORRELATION_ID_INVALID",
+            Self::CheckRequired => "CHECK_REQUIRED",
+            Self::PageSizeInvalid => "PAGE_SIZE_INVALID",
+            Self::HeartbeatInvalid => "HEARTBEAT_INVALID",
+            Self::TooManyFilters => "TOO_MANY_FILTERS",
+            Self::SnapshotFromRevision => "SNAPSHOT_FROM_REVISION",
+            Self::ImportHeaderRequired => "IMPORT_HEADER_REQUIRED",
+            Self::ImportHeaderRepeated => "IMPORT_HEADER_REPEATED",
+            Self::ImportPartRequired => "IMPORT_PART_REQUIRED",
+            Self::PurposeRequired => "PURPOSE_REQUIRED",
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! The edge: thin gRPC handlers that read like the data flow, conversions, one table of statuses, probes.
+
+mod cluster;
+mod convert;
+mod deadline;
+mod decision;
+pub mod decision_id;
+mod evidence;
+mod health;
+mod import;
+mod input;
+mod preference;
+mod registry;
+mod routes;
+mod shield;
+mod status;
+mod stream;
+mod watch;
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tonic::Request;
+
+use self::{deadline::Deadline, decision_id::DecisionKey};
+use crate::{
+    admission::{self, Caller, Unauthenticated},
+    authority::Authority,
+    clock::{Clock, Entropy},
+    config::Deadlines,
+    domain::{RequestId, TokenKey},
+    feed::Feed,
+    net::Remote,
+};
+
+pub use self::{evidence::EvidenceSealer, routes::Edge};
+
+/// Bytes of one message that is taken, at most; more: `MESSAGE_TOO_LARGE`.
+pub const MESSAGE_BYTES: usize = 4 << 20;
+
+/// Snapshots that are read from one node at a time: each may hold on to a whole old state.
+const SNAPSHOTS: usize = 4;
+
+/// What the handlers need. Everything comes from outside.
+pub struct Parts {
+    /// The doors to the state.
+    pub authority: Authority,
+    /// The committed events.
+    pub feed: Feed,
+    /// Makes tokens of identifiers.
+    pub token_key: TokenKey,
+    /// Seals evidence.
+    pub sealer: EvidenceSealer,
+    /// Authenticates decision ids.
+    pub decision_key: DecisionKey,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// How long calls may take.
+    pub deadlines: Deadlines,
+    /// Whether callers from elsewhere are taken.
+    pub insecure: bool,
+    /// Ends long-lived calls when the node drains.
+    pub drain: CancellationToken,
+}
+
+/// What every handler holds.
+#[derive(Clone)]
+struct Api(Arc<Shared>);
+
+struct Shared {
+    parts: Parts,
+    snapshots: Arc<Semaphore>,
+}
+
+/// Who calls, and until when.
+struct Call {
+    caller: Caller,
+    deadline: Deadline,
+}
+
+impl Api {
+    fn new(parts: Parts) -> Self {
+        let snapshots = Arc::new(Semaphore::new(SNAPSHOTS));
+        Self(Arc::new(Shared { parts, snapshots }))
+    }
+
+    fn parts(&self) -> &Parts {
+        &self.0.parts
+    }
+
+    fn authority(&self) -> &Authority {
+        &self.0.parts.authority
+    }
+
+    /// The first step of every call: who is it, and how long may it take?
+    fn call<T>(&self, request: &Request<T>) -> Result<Call, Unauthenticated> {
+        let remote = request
+            .extensions()
+            .get::<Remote>()
+            .and_then(|Remote(address)| *address);
+        Ok(Call {
+            caller: admission::authenticate(remote, self.parts().insecure)?,
+            deadline: Deadline::of(request.metadata().as_ref(), self.parts().deadlines),
+        })
+    }
+
+    /// A fresh request id, for a caller that brought none.
+    fn fresh_request_id(&self) -> RequestId {
+        let mut random = [0; 10];
+        self.parts().entropy.fill(&mut random);
+        RequestId::new(self.parts().clock.now(), random)
+    }
+}

@@ -1,0 +1,166 @@
+//! Puts the edge together: services, health, reflection and probes on one port, behind one shield.
+
+use std::time::Duration;
+
+use axum::{
+    body::Body,
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse as _, Response},
+};
+use futures::future::BoxFuture;
+use tonic::{Status, service::Routes, transport::Server};
+use tonic_health::{
+    pb::health_server::HealthServer,
+    server::{HealthReporter, HealthService},
+};
+
+use super::{
+    Api, MESSAGE_BYTES, Parts,
+    cluster::Cluster,
+    decision::Decisions,
+    health::{self, Readiness},
+    preference::Preferences,
+    registry::Registry,
+    shield::ShieldLayer,
+    status::{Failure, Transport},
+    watch::Watches,
+};
+use crate::{
+    net::Listener,
+    proto::v1::{
+        self, cluster_service_server::ClusterServiceServer,
+        decision_service_server::DecisionServiceServer,
+        preference_service_server::PreferenceServiceServer,
+        registry_service_server::RegistryServiceServer, watch_service_server::WatchServiceServer,
+    },
+};
+
+/// Between two signs of life that an idle connection is asked for.
+const KEEP_ALIVE: Duration = Duration::from_secs(20);
+
+/// How long a connection has to give one.
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Calls that one connection may have open at a time; more wait for their turn.
+const STREAMS_PER_CONNECTION: u32 = 2_048;
+
+/// Bytes of one call's headers.
+const HEADER_BYTES: u32 = 16 << 10;
+
+/// Everything that clients can reach.
+pub struct Edge {
+    routes: Routes,
+    shield: ShieldLayer,
+    health: BoxFuture<'static, ()>,
+}
+
+impl Edge {
+    /// Puts the services together, with `max_calls` worked on at a time, and with server reflection where it is wanted.
+    ///
+    /// # Errors
+    /// Where the descriptors of the services do not parse: a fault of the build.
+    pub fn new(
+        parts: Parts,
+        max_calls: usize,
+        reflection: bool,
+    ) -> Result<Self, tonic_reflection::server::Error> {
+        let readiness = Readiness {
+            consensus: parts.authority.health(),
+            drain: parts.drain.clone(),
+        };
+        let reporter = HealthReporter::new();
+        let api = Api::new(parts);
+        let mut routes = Routes::builder();
+        routes
+            .add_service(
+                DecisionServiceServer::new(Decisions(api.clone()))
+                    .max_decoding_message_size(MESSAGE_BYTES),
+            )
+            .add_service(
+                PreferenceServiceServer::new(Preferences(api.clone()))
+                    .max_decoding_message_size(MESSAGE_BYTES),
+            )
+            .add_service(
+                WatchServiceServer::new(Watches(api.clone()))
+                    .max_decoding_message_size(MESSAGE_BYTES),
+            )
+            .add_service(
+                RegistryServiceServer::new(Registry(api.clone()))
+                    .max_decoding_message_size(MESSAGE_BYTES),
+            )
+            .add_service(
+                ClusterServiceServer::new(Cluster(api)).max_decoding_message_size(MESSAGE_BYTES),
+            )
+            .add_service(HealthServer::new(HealthService::from_health_reporter(
+                reporter.clone(),
+            )));
+        if reflection {
+            routes
+                .add_service(descriptors().build_v1()?)
+                .add_service(descriptors().build_v1alpha()?);
+        }
+        let served = routes
+            .routes()
+            .into_axum_router()
+            .merge(health::probes(readiness.clone()))
+            .fallback(unknown);
+        Ok(Self {
+            routes: Routes::from(served),
+            shield: ShieldLayer::new(max_calls),
+            health: Box::pin(health::report(readiness, reporter)),
+        })
+    }
+
+    /// Serves until `stop` resolves and all that was in flight is answered.
+    ///
+    /// # Errors
+    /// Whatever the transport says.
+    pub async fn serve(
+        self,
+        listener: Listener,
+        stop: impl Future<Output = ()>,
+    ) -> Result<(), tonic::transport::Error> {
+        let Self {
+            routes,
+            shield,
+            health,
+        } = self;
+        let serve = Server::builder()
+            .accept_http1(true)
+            .http2_keepalive_interval(Some(KEEP_ALIVE))
+            .http2_keepalive_timeout(Some(KEEP_ALIVE_TIMEOUT))
+            .http2_max_header_list_size(HEADER_BYTES)
+            .max_concurrent_streams(STREAMS_PER_CONNECTION)
+            .layer(shield)
+            .add_routes(routes)
+            .serve_with_incoming_shutdown(listener.incoming(), stop);
+        let told = async {
+            health.await;
+            std::future::pending().await
+        };
+        tokio::select! {
+            served = serve => served,
+            never = told => never,
+        }
+    }
+}
+
+fn descriptors() -> tonic_reflection::server::Builder<'static> {
+    tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(v1::DESCRIPTORS)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+}
+
+/// What nobody serves: a status for those who speak gRPC, and plain words for the others.
+async fn unknown(headers: HeaderMap) -> Response {
+    let grpc = headers
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
+    if grpc {
+        Status::from(Failure::from(Transport::MethodUnknown)).into_http::<Body>()
+    } else {
+        let text =
+            "nothing here: this port speaks gRPC (refrain.v1), and serves /livez and /readyz\n";
+        (StatusCode::NOT_FOUND, text).into_response()
+    }
+}

@@ -1,0 +1,156 @@
+//! What every call passes on its way in and out: a bound on how many there are, panics caught, clean statuses.
+
+use std::{
+    convert::Infallible,
+    panic::AssertUnwindSafe,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use axum::http::{Request, Response};
+use futures::{FutureExt as _, future::BoxFuture};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tonic::{Status, body::Body};
+use tower::{Layer, Service};
+
+use super::status::{Failure, Transport};
+use crate::authority::Unavailable;
+
+/// Paths of ours begin so; statuses of other services (health, reflection) are left as they are.
+const OURS: &str = "/refrain.v1.";
+
+/// The calls that stay open: they have a bound of their own, so that idle watchers never crowd out checks.
+const LONG_LIVED: [&str; 2] = [
+    "/refrain.v1.WatchService/Watch",
+    "/refrain.v1.DecisionService/CheckStream",
+];
+
+/// Long-lived calls that one node holds open.
+const LONG_LIVED_CALLS: usize = 1_024;
+
+/// Puts a [`Shield`] around a service.
+#[derive(Clone)]
+pub(crate) struct ShieldLayer {
+    calls: Arc<Semaphore>,
+    streams: Arc<Semaphore>,
+}
+
+impl ShieldLayer {
+    /// A layer that lets `calls` through at a time.
+    pub(crate) fn new(calls: usize) -> Self {
+        Self {
+            calls: Arc::new(Semaphore::new(calls)),
+            streams: Arc::new(Semaphore::new(LONG_LIVED_CALLS)),
+        }
+    }
+}
+
+impl<S> Layer<S> for ShieldLayer {
+    type Service = Shield<S>;
+
+    fn layer(&self, inner: S) -> Shield<S> {
+        Shield {
+            inner,
+            layer: self.clone(),
+        }
+    }
+}
+
+/// A service behind the shield.
+#[derive(Clone)]
+pub(crate) struct Shield<S> {
+    inner: S,
+    layer: ShieldLayer,
+}
+
+impl<S> Service<Request<Body>> for Shield<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+    S::Future: Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let path = request.uri().path();
+        if !path.starts_with(OURS) {
+            // Probes must be heard also when there is too much to do.
+            return self.inner.call(request).boxed();
+        }
+        let long_lived = LONG_LIVED.contains(&path);
+        let permits = if long_lived {
+            &self.layer.streams
+        } else {
+            &self.layer.calls
+        };
+        let Ok(permit) = Arc::clone(permits).try_acquire_owned() else {
+            let status = Status::from(Failure::from(Unavailable::Overloaded));
+            return std::future::ready(Ok(status.into_http())).boxed();
+        };
+        let answer = AssertUnwindSafe(self.inner.call(request)).catch_unwind();
+        async move {
+            let response = match answer.await {
+                Ok(Ok(response)) => cleaned(response),
+                // The panic hook has said where; what it said may hold a payload and goes nowhere.
+                Err(_) => Status::from(Failure::Panicked).into_http(),
+            };
+            Ok(if long_lived {
+                response.map(|body| {
+                    Body::new(Held {
+                        body,
+                        _permit: permit,
+                    })
+                })
+            } else {
+                response
+            })
+        }
+        .boxed()
+    }
+}
+
+/// Gives a status that tonic made a reason of ours.
+fn cleaned(response: Response<Body>) -> Response<Body> {
+    let headers = response.headers();
+    let bare =
+        headers.contains_key("grpc-status") && !headers.contains_key("grpc-status-details-bin");
+    let status = if bare {
+        Status::from_header_map(headers)
+    } else {
+        None
+    };
+    match status {
+        Some(status) if status.code() != tonic::Code::Ok => {
+            Status::from(Failure::from(Transport::of(&status))).into_http()
+        }
+        _ => response,
+    }
+}
+
+/// A body that holds its call's place until it ends.
+struct Held {
+    body: Body,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl axum::body::HttpBody for Held {
+    type Data = <Body as axum::body::HttpBody>::Data;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Self::Data>, Status>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+}

@@ -1,0 +1,354 @@
+//! The one table from errors to gRPC statuses: code, reason, whether anything was done, and what to do.
+
+mod failure;
+#[cfg(test)]
+mod tests;
+mod transport;
+
+use std::collections::HashMap;
+
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt as _};
+
+use super::input::Input;
+use crate::{
+    admission::{Denied, Unauthenticated},
+    authority::{AdminError, ReadError, Unavailable, WriteError},
+    domain::{Refusal, RefusalKind},
+    feed::FeedEnd,
+    proto::v1::ItemError,
+};
+
+pub(crate) use self::{failure::Failure, transport::Transport};
+
+/// The domain of every `google.rpc.ErrorInfo` of ours.
+const DOMAIN: &str = "refrain";
+
+/// Whether a call that failed may have changed anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    /// Nothing was done, and nothing will be.
+    NotApplied,
+    /// It may have been done, or may still be.
+    Unknown,
+}
+
+/// One row of the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Row {
+    code: Code,
+    reason: &'static str,
+    outcome: Outcome,
+    what_to_do: &'static str,
+}
+
+const CORRECT: &str = "correct the request; as it is, it will be refused again";
+const RETRY: &str = "retry with the same request_id, here or at another node";
+const REPORT: &str = "report it with the node's log; it is a fault of the program";
+
+impl Row {
+    fn not_applied(code: Code, reason: &'static str, what_to_do: &'static str) -> Self {
+        Self {
+            code,
+            reason,
+            outcome: Outcome::NotApplied,
+            what_to_do,
+        }
+    }
+
+    fn unknown(code: Code, what_to_do: &'static str) -> Self {
+        Self {
+            code,
+            reason: "OUTCOME_UNKNOWN",
+            outcome: Outcome::Unknown,
+            what_to_do,
+        }
+    }
+
+    fn of(failure: &Failure) -> Self {
+        match failure {
+            Failure::Refused(refusal) => Self::refused(refusal),
+            Failure::Input(input) => Self::input(*input),
+            Failure::Unauthenticated(_) => Self::not_applied(
+                Code::Unauthenticated,
+                "UNAUTHENTICATED",
+                "call over loopback, or have the node started with --insecure",
+            ),
+            Failure::Denied(_) => Self::not_applied(
+                Code::PermissionDenied,
+                "PERMISSION_DENIED",
+                "ask those who run the cluster for the permission",
+            ),
+            Failure::Unavailable(why) => Self::unavailable(*why),
+            Failure::Unknown(why) => Self::unknown(unavailable_code(*why), RETRY),
+            Failure::Feed(end) => Self::feed(end),
+            Failure::Admin(error) => Self::admin(error),
+            Failure::Transport(transport) => Self::transport(transport),
+            Failure::TooManySnapshots => Self::not_applied(
+                Code::ResourceExhausted,
+                "TOO_MANY_SNAPSHOTS",
+                "wait until another snapshot is read, or call another node",
+            ),
+            Failure::Partly(failure) => Self {
+                outcome: Outcome::Unknown,
+                ..Self::of(failure)
+            },
+            Failure::Panicked => Self {
+                reason: "INTERNAL",
+                ..Self::unknown(Code::Internal, REPORT)
+            },
+        }
+    }
+
+    fn refused(refusal: &Refusal) -> Self {
+        let reason = refusal.reason();
+        if let Refusal::StateInconsistent { .. } = refusal {
+            return Self::not_applied(Code::Internal, reason, REPORT);
+        }
+        match refusal.kind() {
+            RefusalKind::Invalid => Self::not_applied(Code::InvalidArgument, reason, CORRECT),
+            RefusalKind::NotFound => Self::not_applied(
+                Code::NotFound,
+                reason,
+                "correct the name, or register it first",
+            ),
+            RefusalKind::AlreadyExists => Self::not_applied(
+                Code::AlreadyExists,
+                reason,
+                "make a fresh request_id for another request",
+            ),
+            RefusalKind::Precondition => Self::not_applied(
+                Code::FailedPrecondition,
+                reason,
+                "do what the message says; as things stand, the request will be refused again",
+            ),
+            RefusalKind::OutOfRange => Self::not_applied(
+                Code::OutOfRange,
+                reason,
+                "go on from earliest_revision, or begin with a snapshot",
+            ),
+        }
+    }
+
+    fn input(input: Input) -> Self {
+        Self::not_applied(Code::InvalidArgument, input.reason(), CORRECT)
+    }
+
+    fn unavailable(why: Unavailable) -> Self {
+        let what_to_do = match why {
+            Unavailable::NoQuorum => {
+                "retry at another node; if all say so, bring back a majority of the voters"
+            }
+            Unavailable::Starting
+            | Unavailable::Replaying
+            | Unavailable::Draining
+            | Unavailable::LeaderLost => RETRY,
+            Unavailable::StorageFailed => "call another node; see this one's log, and its disk",
+            Unavailable::WaitingForCluster => {
+                "call another node, or form a cluster with `refrain cluster init` or `refrain cluster add`"
+            }
+            Unavailable::TokenKeyMismatch => {
+                "call another node; start this one with the cluster's token key"
+            }
+            Unavailable::DiskNearlyFull => "call another node; free space on this one's disk",
+            Unavailable::Removed => "call another node; this one no longer belongs to the cluster",
+            Unavailable::Deadline => "retry with the same request_id and a longer deadline",
+            Unavailable::Overloaded => {
+                "retry with the same request_id after a pause, or at another node"
+            }
+        };
+        Self::not_applied(unavailable_code(why), why.reason(), what_to_do)
+    }
+
+    fn feed(end: &FeedEnd) -> Self {
+        match end {
+            FeedEnd::Compacted { .. } => Self::refused(&Refusal::RevisionCompacted {
+                asked: 0,
+                earliest: 0,
+            }),
+            FeedEnd::Stopping => Self::not_applied(
+                Code::Unavailable,
+                Unavailable::Draining.reason(),
+                "go on at another node, from the last revision seen plus one",
+            ),
+            FeedEnd::Deadline => Self::unavailable(Unavailable::Deadline),
+            FeedEnd::Unreadable => Self::not_applied(
+                Code::DataLoss,
+                "JOURNAL_UNREADABLE",
+                "call another node, and see this one's log",
+            ),
+        }
+    }
+
+    fn admin(error: &AdminError) -> Self {
+        let (code, reason, what_to_do) = match error {
+            AdminError::Write(WriteError::Refused(refusal)) => return Self::refused(refusal),
+            AdminError::Write(WriteError::NotApplied { why }) => return Self::unavailable(*why),
+            AdminError::Write(WriteError::Unknown { why }) => {
+                return Self::unknown(
+                    unavailable_code(*why),
+                    "see `refrain cluster status`, and call again if it was not done",
+                );
+            }
+            AdminError::NodeUnknown { .. } => (Code::NotFound, "NODE_UNKNOWN", CORRECT),
+            AdminError::NodeAmbiguous { .. } => (Code::InvalidArgument, "NODE_AMBIGUOUS", CORRECT),
+            AdminError::AddressInvalid { .. } => {
+                (Code::InvalidArgument, "ADDRESS_INVALID", CORRECT)
+            }
+            AdminError::Unreachable { .. } => (
+                Code::Unavailable,
+                "NODE_UNREACHABLE",
+                "start the node, or correct the address, and call again",
+            ),
+            AdminError::OtherCluster { .. } => (
+                Code::FailedPrecondition,
+                "OTHER_CLUSTER",
+                "give the node an empty data folder and start it with --join",
+            ),
+            AdminError::TokenKeyDiffers { .. } => (
+                Code::FailedPrecondition,
+                "TOKEN_KEY_MISMATCH",
+                "start the node with the cluster's token key",
+            ),
+            AdminError::FeatureLevelTooLow { .. } => (
+                Code::FailedPrecondition,
+                "FEATURE_LEVEL_TOO_LOW",
+                "upgrade the node's program first",
+            ),
+            AdminError::JournalAtRisk => (
+                Code::FailedPrecondition,
+                "JOURNAL_AT_RISK",
+                "wait until more members hold the whole journal, or force it and lose history",
+            ),
+            AdminError::LastVoter => (
+                Code::FailedPrecondition,
+                "LAST_VOTER",
+                "add another voter first",
+            ),
+            AdminError::NotAVoter { .. } => {
+                (Code::FailedPrecondition, "NOT_A_VOTER", "name a voter")
+            }
+            AdminError::NotCaughtUp { .. } => (
+                Code::FailedPrecondition,
+                "NOT_CAUGHT_UP",
+                "add the node again when it has caught up",
+            ),
+            AdminError::AddressTaken { .. } => (
+                Code::FailedPrecondition,
+                "ADDRESS_TAKEN",
+                "remove the member whose data was wiped, and add the node again",
+            ),
+            AdminError::NoOtherVoter => (
+                Code::FailedPrecondition,
+                "NO_OTHER_VOTER",
+                "add another voter first",
+            ),
+            AdminError::TransferFailed { .. } => (Code::Aborted, "TRANSFER_FAILED", RETRY),
+            AdminError::ChangeInProgress => (
+                Code::Aborted,
+                "CHANGE_IN_PROGRESS",
+                "call again when the other change is done",
+            ),
+        };
+        Self::not_applied(code, reason, what_to_do)
+    }
+
+    fn transport(transport: &Transport) -> Self {
+        match transport {
+            Transport::MessageInvalid { .. } => {
+                Self::not_applied(Code::InvalidArgument, "MESSAGE_INVALID", CORRECT)
+            }
+            Transport::MessageTooLarge => Self::not_applied(
+                Code::InvalidArgument,
+                "MESSAGE_TOO_LARGE",
+                "send less in one message",
+            ),
+            Transport::MessageMissing => {
+                Self::not_applied(Code::InvalidArgument, "MESSAGE_MISSING", CORRECT)
+            }
+            Transport::MethodUnknown => Self::not_applied(
+                Code::Unimplemented,
+                "METHOD_UNKNOWN",
+                "correct the method's name, or upgrade the node",
+            ),
+            Transport::EncodingUnknown => Self::not_applied(
+                Code::Unimplemented,
+                "ENCODING_UNKNOWN",
+                "send messages uncompressed",
+            ),
+            Transport::Broken => Self::unknown(Code::Unavailable, RETRY),
+        }
+    }
+}
+
+fn unavailable_code(why: Unavailable) -> Code {
+    match why {
+        Unavailable::Deadline => Code::DeadlineExceeded,
+        Unavailable::Overloaded => Code::ResourceExhausted,
+        Unavailable::NoQuorum
+        | Unavailable::Starting
+        | Unavailable::Draining
+        | Unavailable::WaitingForCluster
+        | Unavailable::TokenKeyMismatch
+        | Unavailable::DiskNearlyFull
+        | Unavailable::Removed
+        | Unavailable::Replaying
+        | Unavailable::StorageFailed
+        | Unavailable::LeaderLost => Code::Unavailable,
+    }
+}
+
+impl From<Failure> for Status {
+    fn from(failure: Failure) -> Self {
+        let row = Row::of(&failure);
+        let outcome = match row.outcome {
+            Outcome::NotApplied => "not_applied",
+            Outcome::Unknown => "unknown",
+        };
+        let mut metadata = HashMap::from([
+            ("outcome".to_owned(), outcome.to_owned()),
+            ("what_to_do".to_owned(), row.what_to_do.to_owned()),
+        ]);
+        metadata.extend(
+            failure
+                .details()
+                .map(|(key, value)| (key.to_owned(), value)),
+        );
+        let details = ErrorDetails::with_error_info(row.reason, DOMAIN, metadata);
+        Status::with_error_details(row.code, failure.to_string(), details)
+    }
+}
+
+impl From<Failure> for ItemError {
+    fn from(failure: Failure) -> Self {
+        let row = Row::of(&failure);
+        Self {
+            code: row.code.into(),
+            reason: row.reason.to_owned(),
+            message: failure.to_string(),
+        }
+    }
+}
+
+/// Lets handlers use `?` on every error: all of them pass through [`Failure`], and so through the table.
+macro_rules! through_the_table {
+    ($($error:ty),+ $(,)?) => {
+        $(impl From<$error> for Status {
+            fn from(error: $error) -> Self {
+                Failure::from(error).into()
+            }
+        })+
+    };
+}
+
+through_the_table!(
+    Refusal,
+    Input,
+    Unauthenticated,
+    Denied,
+    Unavailable,
+    ReadError,
+    WriteError,
+    AdminError,
+    FeedEnd,
+);

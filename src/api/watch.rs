@@ -1,0 +1,122 @@
+//! `WatchService`: the feed of committed events.
+
+use std::{sync::Arc, time::Duration};
+
+use futures::{StreamExt as _, stream, stream::BoxStream};
+use tonic::{Request, Response, Status};
+
+use super::{
+    Api,
+    convert::{self, answers},
+    input::Input,
+    status::Failure,
+};
+use crate::{
+    admission::admit,
+    authority::StartWatch,
+    domain::Refusal,
+    feed::{self, Filter, Item},
+    limits,
+    proto::v1::{
+        Heartbeat, Synced, WatchRequest, WatchResponse, watch_response,
+        watch_service_server::WatchService,
+    },
+};
+
+/// The service.
+pub(super) struct Watches(pub(super) Api);
+
+#[tonic::async_trait]
+impl WatchService for Watches {
+    type WatchStream = BoxStream<'static, Result<WatchResponse, Status>>;
+
+    async fn watch(
+        &self,
+        request: Request<WatchRequest>,
+    ) -> Result<Response<Self::WatchStream>, Status> {
+        let Self(api) = self;
+        let call = api.call(&request)?;
+        let request = request.into_inner();
+        let heartbeat = heartbeat(request.heartbeat_interval_ms)?;
+        let (namespaces, purposes) = convert::filters(&request.namespaces, &request.purposes)?;
+        if request.snapshot && request.from_revision != 0 {
+            return Err(Input::SnapshotFromRevision.into());
+        }
+        let permit = if request.snapshot {
+            Some(api.snapshot_permit()?)
+        } else {
+            None
+        };
+        let start = StartWatch {
+            from_revision: request.from_revision,
+            snapshot: request.snapshot,
+            namespaces: namespaces.clone(),
+            purposes: purposes.clone(),
+        };
+        let admitted = admit(&call.caller, start)?;
+        // As for any call: the watch itself has no deadline, only its beginning.
+        let started = api
+            .authority()
+            .read(admitted, call.deadline.one_of_many())
+            .await?;
+        let feed = &api.parts().feed;
+        let earliest = feed.earliest();
+        if started.from < earliest {
+            let asked = started.from;
+            return Err(Refusal::RevisionCompacted { asked, earliest }.into());
+        }
+        let filter = Filter {
+            namespaces,
+            purposes,
+        };
+        let standing = started.state.map(|state| {
+            let filter = filter.clone();
+            feed::standing(state, filter).inspect(move |_| {
+                // The permit lives as long as the snapshot is read.
+                let _ = &permit;
+            })
+        });
+        let api = api.clone();
+        let items = stream::iter(standing)
+            .flatten()
+            .map(Ok)
+            .chain(feed.follow(started.from, filter, heartbeat))
+            .map(move |item| match item {
+                Ok(item) => Ok(api.watched(item)),
+                Err(end) => Err(end.into()),
+            });
+        Ok(Response::new(items.boxed()))
+    }
+}
+
+impl Api {
+    fn snapshot_permit(&self) -> Result<tokio::sync::OwnedSemaphorePermit, Failure> {
+        Arc::clone(&self.0.snapshots)
+            .try_acquire_owned()
+            .map_err(|_| Failure::TooManySnapshots)
+    }
+
+    fn watched(&self, item: Item) -> WatchResponse {
+        let item = match item {
+            Item::Standing(standing) => {
+                watch_response::Item::Standing(answers::standing(&standing))
+            }
+            Item::Synced(revision) => watch_response::Item::Synced(Synced { revision }),
+            Item::Event(event) => watch_response::Item::Event(answers::event(*event)),
+            Item::Heartbeat(revision) => watch_response::Item::Heartbeat(Heartbeat {
+                revision,
+                sent_at: Some(answers::timestamp(self.parts().clock.now())),
+            }),
+        };
+        WatchResponse { item: Some(item) }
+    }
+}
+
+fn heartbeat(asked_ms: u32) -> Result<Duration, Input> {
+    match asked_ms {
+        0 => Ok(limits::HEARTBEAT_DEFAULT_MS),
+        limits::HEARTBEAT_MIN_MS..=limits::HEARTBEAT_MAX_MS => Ok(asked_ms),
+        _ => Err(Input::HeartbeatInvalid),
+    }
+    .map(|millis| Duration::from_millis(millis.into()))
+}

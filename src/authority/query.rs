@@ -1,0 +1,346 @@
+//! The questions that can be asked of the state.
+
+use crate::{
+    admission::{Admissible, Permission},
+    domain::{
+        Namespace, Preferences, Purpose, PurposeName, Refusal, RequestId, Revision, State,
+        SubjectToken, Token, Verdict,
+    },
+};
+
+/// A question, answered from one state.
+pub trait Query: Admissible + Send {
+    /// What the answer is.
+    type Answer: Send;
+
+    /// Answers it. Short: it runs while the state is locked.
+    ///
+    /// # Errors
+    /// A refusal where the question cannot be answered.
+    fn answer(self, state: &State) -> Result<Self::Answer, Refusal>;
+}
+
+/// A subject within a namespace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subject {
+    /// The namespace.
+    pub namespace: Namespace,
+    /// Its tokens: 1 to 16, no two alike.
+    pub tokens: Vec<SubjectToken>,
+}
+
+/// May I?
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    /// About whom.
+    pub subject: Subject,
+    /// For what.
+    pub purpose: PurposeName,
+    /// The schema version that the caller was built for, or 0.
+    pub schema_version: u32,
+    /// The revision that must have been reached, or 0.
+    pub min_revision: Revision,
+}
+
+impl Check {
+    fn decide(&self, state: &State) -> Result<Verdict, Refusal> {
+        state.decide(
+            &self.subject.namespace,
+            &self.subject.tokens,
+            &self.purpose,
+            self.schema_version,
+            self.min_revision,
+        )
+    }
+}
+
+impl Admissible for Check {
+    fn permission(&self) -> Permission {
+        Permission::Check
+    }
+
+    fn schema_version(&self) -> u32 {
+        self.schema_version
+    }
+
+    fn min_revision(&self) -> Revision {
+        self.min_revision
+    }
+}
+
+impl Query for Check {
+    /// The check too, for those who name the answer.
+    type Answer = (Self, Verdict);
+
+    fn answer(self, state: &State) -> Result<Self::Answer, Refusal> {
+        let verdict = self.decide(state)?;
+        Ok((self, verdict))
+    }
+}
+
+/// Many checks at one revision. Each has its own demands and its own refusal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checks(pub Vec<Check>);
+
+/// What became of many checks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decided {
+    /// The checks and their verdicts, in the order of the questions.
+    pub verdicts: Vec<(Check, Result<Verdict, Refusal>)>,
+    /// The one revision.
+    pub revision: Revision,
+}
+
+impl Admissible for Checks {
+    fn permission(&self) -> Permission {
+        Permission::Check
+    }
+}
+
+impl Query for Checks {
+    type Answer = Decided;
+
+    fn answer(self, state: &State) -> Result<Decided, Refusal> {
+        let judge = |check: Check| {
+            let verdict = check.decide(state);
+            (check, verdict)
+        };
+        Ok(Decided {
+            verdicts: self.0.into_iter().map(judge).collect(),
+            revision: state.revision(),
+        })
+    }
+}
+
+/// What does a subject prefer?
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GetPreferences {
+    /// Who.
+    pub subject: Subject,
+    /// The schema version that the caller was built for, or 0.
+    pub schema_version: u32,
+    /// The revision that must have been reached, or 0.
+    pub min_revision: Revision,
+}
+
+impl Admissible for GetPreferences {
+    fn permission(&self) -> Permission {
+        Permission::Read
+    }
+
+    fn schema_version(&self) -> u32 {
+        self.schema_version
+    }
+
+    fn min_revision(&self) -> Revision {
+        self.min_revision
+    }
+}
+
+impl Query for GetPreferences {
+    type Answer = Preferences;
+
+    fn answer(self, state: &State) -> Result<Preferences, Refusal> {
+        state.preferences(
+            &self.subject.namespace,
+            &self.subject.tokens,
+            self.schema_version,
+            self.min_revision,
+        )
+    }
+}
+
+/// Where do the histories of a subject's tokens end?
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heads {
+    /// Who.
+    pub subject: Subject,
+    /// The revision that must have been reached, or 0.
+    pub min_revision: Revision,
+}
+
+impl Admissible for Heads {
+    fn permission(&self) -> Permission {
+        Permission::Read
+    }
+
+    fn min_revision(&self) -> Revision {
+        self.min_revision
+    }
+}
+
+impl Query for Heads {
+    /// Each token with the revision of its last event, and the revision at which this holds.
+    type Answer = (Vec<(Token, Revision)>, Revision);
+
+    fn answer(self, state: &State) -> Result<Self::Answer, Refusal> {
+        let Subject { namespace, tokens } = self.subject;
+        known(state, &namespace)?;
+        let heads = tokens
+            .iter()
+            .map(|subject| {
+                (
+                    subject.token,
+                    state.last_revision(&namespace, &subject.token),
+                )
+            })
+            .collect();
+        Ok((heads, state.revision()))
+    }
+}
+
+/// How far has an import come?
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImportProgress {
+    /// Which.
+    pub import_id: RequestId,
+    /// In which namespace.
+    pub namespace: Namespace,
+}
+
+impl Admissible for ImportProgress {
+    fn permission(&self) -> Permission {
+        Permission::Import
+    }
+}
+
+impl Query for ImportProgress {
+    /// The row to go on with.
+    type Answer = u64;
+
+    fn answer(self, state: &State) -> Result<u64, Refusal> {
+        known(state, &self.namespace)?;
+        Ok(state.import_next_row(&self.namespace, &self.import_id))
+    }
+}
+
+/// Which purposes are there?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ListPurposes;
+
+/// The purposes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Purposes {
+    /// By name.
+    pub purposes: Vec<Purpose>,
+    /// The registry's schema version.
+    pub schema_version: u32,
+    /// The revision at which this holds.
+    pub revision: Revision,
+}
+
+impl Admissible for ListPurposes {
+    fn permission(&self) -> Permission {
+        Permission::Read
+    }
+}
+
+impl Query for ListPurposes {
+    type Answer = Purposes;
+
+    fn answer(self, state: &State) -> Result<Purposes, Refusal> {
+        Ok(Purposes {
+            purposes: state.registry().purposes().cloned().collect(),
+            schema_version: state.registry().schema_version(),
+            revision: state.revision(),
+        })
+    }
+}
+
+/// Which namespaces are there?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ListNamespaces;
+
+/// The namespaces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Namespaces {
+    /// Sorted.
+    pub namespaces: Vec<Namespace>,
+    /// The revision at which this holds.
+    pub revision: Revision,
+}
+
+impl Admissible for ListNamespaces {
+    fn permission(&self) -> Permission {
+        Permission::Read
+    }
+}
+
+impl Query for ListNamespaces {
+    type Answer = Namespaces;
+
+    fn answer(self, state: &State) -> Result<Namespaces, Refusal> {
+        let mut namespaces: Vec<Namespace> = state.namespaces().cloned().collect();
+        namespaces.sort_unstable();
+        Ok(Namespaces {
+            namespaces,
+            revision: state.revision(),
+        })
+    }
+}
+
+/// Where does a watch begin?
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StartWatch {
+    /// The revision wanted first; 0 for what is new from now.
+    pub from_revision: Revision,
+    /// Whether the state is wanted as well.
+    pub snapshot: bool,
+    /// The namespaces that must be known.
+    pub namespaces: Vec<Namespace>,
+    /// The purposes that must be known.
+    pub purposes: Vec<PurposeName>,
+}
+
+/// Where a watch begins.
+pub struct Started {
+    /// The first revision that follows.
+    pub from: Revision,
+    /// The state before it, where it was wanted: a clone that shares what does not change.
+    pub state: Option<State>,
+}
+
+impl Admissible for StartWatch {
+    fn permission(&self) -> Permission {
+        Permission::Watch
+    }
+}
+
+impl Query for StartWatch {
+    type Answer = Started;
+
+    fn answer(self, state: &State) -> Result<Started, Refusal> {
+        for namespace in &self.namespaces {
+            known(state, namespace)?;
+        }
+        for purpose in &self.purposes {
+            if !purpose.is_root() && state.registry().get(purpose).is_none() {
+                let purpose = purpose.to_string();
+                return Err(Refusal::PurposeUnknown { purpose });
+            }
+        }
+        let next = state.revision() + 1;
+        if self.from_revision > next {
+            return Err(Refusal::RevisionAhead {
+                asked: self.from_revision,
+                reached: state.revision(),
+            });
+        }
+        let from = match self.from_revision {
+            0 => next,
+            from => from,
+        };
+        Ok(Started {
+            from,
+            state: self.snapshot.then(|| state.clone()),
+        })
+    }
+}
+
+fn known(state: &State, namespace: &Namespace) -> Result<(), Refusal> {
+    if state.namespaces().any(|known| known == namespace) {
+        return Ok(());
+    }
+    let namespace = namespace.to_string();
+    Err(Refusal::NamespaceUnknown { namespace })
+}

@@ -1,0 +1,118 @@
+//! `refrain check`: may data about this person be used?
+
+use clap::Args;
+use refrain::{
+    client::Cause,
+    proto::v1::{CheckRequest, CheckResponse, Reason},
+};
+use serde_json::{Value, json};
+
+use super::{
+    client::ClientArgs,
+    exit,
+    failure::Failure,
+    output::Output,
+    paint::{Tone, grouped, moment, word},
+    subject::SubjectArgs,
+};
+
+/// The flags of `check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    #[command(flatten)]
+    subject: SubjectArgs,
+
+    /// What the data would be used for, such as marketing.email
+    #[arg(long, value_name = "PURPOSE")]
+    purpose: String,
+
+    /// The service that asks
+    #[arg(long, value_name = "NAME", default_value = "")]
+    service: String,
+
+    /// A revision that the answer must have reached
+    #[arg(long, value_name = "REVISION", default_value_t = 0)]
+    min_revision: u64,
+
+    /// The registry's schema version that the caller was built for
+    #[arg(long, value_name = "VERSION", default_value_t = 0)]
+    schema_version: u32,
+}
+
+/// Asks, prints, and says ALLOW or DENY by the exit status.
+pub async fn run(args: &CheckArgs, client: &ClientArgs, output: &Output) -> Result<u8, Failure> {
+    let question = CheckRequest {
+        identifiers: args.subject.identifiers()?,
+        purpose: args.purpose.clone(),
+        service: args.service.clone(),
+        min_revision: args.min_revision,
+        schema_version: args.schema_version,
+        ..Default::default()
+    };
+    match client.client()?.check(question).await {
+        Ok(allowed) => {
+            show(true, allowed.answer(), &args.purpose, output)?;
+            Ok(exit::OK)
+        }
+        Err(denied) => match denied.cause {
+            Cause::Decided(answer) => {
+                show(false, &answer, &args.purpose, output)?;
+                Ok(exit::DENIED)
+            }
+            Cause::Unanswered(error) => Err(Failure::from(error).denying()),
+        },
+    }
+}
+
+fn show(
+    allowed: bool,
+    answer: &CheckResponse,
+    purpose: &str,
+    output: &Output,
+) -> Result<(), Failure> {
+    let paint = output.paint;
+    let reason = word(answer.reason().as_str_name(), "REASON_");
+    let text = || {
+        let verdict = if allowed {
+            paint.text(Tone::Good, "ALLOW")
+        } else {
+            paint.text(Tone::Bad, "DENY")
+        };
+        [
+            format!("{verdict}  {purpose}: {} ({reason})", why(answer.reason())),
+            paint.fact("event", or_none(&answer.event_id)),
+            paint.fact("revision", grouped(answer.revision)),
+            paint.fact("node time", moment(answer.evaluated_at.as_ref())),
+            paint.fact("decision", or_none(&answer.decision_id)),
+        ]
+        .join("\n")
+    };
+    output.result(text, &as_json(allowed, answer, reason))
+}
+
+fn as_json(allowed: bool, answer: &CheckResponse, reason: &str) -> Value {
+    json!({
+        "decision": if allowed { "ALLOW" } else { "DENY" },
+        "reason": reason,
+        "event_id": answer.event_id,
+        "revision": answer.revision,
+        "decision_id": answer.decision_id,
+        "evaluated_at": moment(answer.evaluated_at.as_ref()),
+    })
+}
+
+/// A reason in words.
+pub fn why(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Unspecified => "no reason given",
+        Reason::OptedOut => "the person opted out",
+        Reason::DefaultDeny => "the person said nothing, and the purpose's default is to deny",
+        Reason::OptedIn => "the person opted in",
+        Reason::DefaultAllow => "the person said nothing, and the purpose's default is to allow",
+        Reason::Essential => "the purpose is essential",
+    }
+}
+
+fn or_none(text: &str) -> &str {
+    if text.is_empty() { "none" } else { text }
+}

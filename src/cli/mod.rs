@@ -1,0 +1,164 @@
+//! The program's commands: what they are called, which flags they take, and how they end.
+
+mod check;
+mod client;
+mod cluster;
+mod demo;
+mod exit;
+mod failure;
+mod health;
+mod history;
+mod import;
+mod output;
+mod paint;
+mod preference;
+mod registry;
+mod serve;
+mod subject;
+mod watch;
+
+use std::{ffi::OsString, future::Future, io::Write as _, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+use serde_json::json;
+
+use self::{
+    client::ClientArgs,
+    failure::Failure,
+    output::{Format, Output},
+};
+
+/// Refrain, a self-hosted opt-out authority: services ask it, before they process anything about a person, whether
+/// they may.
+#[derive(Debug, Parser)]
+#[command(name = "refrain", version, after_help = exit::HELP, max_term_width = 110)]
+struct Cli {
+    #[command(flatten)]
+    client: ClientArgs,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs a node
+    Serve(Box<refrain::config::ServeArgs>),
+    #[command(flatten)]
+    Talk(Talk),
+}
+
+/// The commands that talk to a node.
+#[derive(Debug, Subcommand)]
+enum Talk {
+    /// Asks whether data about a person may be used for a purpose: exit status 0 for ALLOW, 3 for DENY
+    #[command(after_help = exit::HELP)]
+    Check(check::CheckArgs),
+    /// Opts a person out of purposes
+    OptOut(preference::ChangeArgs),
+    /// Opts a person in to purposes; needs evidence
+    OptIn(preference::OptInArgs),
+    /// Shows what stands for a person, and how each purpose is decided
+    Preferences(history::PreferencesArgs),
+    /// Shows a person's events, the newest first
+    History(history::HistoryArgs),
+    Import(import::ImportArgs),
+    /// Follows the events
+    Watch(watch::WatchArgs),
+    /// Lists, adds and changes purposes
+    #[command(subcommand)]
+    Purpose(registry::PurposeCommand),
+    /// Lists and adds namespaces
+    #[command(subcommand)]
+    Namespace(registry::NamespaceCommand),
+    /// Forms a cluster, changes its members, looks at it
+    #[command(subcommand)]
+    Cluster(cluster::ClusterCommand),
+    /// Asks a node whether it serves: exit status 0 or 1
+    Health(health::HealthArgs),
+    Demo(demo::DemoArgs),
+}
+
+/// Runs the program.
+pub fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return misread(&error),
+    };
+    let output = Output::new(cli.client.output);
+    match execute(&cli, &output) {
+        Ok(status) => ExitCode::from(status),
+        Err(failure) => {
+            let text = match output.format {
+                Format::Table => failure.text(),
+                Format::Json => failure.json().to_string(),
+            };
+            let _ = writeln!(std::io::stderr(), "{text}");
+            ExitCode::from(failure.status)
+        }
+    }
+}
+
+fn execute(cli: &Cli, output: &Output) -> Result<u8, Failure> {
+    match &cli.command {
+        Command::Serve(args) => serve::run(args),
+        Command::Talk(command) => block_on(talk(command, &cli.client, output)),
+    }
+}
+
+async fn talk(command: &Talk, client: &ClientArgs, output: &Output) -> Result<u8, Failure> {
+    match command {
+        Talk::Check(args) => check::run(args, client, output).await,
+        Talk::OptOut(args) => preference::opt_out(args, client, output).await,
+        Talk::OptIn(args) => preference::opt_in(args, client, output).await,
+        Talk::Preferences(args) => history::preferences(args, client, output).await,
+        Talk::History(args) => history::history(args, client, output).await,
+        Talk::Import(args) => import::run(args, client, output).await,
+        Talk::Watch(args) => watch::run(args, client, output).await,
+        Talk::Purpose(command) => registry::purpose(command, client, output).await,
+        Talk::Namespace(command) => registry::namespace(command, client, output).await,
+        Talk::Cluster(command) => cluster::run(command, client, output).await,
+        Talk::Health(args) => health::run(args, client, output).await,
+        Talk::Demo(args) => demo::run(args, output).await,
+    }
+}
+
+/// Runs a command that only talks; one thread is enough for that.
+fn block_on(command: impl Future<Output = Result<u8, Failure>>) -> Result<u8, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let result = runtime.block_on(command);
+    // A thread that waits for standard input would otherwise be waited for in turn.
+    runtime.shutdown_background();
+    result
+}
+
+/// Ends after arguments that could not be understood, or after help that was asked for.
+fn misread(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        let _ = error.print();
+        return ExitCode::from(exit::OK);
+    }
+    if wants_json() {
+        let message = error.to_string();
+        let error = json!({ "error": { "status": exit::USAGE, "message": message.trim_end() } });
+        let _ = writeln!(std::io::stderr(), "{error}");
+    } else {
+        let _ = error.print();
+    }
+    ExitCode::from(exit::USAGE)
+}
+
+/// Whether the arguments ask for JSON, as far as that can be seen where they could not be understood.
+fn wants_json() -> bool {
+    let mut before = OsString::new();
+    for argument in std::env::args_os() {
+        if argument == "--output=json" || (before == "--output" && argument == "json") {
+            return true;
+        }
+        before = argument;
+    }
+    std::env::var_os("REFRAIN_OUTPUT").is_some_and(|form| form == "json")
+}

@@ -1,0 +1,243 @@
+//! `refrain opt-out` and `refrain opt-in`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use refrain::proto::v1::{Evidence, SetOptInRequest, SetOptOutRequest, Signal};
+use serde_json::json;
+
+use super::{
+    client::ClientArgs,
+    exit,
+    failure::Failure,
+    output::Output,
+    paint::{Tone, grouped, moment},
+    subject::SubjectArgs,
+};
+
+/// The most bytes of a statement, as the contract has it.
+const STATEMENT_BYTES_MAX: u64 = 4_096;
+
+/// What both changes need.
+#[derive(Debug, Args)]
+pub struct ChangeArgs {
+    #[command(flatten)]
+    subject: SubjectArgs,
+
+    /// What the data is used for, such as marketing.email; any number
+    #[arg(long, value_name = "PURPOSE", required_unless_present = "all")]
+    purpose: Vec<String>,
+
+    /// All purposes that are not essential, the same as --purpose '*'
+    #[arg(long)]
+    all: bool,
+
+    /// How the wish arrived
+    #[arg(long, value_enum, default_value = "user", value_name = "SIGNAL")]
+    signal: SignalName,
+
+    /// A UUID of version 7 that names this change, to run it again without doing it twice [default: a new one]
+    #[arg(long, value_name = "UUID")]
+    request_id: Option<String>,
+
+    /// A revision that the cluster must have reached before the change
+    #[arg(long, value_name = "REVISION", default_value_t = 0)]
+    min_revision: u64,
+
+    /// The registry's schema version that the caller was built for
+    #[arg(long, value_name = "VERSION", default_value_t = 0)]
+    schema_version: u32,
+}
+
+/// How a wish arrived, as a flag's value.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum SignalName {
+    /// The person, through a product's own screen or support
+    User,
+    /// Global Privacy Control
+    Gpc,
+    /// One-click unsubscribe
+    ListUnsubscribe,
+    /// Somebody who runs the cluster
+    Operator,
+    /// A synthetic change that tests the cluster
+    Probe,
+}
+
+/// The flags of `opt-in`.
+#[derive(Debug, Args)]
+pub struct OptInArgs {
+    #[command(flatten)]
+    change: ChangeArgs,
+
+    /// What the person saw and did, in words
+    #[arg(
+        long,
+        value_name = "TEXT",
+        required_unless_present = "evidence_file",
+        conflicts_with = "evidence_file"
+    )]
+    evidence: Option<String>,
+
+    /// A file with what the person saw and did; UTF-8, at most 4,096 bytes
+    #[arg(long, value_name = "FILE")]
+    evidence_file: Option<PathBuf>,
+
+    /// The person's IP address
+    #[arg(long, value_name = "ADDRESS", default_value = "")]
+    ip_address: String,
+
+    /// The person's user agent
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    user_agent: String,
+}
+
+impl ChangeArgs {
+    fn purposes(&self) -> Vec<String> {
+        let root = self.all.then(|| "*".to_owned());
+        self.purpose.iter().cloned().chain(root).collect()
+    }
+
+    fn signal(&self) -> i32 {
+        let signal = match self.signal {
+            SignalName::User => Signal::User,
+            SignalName::Gpc => Signal::Gpc,
+            SignalName::ListUnsubscribe => Signal::ListUnsubscribe,
+            SignalName::Operator => Signal::Operator,
+            SignalName::Probe => Signal::Probe,
+        };
+        signal.into()
+    }
+}
+
+/// Opts somebody out.
+pub async fn opt_out(
+    args: &ChangeArgs,
+    client: &ClientArgs,
+    output: &Output,
+) -> Result<u8, Failure> {
+    let client = client.client()?;
+    let request_id = args
+        .request_id
+        .clone()
+        .unwrap_or_else(|| client.new_request_id());
+    let request = SetOptOutRequest {
+        request_id: request_id.clone(),
+        identifiers: args.subject.identifiers()?,
+        purposes: args.purposes(),
+        signal: args.signal(),
+        schema_version: args.schema_version,
+        min_revision: args.min_revision,
+        ..Default::default()
+    };
+    let done = client.opt_out(request).await;
+    let done =
+        done.map_err(|error| Failure::from(error).retry_with("--request-id", &request_id))?;
+    let done = Done {
+        what: "opted out of",
+        purposes: args.purposes(),
+        event_id: done.event_id,
+        revision: done.revision,
+        changed: done.changed,
+        received_at: moment(done.received_at.as_ref()),
+        request_id: done.request_id,
+    };
+    done.show(output)
+}
+
+/// Opts somebody in.
+pub async fn opt_in(args: &OptInArgs, client: &ClientArgs, output: &Output) -> Result<u8, Failure> {
+    let client = client.client()?;
+    let change = &args.change;
+    let request_id = change
+        .request_id
+        .clone()
+        .unwrap_or_else(|| client.new_request_id());
+    let request = SetOptInRequest {
+        request_id: request_id.clone(),
+        identifiers: change.subject.identifiers()?,
+        purposes: change.purposes(),
+        signal: change.signal(),
+        schema_version: change.schema_version,
+        min_revision: change.min_revision,
+        evidence: Some(Evidence {
+            statement: args.statement()?,
+            ip_address: args.ip_address.clone(),
+            user_agent: args.user_agent.clone(),
+        }),
+        ..Default::default()
+    };
+    let done = client.opt_in(request).await;
+    let done =
+        done.map_err(|error| Failure::from(error).retry_with("--request-id", &request_id))?;
+    let done = Done {
+        what: "opted in to",
+        purposes: change.purposes(),
+        event_id: done.event_id,
+        revision: done.revision,
+        changed: done.changed,
+        received_at: moment(done.received_at.as_ref()),
+        request_id: done.request_id,
+    };
+    done.show(output)
+}
+
+impl OptInArgs {
+    fn statement(&self) -> Result<String, Failure> {
+        let Some(path) = &self.evidence_file else {
+            return Ok(self.evidence.clone().unwrap_or_default());
+        };
+        let named = path.display();
+        let unreadable = |error| Failure::data(format!("cannot read {named}: {error}"));
+        let size = std::fs::metadata(path).map_err(unreadable)?.len();
+        if size > STATEMENT_BYTES_MAX {
+            return Err(Failure::data(format!(
+                "{named} has {size} bytes; evidence has at most {STATEMENT_BYTES_MAX}"
+            )));
+        }
+        let bytes = std::fs::read(path).map_err(unreadable)?;
+        let text = String::from_utf8(bytes)
+            .map_err(|_| Failure::data(format!("{named} is not UTF-8; evidence is plain text")))?;
+        Ok(text.trim_end().to_owned())
+    }
+}
+
+/// A change that was made.
+struct Done {
+    what: &'static str,
+    purposes: Vec<String>,
+    event_id: String,
+    revision: u64,
+    changed: bool,
+    received_at: String,
+    request_id: String,
+}
+
+impl Done {
+    fn show(self, output: &Output) -> Result<u8, Failure> {
+        let paint = output.paint;
+        let text = || {
+            let how = if self.changed {
+                paint.text(Tone::Good, self.what)
+            } else {
+                format!("nothing changed, already {}", self.what)
+            };
+            [
+                format!("{how} {}", self.purposes.join(", ")),
+                paint.fact("event", &self.event_id),
+                paint.fact("revision", grouped(self.revision)),
+                paint.fact("received", &self.received_at),
+            ]
+            .join("\n")
+        };
+        let json = json!({
+            "event_id": self.event_id,
+            "revision": self.revision,
+            "changed": self.changed,
+            "received_at": self.received_at,
+            "request_id": self.request_id,
+        });
+        output.result(text, &json)?;
+        Ok(exit::OK)
+    }
+}

@@ -1,0 +1,112 @@
+//! The Rust client: several endpoints, deadlines, retries under one request id, and answers that fail closed.
+//!
+//! ```no_run
+//! use refrain::client::{Client, identifier};
+//! use refrain::proto::v1::{CheckRequest, SetOptOutRequest};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let client = Client::builder()
+//!     .endpoint("http://127.0.0.1:7400")
+//!     .endpoint("http://127.0.0.1:7410")
+//!     .service("newsletter")
+//!     .build()?;
+//!
+//! client
+//!     .opt_out(SetOptOutRequest {
+//!         identifiers: vec![identifier::email("ada@example.com")],
+//!         purposes: vec!["marketing.email".to_owned()],
+//!         ..Default::default()
+//!     })
+//!     .await?;
+//!
+//! let question = CheckRequest {
+//!     identifiers: vec![identifier::email("ada@example.com")],
+//!     purpose: "marketing.email".to_owned(),
+//!     ..Default::default()
+//! };
+//! match client.check(question).await {
+//!     Ok(allowed) => println!("go on, as of revision {}", allowed.answer().revision),
+//!     Err(denied) => println!("do not: {denied}"),
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Every call has a deadline. Within it, an attempt that found no connection, a broken one or a node that cannot
+//! answer now is made again at the next endpoint, each round after a longer wait, always with the same `request_id`:
+//! one call has one effect. What may have been done and what certainly was not is told by [`Error::outcome`].
+
+mod builder;
+mod call;
+mod check;
+mod cluster;
+mod endpoints;
+mod error;
+pub mod identifier;
+mod import;
+mod preferences;
+mod registry;
+mod watch;
+
+use std::sync::Arc;
+
+pub use builder::ClientBuilder;
+pub use check::{Allowed, Cause, Denied};
+pub use error::{Error, Outcome, reason};
+pub use import::{Import, ImportRefused, ImportStep, TaggedRow};
+pub use watch::Seen;
+
+use self::{builder::Settings, endpoints::Endpoints};
+
+/// The most bytes of one answer: a page of 1,000 events of the largest size fits.
+const ANSWER_BYTES_MAX: usize = 64 << 20;
+
+/// A client of one cluster. Cheap to clone; clones share their connections.
+#[derive(Clone)]
+pub struct Client(Arc<Inner>);
+
+struct Inner {
+    endpoints: Endpoints,
+    settings: Settings,
+}
+
+impl Client {
+    /// Begins a client.
+    pub fn builder() -> ClientBuilder {
+        ClientBuilder::default()
+    }
+
+    /// Makes a fresh `UUIDv7`, fit for a `request_id` or an `import_id`. The calls make one by themselves where it is
+    /// empty; make your own to retry a call over a restart of your program.
+    pub fn new_request_id(&self) -> String {
+        let settings = &self.0.settings;
+        let mut random = [0; 10];
+        settings.entropy.fill(&mut random);
+        uuid::Builder::from_unix_timestamp_millis(settings.clock.now().0, &random)
+            .into_uuid()
+            .to_string()
+    }
+
+    /// The endpoints, in the order in which they were named.
+    pub fn endpoints(&self) -> impl Iterator<Item = &str> {
+        self.0.endpoints.addresses()
+    }
+
+    /// Fills in the request's id where the caller gave none.
+    fn name(&self, request_id: &mut String) {
+        if request_id.is_empty() {
+            *request_id = self.new_request_id();
+        }
+    }
+
+    /// Fills in the tenant and the schema version that the client was built for.
+    fn place(&self, namespace: &mut String, schema_version: &mut u32) {
+        let settings = &self.0.settings;
+        if namespace.is_empty() {
+            namespace.clone_from(&settings.namespace);
+        }
+        if *schema_version == 0 {
+            *schema_version = settings.schema_version;
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! What a node is told: flags over environment over file over defaults, judged once, with a place for every complaint.
+
+mod args;
+mod layers;
+mod problem;
+mod read;
+mod secret;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    ffi::OsString,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+pub use self::{
+    args::ServeArgs,
+    problem::{ConfigError, Problem},
+    secret::{Secret, SecretSource},
+};
+
+use self::layers::Layers;
+
+/// The settings of a node, valid and complete.
+///
+/// TLS will be a section of its own (`[tls]`: certificate, key and the authority for callers, for clients and for peers
+/// apart). Until it is there, nothing is encrypted, and [`Config::insecure`] is what admits that.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// The folder that holds everything the node keeps.
+    pub data: PathBuf,
+    /// Where to listen for clients.
+    pub listen: SocketAddr,
+    /// Where to listen for the other nodes.
+    pub peer_listen: SocketAddr,
+    /// The `host:port` that others are told for clients; `None` for the one listened on.
+    pub advertise: Option<String>,
+    /// The `host:port` that others are told for peers; `None` for the one listened on.
+    pub peer_advertise: Option<String>,
+    /// Whether more than loopback may be listened on although nothing is encrypted.
+    pub insecure: bool,
+    /// Whether a fresh node waits to be taken into a cluster instead of forming one of its own.
+    pub join: bool,
+    /// The cluster's token key: the same on every node.
+    pub token_key: SecretSource,
+    /// This node's sealing key: never replicated.
+    pub sealing_key: SecretSource,
+    /// Whether gRPC server reflection is served.
+    pub reflection: bool,
+    /// How and what is logged.
+    pub log: LogSettings,
+    /// The file to write once the node listens.
+    pub ready_file: Option<PathBuf>,
+    /// When a leader is missed.
+    pub timing: Timing,
+    /// How long calls may take.
+    pub deadlines: Deadlines,
+    /// How many calls are worked on at a time.
+    pub max_calls: usize,
+    /// Bytes of log after which a snapshot is made.
+    pub snapshot_log_bytes: u64,
+    /// The most time that a graceful stop may take.
+    pub drain_timeout: Duration,
+}
+
+/// How and what is logged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogSettings {
+    /// A tracing filter, such as `info,refrain=debug`; a valid one.
+    pub filter: String,
+    /// How a line looks.
+    pub format: LogFormat,
+}
+
+/// How a log line looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For programs: one JSON object a line.
+    Json,
+}
+
+/// When a leader is missed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timing {
+    /// Between a leader's heartbeats.
+    pub heartbeat: Duration,
+    /// The least time without a leader before an election; at least three heartbeats.
+    pub election_min: Duration,
+    /// The most time without a leader before an election; each node draws a time between the two.
+    pub election_max: Duration,
+}
+
+/// How long calls may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deadlines {
+    /// For a call that names none.
+    pub default: Duration,
+    /// The most that a call gets, whatever it asks for.
+    pub max: Duration,
+}
+
+impl Config {
+    /// Reads the configuration of the running process.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with everything that is wrong, each with its place.
+    pub fn load(args: &ServeArgs) -> Result<Self, ConfigError> {
+        Self::from_layers(args, &std::env::vars_os().collect::<Vec<_>>())
+    }
+
+    /// The defaults, with everything kept in `data`: for tests and for programs that embed a node.
+    pub fn in_folder(data: &Path) -> Self {
+        Self {
+            data: data.to_owned(),
+            listen: loopback(7400),
+            peer_listen: loopback(7401),
+            advertise: None,
+            peer_advertise: None,
+            insecure: false,
+            join: false,
+            token_key: SecretSource::Made(data.join("token.key")),
+            sealing_key: SecretSource::Made(data.join("sealing.key")),
+            reflection: true,
+            log: LogSettings {
+                filter: DEFAULT_FILTER.to_owned(),
+                format: LogFormat::Text,
+            },
+            ready_file: None,
+            timing: Timing {
+                heartbeat: Duration::from_millis(100),
+                election_min: Duration::from_millis(500),
+                election_max: Duration::from_secs(1),
+            },
+            deadlines: Deadlines {
+                default: Duration::from_secs(5),
+                max: Duration::from_secs(60),
+            },
+            max_calls: 4096,
+            snapshot_log_bytes: 64 << 20,
+            drain_timeout: Duration::from_secs(10),
+        }
+    }
+
+    fn from_layers(
+        args: &ServeArgs,
+        environment: &[(OsString, OsString)],
+    ) -> Result<Self, ConfigError> {
+        let get = |name: &str| {
+            let (_, value) = environment.iter().find(|(key, _)| key == name)?;
+            (!value.is_empty()).then(|| value.clone())
+        };
+        let path = args
+            .config
+            .clone()
+            .or_else(|| get("REFRAIN_CONFIG").map(PathBuf::from));
+        let text = path.as_deref().map(read_file).transpose()?;
+        let file = path.as_deref().zip(text.as_deref());
+        let mut layers = Layers::stack(args, environment, file)?;
+        let config = Self::read(&mut layers, get("REFRAIN_TOKEN_KEY"));
+        layers.finish()?;
+        Ok(config)
+    }
+}
+
+fn read_file(path: &Path) -> Result<String, ConfigError> {
+    std::fs::read_to_string(path).map_err(|error| {
+        ConfigError::one(
+            format!("configuration file {}", path.display()),
+            format!("cannot be read: {error}"),
+            "name a TOML file with --config or REFRAIN_CONFIG",
+        )
+    })
+}
+
+fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
+}

@@ -1,0 +1,160 @@
+//! What a node sees to on its own: the cluster's first command, snapshots by bytes, and what is missing in the journal.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use openraft::async_runtime::WatchReceiver as _;
+use tokio::time::{Instant, interval, sleep, timeout};
+
+use super::core::Core;
+use super::members::describe_at;
+use super::outcome::WriteError;
+use super::writes;
+use crate::domain::{Body, Create, FEATURE_LEVEL, Principal, Proposal, RaiseFeatureLevel};
+use crate::limits::{BACKFILL_TIMEOUT, DUTY_INTERVAL, FEATURE_LEVEL_INTERVAL};
+use crate::proto::peer::FetchJournalRequest;
+
+/// As the leader: writes the first command of a new cluster, and raises the feature level when all members are able.
+pub async fn lead(core: Arc<Core>) {
+    let mut asked = Instant::now();
+    let mut metrics = core.raft.metrics();
+    loop {
+        if core.leads() {
+            if core.replica.with_state(|state| state.revision()) == 0 {
+                create(&core).await;
+            }
+            if asked.elapsed() >= FEATURE_LEVEL_INTERVAL {
+                asked = Instant::now();
+                raise_feature_level(&core).await;
+            }
+        }
+        match timeout(DUTY_INTERVAL, metrics.changed()).await {
+            Ok(Err(_)) => return,
+            Ok(Ok(())) | Err(_) => {}
+        }
+    }
+}
+
+/// Under which name the cluster itself acts.
+const CLUSTER: &str = "cluster";
+
+async fn propose(core: &Core, body: Body) {
+    let Ok(principal) = Principal::parse(CLUSTER) else {
+        return;
+    };
+    let proposal = Proposal { principal, body };
+    match writes::propose(core, &proposal).await {
+        // A refusal says that another leader did it before.
+        Ok(_) | Err(WriteError::Refused(_)) => {}
+        Err(error) => {
+            tracing::warn!(%error, "a command of the cluster's own was not taken; trying again")
+        }
+    }
+}
+
+async fn create(core: &Core) {
+    let Some(cluster_id) = core.peers.cluster_id() else {
+        return;
+    };
+    // A leader with an older log has applied all of it before it knows that nothing was created: the blank entry of
+    // its own term comes last.
+    if super::reads::catch_up(core, Instant::now() + DUTY_INTERVAL)
+        .await
+        .is_err()
+        && core.replica.with_state(|state| state.revision()) > 0
+    {
+        return;
+    }
+    let create = Create::new(cluster_id, core.key_fingerprint);
+    propose(core, Body::Create(create)).await;
+}
+
+async fn raise_feature_level(core: &Core) {
+    let current = core.replica.with_state(|state| state.feature_level());
+    if current >= FEATURE_LEVEL {
+        return;
+    }
+    let mut level = FEATURE_LEVEL;
+    for (id, peer, _) in core.members() {
+        if id == core.node_id() {
+            continue;
+        }
+        match describe_at(core, &peer.peer_address).await {
+            Ok(node) => level = level.min(node.feature_level),
+            // Who does not answer may be old.
+            Err(_) => return,
+        }
+    }
+    if level > current {
+        propose(core, Body::RaiseFeatureLevel(RaiseFeatureLevel { level })).await;
+    }
+}
+
+/// Has a snapshot made whenever the commands since the last come to `bytes`.
+pub async fn compact(core: Arc<Core>, bytes: u64) {
+    let mut progress = core.replica.progress();
+    let mut last = 0;
+    loop {
+        if progress.changed().await.is_err() {
+            return;
+        }
+        let applied = core.replica.applied_bytes();
+        if applied - last >= bytes {
+            last = applied;
+            if core.raft.trigger().snapshot().await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// Fetches from the others what the journal lacks after a snapshot was installed, and verifies it.
+pub async fn backfill(core: Arc<Core>) {
+    let mut tick = interval(DUTY_INTERVAL);
+    loop {
+        tick.tick().await;
+        while let Some(bundle) = core.replica.journal().missing_bundles(1).first().copied() {
+            if fetch(&core, bundle).await {
+                continue;
+            }
+            sleep(Duration::from_secs(1)).await;
+            break;
+        }
+    }
+}
+
+async fn fetch(core: &Core, bundle: u64) -> bool {
+    let leader = core.leader().map(|(leader, _)| leader);
+    let mut members = core.members();
+    // The leader first: it is up, and has the most.
+    members.sort_by_key(|(id, ..)| Some(*id) != leader);
+    for (id, peer, _) in members {
+        if id == core.node_id() {
+            continue;
+        }
+        let Ok(mut client) = core.peers.client(&peer.peer_address) else {
+            continue;
+        };
+        let request = FetchJournalRequest {
+            envelope: core.peers.envelope(id),
+            bundle,
+        };
+        let Ok(Ok(reply)) = timeout(BACKFILL_TIMEOUT, client.fetch_journal(request)).await else {
+            continue;
+        };
+        let reply = reply.into_inner();
+        let journal = core.replica.journal().clone();
+        let supplied = tokio::task::spawn_blocking(move || {
+            journal.supply(bundle, reply.entries, reply.evidence)
+        })
+        .await;
+        match supplied {
+            Ok(Ok(())) => return true,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, bundle, from = format!("{id:016x}"), "a bundle of the journal was not accepted");
+            }
+            Err(error) => tracing::error!(%error, "fetching the journal broke off"),
+        }
+    }
+    false
+}

@@ -1,0 +1,392 @@
+//! Everything openraft: one linearizable log, and a state machine on every node that follows it.
+//!
+//! [`Consensus`] is the door. A write goes through `writes` (proposed here, or forwarded to the leader), the log
+//! (`log_store`) and `machine` into the `replica`; a read goes through `reads` (one quorum round for all who wait) and
+//! then looks at the replica. `network` and `service` are the two ends of what nodes say to each other.
+
+mod adding;
+mod administer;
+mod core;
+mod duties;
+mod health;
+mod log_store;
+mod machine;
+mod members;
+mod network;
+mod outcome;
+mod peers;
+mod reads;
+mod replica;
+mod report;
+mod service;
+mod snapshot;
+mod status;
+#[cfg(test)]
+mod tests;
+mod types;
+mod writes;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::{StreamExt as _, stream::BoxStream};
+use openraft::{Raft, async_runtime::WatchReceiver as _};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+pub use outcome::{AdminError, Unavailable, WriteError};
+pub use report::{AddProgress, AddStage, ClusterStatus, Health, Member, Report, Role};
+pub use types::Peer;
+
+use self::core::Core;
+use crate::clock::{Clock, Entropy};
+use crate::domain::{KeyFingerprint, Outcome, Proposal, Refusal, Revision, State};
+use crate::limits::{APPEND_ENTRIES, LOG_ENTRIES_KEPT, PEER_MESSAGE_BYTES};
+use crate::net::Connector;
+use crate::proto::peer::{RemoveNode, administer_request::Act, peer_server::PeerServer};
+use crate::storage::{
+    Refused, files::Files, identity::Identity, journal::Journal, log::Log, space::Space,
+};
+
+/// How long Raft waits, in milliseconds.
+#[derive(Debug, Clone, Copy)]
+pub struct Timing {
+    /// Between two heartbeats of a leader.
+    pub heartbeat_ms: u64,
+    /// The shortest and the longest time without a leader before a node stands for election; each is drawn between them.
+    pub election_timeout_ms: (u64, u64),
+    /// Bytes of commands after which a snapshot is made.
+    pub snapshot_log_bytes: u64,
+}
+
+/// What a node is made of, injected.
+pub struct Parts {
+    /// The replicated log.
+    pub log: Arc<dyn Log>,
+    /// The disk for whole files.
+    pub files: Arc<dyn Files>,
+    /// Whether there is room on it.
+    pub space: Arc<Space>,
+    /// Opens connections to the others.
+    pub connector: Connector,
+    /// The wall clock.
+    pub clock: Arc<dyn Clock>,
+    /// The random source.
+    pub entropy: Arc<dyn Entropy>,
+    /// Who the node is.
+    pub identity: Identity,
+    /// Where it can be reached.
+    pub own: Peer,
+    /// The fingerprint of its token key.
+    pub key_fingerprint: KeyFingerprint,
+    /// How long Raft waits.
+    pub timing: Timing,
+}
+
+/// A node of the cluster.
+#[derive(Clone)]
+pub struct Consensus {
+    core: Arc<Core>,
+    tasks: Arc<Mutex<JoinSet<()>>>,
+}
+
+/// Why a node could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// What lies on the disk is damaged.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// A setting does not fit.
+    #[error("raft settings: {0}")]
+    Settings(String),
+    /// openraft could not start.
+    #[error("raft: {0}")]
+    Raft(String),
+}
+
+impl Consensus {
+    /// Starts a node from what lies on its disk. Returns before it has a leader: [`Self::health`] tells when it serves.
+    ///
+    /// # Errors
+    /// When something on the disk is damaged.
+    pub async fn start(parts: Parts) -> Result<Self, StartError> {
+        let Parts {
+            log,
+            files,
+            space,
+            connector,
+            clock,
+            entropy,
+            identity,
+            own,
+            key_fingerprint,
+            timing,
+        } = parts;
+        let refuse = |place: &str| {
+            let place = place.to_owned();
+            move |error: std::io::Error| Refused::io(place, error)
+        };
+        let (snapshots, content) =
+            snapshot::Snapshots::open(files.clone()).map_err(refuse("snapshots"))?;
+        let snapshots = Arc::new(snapshots);
+        let (meta, edge, state) = match content {
+            Some(content) => (content.meta, content.edge, content.state),
+            None => (
+                types::SnapshotMeta::default(),
+                Default::default(),
+                State::default(),
+            ),
+        };
+        let journal =
+            Arc::new(Journal::open(files.clone(), &edge).map_err(|e| refuse("journal")(e.into()))?);
+        let index = meta.last_log_id.map_or(0, |id| id.index);
+        let replica = Arc::new(replica::Replica::new(state, journal, index));
+        let machine = machine::Machine::new(replica.clone(), snapshots.clone(), meta);
+        let peers = peers::Peers::new(connector, identity.node_id, identity.cluster_id);
+        let network = network::Network {
+            peers: peers.clone(),
+        };
+        let raft = Raft::new(
+            identity.node_id,
+            Arc::new(settings(&timing)?),
+            network,
+            log_store::LogStore::new(log.clone()),
+            machine,
+        )
+        .await
+        .map_err(|e| StartError::Raft(e.to_string()))?;
+        let (reads, waiting) = reads::queue();
+        let core = Arc::new(Core {
+            raft,
+            replica,
+            peers,
+            reads,
+            log,
+            files,
+            space,
+            snapshots,
+            clock,
+            entropy,
+            identity: Mutex::new(identity),
+            own,
+            key_fingerprint,
+            timing,
+            health: watch::Sender::new(Err(Unavailable::Starting).into()),
+        });
+        if core.peers.cluster_id().is_none() && core.log.ends().last.is_some() {
+            core.name_cluster()
+                .map_err(|e| StartError::Raft(e.to_string()))?;
+        }
+        let mut tasks = JoinSet::new();
+        tasks.spawn(reads::serve(core.clone(), waiting));
+        tasks.spawn(health::watch(core.clone()));
+        tasks.spawn(duties::lead(core.clone()));
+        tasks.spawn(duties::compact(core.clone(), timing.snapshot_log_bytes));
+        tasks.spawn(duties::backfill(core.clone()));
+        Ok(Self {
+            core,
+            tasks: Arc::new(Mutex::new(tasks)),
+        })
+    }
+
+    /// The peer service, for the peer listener.
+    pub fn peer_service(&self) -> PeerServer<service::Service> {
+        PeerServer::new(service::Service(self.core.clone()))
+            .max_decoding_message_size(PEER_MESSAGE_BYTES)
+            .max_encoding_message_size(PEER_MESSAGE_BYTES)
+    }
+
+    /// This node's id.
+    pub fn node_id(&self) -> u64 {
+        self.core.node_id()
+    }
+
+    /// Where this node tells others to find it.
+    pub fn own(&self) -> &Peer {
+        &self.core.own
+    }
+
+    /// The cluster that this node belongs to.
+    pub fn cluster_id(&self) -> Option<[u8; 16]> {
+        self.core.peers.cluster_id()
+    }
+
+    /// The leader and its addresses, where one is known.
+    pub fn leader(&self) -> Option<(u64, Peer)> {
+        self.core.leader()
+    }
+
+    /// Has a proposal committed and applied, and returns its outcome. A lost try is made again, under the same request id,
+    /// while the deadline allows.
+    ///
+    /// # Errors
+    /// See [`WriteError`].
+    pub async fn write(
+        &self,
+        proposal: Proposal,
+        deadline: Instant,
+    ) -> Result<Outcome, WriteError> {
+        writes::write(&self.core, &proposal, deadline).await
+    }
+
+    /// Returns when this node's state reflects every change that was acknowledged before the call.
+    ///
+    /// # Errors
+    /// Why that was not so before the deadline.
+    pub async fn read(&self, deadline: Instant) -> Result<(), Unavailable> {
+        reads::catch_up(&self.core, deadline).await
+    }
+
+    /// Looks at the state as it is here. Linearizable only after [`Self::read`]. What `look` does must be short.
+    pub fn with_state<T>(&self, look: impl FnOnce(&State) -> T) -> T {
+        self.core.replica.with_state(look)
+    }
+
+    /// The journal of all events.
+    pub fn journal(&self) -> Arc<Journal> {
+        self.core.replica.journal().clone()
+    }
+
+    /// Whether the node serves, and news of it.
+    pub fn health(&self) -> watch::Receiver<Health> {
+        self.core.health.subscribe()
+    }
+
+    /// The revision that this node has applied, and news of it.
+    pub fn committed(&self) -> watch::Receiver<Revision> {
+        self.core.replica.committed()
+    }
+
+    /// Forms a cluster of this one node. Returns the cluster's id and the node's.
+    ///
+    /// # Errors
+    /// [`Refusal::ClusterAlreadyInitialised`] where it belongs to one.
+    pub async fn init(&self, deadline: Instant) -> Result<([u8; 16], u64), AdminError> {
+        if self.core.peers.cluster_id().is_some() {
+            return Err(WriteError::Refused(Refusal::ClusterAlreadyInitialised).into());
+        }
+        let unknown = |why| WriteError::Unknown { why };
+        // The log before the identity: a crash in between leaves a log without a cluster, which only a node that was
+        // forming one can have, and which the next start puts right.
+        let own = BTreeMap::from([(self.node_id(), self.core.own.clone())]);
+        let formed = self.core.raft.initialize(own).await;
+        formed.map_err(|_| unknown(Unavailable::StorageFailed))?;
+        let named = self.core.name_cluster();
+        let cluster_id = named.map_err(|_| unknown(Unavailable::StorageFailed))?;
+        self.read_when_created(deadline).await?;
+        Ok((cluster_id, self.node_id()))
+    }
+
+    /// Waits until the cluster's first command is in.
+    async fn read_when_created(&self, deadline: Instant) -> Result<(), WriteError> {
+        let mut committed = self.committed();
+        let created = committed.wait_for(|revision| *revision > 0);
+        match tokio::time::timeout_at(deadline, created).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(WriteError::Unknown {
+                why: Unavailable::Deadline,
+            }),
+        }
+    }
+
+    /// Adds the node at a peer address, and tells how far it is until it is a voter, or a learner that has caught up.
+    /// What was done stays done when the stream is dropped: adding the node again goes on.
+    pub fn add(
+        &self,
+        address: String,
+        learner: bool,
+    ) -> BoxStream<'static, Result<AddProgress, AdminError>> {
+        adding::add(self.core.clone(), address, learner).boxed()
+    }
+
+    /// Takes a node out of the cluster.
+    ///
+    /// # Errors
+    /// See [`AdminError`].
+    pub async fn remove(
+        &self,
+        node_id: u64,
+        force: bool,
+        deadline: Instant,
+    ) -> Result<(), AdminError> {
+        let act = Act::Remove(RemoveNode { node_id, force });
+        administer::ask_leader(&self.core, act, deadline)
+            .await
+            .map(drop)
+    }
+
+    /// Hands the leadership to `to`, or to the voter that is most caught up. Returns the new leader.
+    ///
+    /// # Errors
+    /// See [`AdminError`].
+    pub async fn transfer_leader(
+        &self,
+        to: Option<u64>,
+        deadline: Instant,
+    ) -> Result<u64, AdminError> {
+        let act = Act::TransferLeader(to.unwrap_or(0));
+        administer::ask_leader(&self.core, act, deadline).await
+    }
+
+    /// Whether this node leads.
+    pub fn leads(&self) -> bool {
+        self.core.leads()
+    }
+
+    /// The ids of the members that this node knows.
+    pub fn members(&self) -> Vec<u64> {
+        self.core.members().into_iter().map(|(id, ..)| id).collect()
+    }
+
+    /// The cluster, as this node can find out before the deadline.
+    pub async fn status(&self, deadline: Instant) -> ClusterStatus {
+        status::status(&self.core, deadline).await
+    }
+
+    /// Returns, with the reason, when the node must not go on.
+    pub async fn failed(&self) -> String {
+        let mut metrics = self.core.raft.metrics();
+        loop {
+            if let Err(fatal) = &metrics.borrow_watched().running_state {
+                return fatal.to_string();
+            }
+            if metrics.changed().await.is_err() {
+                return "raft has stopped".to_owned();
+            }
+        }
+    }
+
+    /// Stops.
+    pub async fn shutdown(&self) {
+        if let Err(error) = self.core.raft.shutdown().await {
+            tracing::warn!(%error, "raft did not stop cleanly");
+        }
+        let mut tasks = {
+            let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut *tasks)
+        };
+        tasks.shutdown().await;
+    }
+}
+
+fn settings(timing: &Timing) -> Result<openraft::Config, StartError> {
+    let (election_timeout_min, election_timeout_max) = timing.election_timeout_ms;
+    openraft::Config {
+        cluster_name: "refrain".to_owned(),
+        heartbeat_interval: timing.heartbeat_ms,
+        election_timeout_min,
+        election_timeout_max,
+        // Without it a node that was cut off comes back with a higher term and deposes a leader that serves.
+        enable_pre_vote: Some(true),
+        // Snapshots are made by bytes, see `duties`.
+        snapshot_policy: openraft::SnapshotPolicy::Never,
+        max_in_snapshot_log_to_keep: LOG_ENTRIES_KEPT,
+        purge_batch_size: LOG_ENTRIES_KEPT,
+        max_payload_entries: APPEND_ENTRIES,
+        backoff: "100ms".to_owned(),
+        ..openraft::Config::default()
+    }
+    .validate()
+    .map_err(|e| StartError::Settings(e.to_string()))
+}

@@ -1,0 +1,120 @@
+//! The read index: one quorum round for all the reads that wait (Raft dissertation, section 6.4).
+
+use std::sync::Arc;
+
+use openraft::raft::linearizable_read::LinearizerOption;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::core::Core;
+use super::outcome::Unavailable;
+use crate::limits::{READ_ROUND_TIMEOUT, READS_WAITING, RETRY_PAUSE};
+use crate::proto::peer::ReadIndexRequest;
+
+type Answer = Result<u64, Unavailable>;
+
+/// Where reads queue up for the next round.
+pub struct ReadQueue(mpsc::Sender<oneshot::Sender<Answer>>);
+
+/// The other end of the queue, for [`serve`].
+pub struct Waiting(mpsc::Receiver<oneshot::Sender<Answer>>);
+
+/// A queue and its other end.
+pub fn queue() -> (ReadQueue, Waiting) {
+    let (sender, receiver) = mpsc::channel(READS_WAITING);
+    (ReadQueue(sender), Waiting(receiver))
+}
+
+impl ReadQueue {
+    /// Waits for the next round, and returns the log index that the local state must have reached.
+    async fn index(&self) -> Answer {
+        let (sender, answer) = oneshot::channel();
+        self.0
+            .try_send(sender)
+            .map_err(|_| Unavailable::Overloaded)?;
+        answer.await.unwrap_or(Err(Unavailable::Draining))
+    }
+}
+
+/// Makes rounds while anybody waits. Who comes during a round waits for the next: a round that began before a read did
+/// would say nothing about what was acknowledged in between.
+pub async fn serve(core: Arc<Core>, mut waiting: Waiting) {
+    let mut batch = Vec::new();
+    while waiting.0.recv_many(&mut batch, READS_WAITING).await > 0 {
+        let answer = match timeout(READ_ROUND_TIMEOUT, round(&core)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(Unavailable::NoQuorum),
+        };
+        for reader in batch.drain(..) {
+            // A reader whose deadline passed has gone.
+            let _ = reader.send(answer);
+        }
+    }
+}
+
+async fn round(core: &Core) -> Answer {
+    let Some((leader, peer)) = core.leader() else {
+        return Err(Unavailable::NoQuorum);
+    };
+    if leader == core.node_id() {
+        return confirm(core).await;
+    }
+    let envelope = core.peers.envelope(leader);
+    let mut client = core
+        .peers
+        .client(&peer.peer_address)
+        .map_err(|_| Unavailable::NoQuorum)?;
+    match client.read_index(ReadIndexRequest { envelope }).await {
+        Ok(reply) => Ok(reply.into_inner().index),
+        Err(status) => {
+            Err(Unavailable::from_reason(status.message()).unwrap_or(Unavailable::NoQuorum))
+        }
+    }
+}
+
+/// On the leader: has a majority confirm that it still leads, and returns its read index.
+pub async fn confirm(core: &Core) -> Answer {
+    // An age of zero asks for an acknowledgement of a message that was sent after this call: a true read index, never
+    // a lease.
+    let fresh = LinearizerOption::new(Some(std::time::Duration::ZERO), true)
+        .with_wait_timeout(READ_ROUND_TIMEOUT);
+    match core.raft.get_read_linearizer(fresh).await {
+        Ok(linearizer) => Ok(linearizer.read_log_id().index()),
+        Err(openraft::errors::RaftError::APIError(_)) => Err(Unavailable::NoQuorum),
+        Err(openraft::errors::RaftError::Fatal(_)) => Err(Unavailable::StorageFailed),
+    }
+}
+
+/// Returns when the local state reflects every change that was acknowledged before this call.
+///
+/// # Errors
+/// Why that was not so before the deadline.
+pub async fn catch_up(core: &Core, deadline: Instant) -> Result<(), Unavailable> {
+    let mut why = Unavailable::Deadline;
+    loop {
+        core.open()?;
+        match timeout_at(deadline, core.reads.index()).await {
+            Ok(Ok(index)) => return applied(core, index, deadline).await,
+            // A leader may be found, or found again, before the deadline.
+            Ok(Err(Unavailable::NoQuorum)) => why = Unavailable::NoQuorum,
+            Ok(Err(other)) => return Err(other),
+            Err(_) => return Err(why),
+        }
+        if timeout_at(deadline, tokio::time::sleep(RETRY_PAUSE))
+            .await
+            .is_err()
+        {
+            return Err(why);
+        }
+    }
+}
+
+async fn applied(core: &Core, index: u64, deadline: Instant) -> Result<(), Unavailable> {
+    let mut progress = core.replica.progress();
+    let reached = progress.wait_for(|progress| progress.index >= index);
+    match timeout_at(deadline, reached).await {
+        Ok(Ok(_)) => core.believable(),
+        Ok(Err(_)) => Err(Unavailable::Draining),
+        Err(_) => Err(Unavailable::Replaying),
+    }
+}

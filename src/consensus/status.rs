@@ -1,0 +1,226 @@
+//! What a node says of itself, and what all of them say together.
+
+use futures::future::join_all;
+use openraft::async_runtime::WatchReceiver as _;
+use tokio::time::{Instant, timeout_at};
+use tonic::Status;
+
+use super::core::Core;
+use super::members::describe_at;
+use super::report::{ClusterStatus, Health, Member, Report, Role};
+use crate::domain::FEATURE_LEVEL;
+use crate::proto::peer::{DescribeReply, StateHash};
+
+/// What this node says of itself.
+pub fn describe(core: &Core) -> DescribeReply {
+    let metrics = core.raft.metrics();
+    let (last_index, term) = {
+        let metrics = metrics.borrow_watched();
+        (metrics.last_log_index.unwrap_or(0), metrics.current_term)
+    };
+    let health = core.health.borrow().clone();
+    let journal = core.replica.journal();
+    // Revision, hash and root must belong together: taken under one lock.
+    let (revision, hashes, journal_root) = core.replica.with_state(|state| {
+        let mut hashes: Vec<_> = state.hash_points().collect();
+        hashes.push((state.revision(), state.hash()));
+        (state.revision(), hashes, journal.root())
+    });
+    let hashes = hashes
+        .into_iter()
+        .map(|(revision, hash)| StateHash {
+            revision,
+            hash: hash.to_vec().into(),
+        })
+        .collect();
+    DescribeReply {
+        node_id: core.node_id(),
+        cluster_id: core
+            .peers
+            .cluster_id()
+            .map(|id| id.to_vec())
+            .unwrap_or_default()
+            .into(),
+        peer_address: core.own.peer_address.clone(),
+        client_address: core.own.client_address.clone(),
+        ready: health.ready,
+        health: health.reason,
+        revision,
+        applied_index: core.replica.progress().borrow().index,
+        last_index,
+        log_bytes: core.log.bytes(),
+        snapshot_bytes: core.snapshots.bytes(),
+        journal_events: (journal.size() + 1).saturating_sub(journal.earliest()),
+        hashes,
+        journal_root: journal_root.to_vec().into(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        // A disk that cannot be asked has nothing to offer.
+        disk_free_bytes: core.files.free_bytes().unwrap_or(0),
+        key_fingerprint: core.key_fingerprint.0.to_vec().into(),
+        feature_level: FEATURE_LEVEL,
+        term,
+    }
+}
+
+/// Asks every member, and compares what they say.
+pub async fn status(core: &Core, deadline: Instant) -> ClusterStatus {
+    let members = core.members();
+    let answers = join_all(members.iter().map(|(id, peer, _)| async {
+        if *id == core.node_id() {
+            Ok(describe(core))
+        } else {
+            let asked = timeout_at(deadline, describe_at(core, &peer.peer_address)).await;
+            asked.unwrap_or_else(|_| Err(Status::deadline_exceeded("no answer in time")))
+        }
+    }))
+    .await;
+    let last = answers
+        .iter()
+        .flatten()
+        .map(|node| node.last_index)
+        .max()
+        .unwrap_or(0);
+    let mut alarms = Vec::new();
+    let leader = core.leader().map(|(leader, _)| leader);
+    if core.peers.cluster_id().is_some() && leader.is_none() {
+        alarms.push(
+            "no leader is known: nothing is answered until a majority of voters is up".to_owned(),
+        );
+    }
+    let known: Vec<&DescribeReply> = answers.iter().flatten().collect();
+    differences(&known, &mut alarms);
+    let mut reports: Vec<Member> = members
+        .iter()
+        .zip(&answers)
+        .map(|((id, peer, votes), answer)| {
+            let report = match answer {
+                Ok(node) if node.node_id == *id => Ok(read(node, last)),
+                Ok(node) => Err(format!(
+                    "another node, {:016x}, answers at its address; run `refrain cluster remove {id:016x}` if it is gone",
+                    node.node_id
+                )),
+                Err(status) => Err(status.message().to_owned()),
+            };
+            if let Err(why) = &report {
+                alarms.push(format!("{id:016x} ({}) does not answer: {why}", peer.peer_address));
+            }
+            Member {
+                node_id: *id,
+                role: if *votes { Role::Voter } else { Role::Learner },
+                peer_address: peer.peer_address.clone(),
+                client_address: peer.client_address.clone(),
+                report,
+            }
+        })
+        .collect();
+    if reports.is_empty() {
+        let own = describe(core);
+        reports.push(Member {
+            node_id: own.node_id,
+            role: Role::None,
+            peer_address: own.peer_address.clone(),
+            client_address: own.client_address.clone(),
+            report: Ok(read(&own, own.last_index)),
+        });
+    }
+    ClusterStatus {
+        cluster_id: core.peers.cluster_id(),
+        answered_by: core.node_id(),
+        leader,
+        term: known.iter().map(|node| node.term).max().unwrap_or(0),
+        feature_level: core.replica.with_state(|state| state.feature_level()),
+        members: reports,
+        alarms,
+    }
+}
+
+fn read(node: &DescribeReply, last_index: u64) -> Report {
+    Report {
+        health: Health {
+            ready: node.ready,
+            reason: node.health.clone(),
+        },
+        revision: node.revision,
+        applied_lag: last_index.saturating_sub(node.applied_index),
+        log_bytes: node.log_bytes,
+        snapshot_bytes: node.snapshot_bytes,
+        journal_events: node.journal_events,
+        state_hash: node
+            .hashes
+            .last()
+            .and_then(|point| Some((point.revision, point.hash[..].try_into().ok()?))),
+        journal_root: node.journal_root[..].try_into().ok(),
+        version: node.version.clone(),
+        disk_free_bytes: node.disk_free_bytes,
+    }
+}
+
+/// Same revision, same hash, same root: whoever differs is named.
+fn differences(nodes: &[&DescribeReply], alarms: &mut Vec<String>) {
+    for (i, a) in nodes.iter().enumerate() {
+        for b in &nodes[i + 1..] {
+            let differs = a.hashes.iter().rev().find_map(|x| {
+                let y = b.hashes.iter().find(|y| y.revision == x.revision)?;
+                Some((x.revision, x.hash != y.hash))
+            });
+            if let Some((revision, true)) = differs {
+                alarms.insert(0, format!(
+                    "STATE DIFFERS: {:016x} and {:016x} have different state hashes at revision {revision}. One of them is wrong: stop both from serving, compare with the others, and rejoin the one that differs",
+                    a.node_id, b.node_id
+                ));
+            }
+            if a.revision == b.revision && a.journal_root != b.journal_root {
+                alarms.insert(0, format!(
+                    "JOURNAL DIFFERS: {:016x} and {:016x} have different journal roots at revision {}",
+                    a.node_id, b.node_id, a.revision
+                ));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(node_id: u64, hashes: &[(u64, u8)]) -> DescribeReply {
+        DescribeReply {
+            node_id,
+            revision: hashes.last().map_or(0, |(revision, _)| *revision),
+            hashes: hashes
+                .iter()
+                .map(|(revision, byte)| StateHash {
+                    revision: *revision,
+                    hash: vec![*byte; 32].into(),
+                })
+                .collect(),
+            ..DescribeReply::default()
+        }
+    }
+
+    #[test]
+    fn a_differing_hash_is_shouted_at_the_newest_common_revision() {
+        let (a, b) = (
+            node(1, &[(1024, 1), (2048, 2), (2050, 3)]),
+            node(2, &[(1024, 1), (2048, 9)]),
+        );
+        let mut alarms = Vec::new();
+        differences(&[&a, &b], &mut alarms);
+        assert_eq!(alarms.len(), 1);
+        assert!(
+            alarms[0].starts_with("STATE DIFFERS") && alarms[0].contains("2048"),
+            "{alarms:?}"
+        );
+    }
+
+    #[test]
+    fn nodes_that_share_no_revision_are_not_compared() {
+        let (a, b) = (
+            node(1, &[(1024, 1), (1025, 2)]),
+            node(2, &[(1024, 1), (1026, 3)]),
+        );
+        let mut alarms = Vec::new();
+        differences(&[&a, &b], &mut alarms);
+        assert!(alarms.is_empty(), "{alarms:?}");
+    }
+}

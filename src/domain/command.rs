@@ -1,0 +1,269 @@
+//! What callers ask for, and the checks of it that need no state.
+
+use bytes::Bytes;
+
+use super::encoding::{self, DecodeError};
+use super::evidence::SealedEvidence;
+use super::ids::{EventId, Millis, RequestId, Revision};
+use super::names::{Namespace, Principal, PurposeName};
+use super::purpose::{Purpose, default_purposes};
+use super::refusal::Refusal;
+use super::token::{KeyFingerprint, SubjectToken};
+use crate::limits;
+
+/// The highest feature level that this program knows: it selects the rules of apply and the encoding of events.
+pub const FEATURE_LEVEL: u32 = 1;
+
+/// What a change does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Change {
+    /// The person said stop.
+    OptOut,
+    /// The person said go on, with evidence.
+    OptIn,
+}
+
+/// How the wish arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Signal {
+    /// The person, through a product's own screen or support.
+    User,
+    /// Global Privacy Control.
+    Gpc,
+    /// One-click unsubscribe.
+    ListUnsubscribe,
+    /// A row of an imported list.
+    Import,
+    /// Somebody who runs the cluster.
+    Operator,
+    /// A synthetic change that tests the cluster.
+    Probe,
+}
+
+/// What a caller asks for, on its way to the leader.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proposal {
+    /// Who calls.
+    pub principal: Principal,
+    /// What is asked for.
+    pub body: Body,
+}
+
+/// A proposal with the time and the id that the leader gave it: what the replicated log holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Command {
+    /// When the leader received it.
+    pub received_at: Millis,
+    /// The id of its event; those of an import's rows are derived from it.
+    pub event_id: EventId,
+    /// Who called.
+    pub principal: Principal,
+    /// What was asked for.
+    pub body: Body,
+}
+
+/// What can be asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Body {
+    /// The first command of a cluster.
+    Create(Create),
+    /// Opt out or in.
+    SetPreference(SetPreference),
+    /// Some rows of an import.
+    ImportChunk(ImportChunk),
+    /// Add or change a purpose.
+    PutPurpose(PutPurpose),
+    /// Add a namespace.
+    AddNamespace(AddNamespace),
+    /// Raise the feature level.
+    RaiseFeatureLevel(RaiseFeatureLevel),
+}
+
+/// Creates a cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Create {
+    /// The cluster's id.
+    pub cluster_id: [u8; 16],
+    /// Which token key the cluster lives with.
+    pub key_fingerprint: KeyFingerprint,
+    /// The purposes that it begins with, parents first.
+    pub purposes: Vec<Purpose>,
+    /// The namespaces that it begins with.
+    pub namespaces: Vec<Namespace>,
+    /// The feature level that it begins with.
+    pub feature_level: u32,
+}
+
+/// One subject's change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SetPreference {
+    /// Names the request: a retry has one effect.
+    pub request_id: RequestId,
+    /// The tenant.
+    pub namespace: Namespace,
+    /// The subject: 1 to 16 tokens, no two alike.
+    pub tokens: Vec<SubjectToken>,
+    /// 1 to 64 purposes, no two alike; `*` too.
+    pub purposes: Vec<PurposeName>,
+    /// Out or in.
+    pub change: Change,
+    /// How the wish arrived.
+    pub signal: Signal,
+    /// The schema version that the caller was built for, or 0.
+    pub schema_version: u32,
+    /// The revision that must have been reached, or 0.
+    pub min_revision: Revision,
+    /// What proves an opt-in; none for an opt-out.
+    pub evidence: Option<SealedEvidence>,
+}
+
+/// Some rows of an import.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImportChunk {
+    /// Names the import.
+    pub import_id: RequestId,
+    /// The tenant.
+    pub namespace: Namespace,
+    /// The schema version that the caller was built for, or 0.
+    pub schema_version: u32,
+    /// The number of the first row, from 0.
+    pub first_row: u64,
+    /// The rows, in order.
+    pub rows: Vec<ImportRow>,
+}
+
+/// One row of an import.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ImportRow {
+    /// A subject opts out.
+    OptOut {
+        /// The subject: 1 to 16 tokens, no two alike.
+        tokens: Vec<SubjectToken>,
+        /// 1 to 64 purposes, no two alike; `*` too.
+        purposes: Vec<PurposeName>,
+    },
+    /// The edge refused this row and reports it: it stands here so that the numbers stay dense.
+    Refused,
+}
+
+/// Adds or changes a purpose.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PutPurpose {
+    /// Names the request.
+    pub request_id: RequestId,
+    /// The purpose; its schema version is 0.
+    pub purpose: Purpose,
+}
+
+/// Adds a namespace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddNamespace {
+    /// Names the request.
+    pub request_id: RequestId,
+    /// The namespace.
+    pub namespace: Namespace,
+}
+
+/// Raises the feature level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RaiseFeatureLevel {
+    /// The level to reach.
+    pub level: u32,
+}
+
+impl Proposal {
+    /// The command that the leader makes of it.
+    pub fn into_command(self, received_at: Millis, event_id: EventId) -> Command {
+        Command {
+            received_at,
+            event_id,
+            principal: self.principal,
+            body: self.body,
+        }
+    }
+
+    /// All checks that need no state. Apply makes the same ones again.
+    ///
+    /// # Errors
+    /// The refusal that apply would give, or `COMMAND_TOO_LARGE`.
+    pub fn validate(&self) -> Result<(), Refusal> {
+        self.body.validate()?;
+        if self.encode().len() > limits::PROPOSAL_BYTES {
+            return Err(Refusal::CommandTooLarge);
+        }
+        Ok(())
+    }
+
+    /// The bytes that go to the leader.
+    pub fn encode(&self) -> Bytes {
+        encoding::encode_proposal(self)
+    }
+
+    /// Reads what [`Proposal::encode`] wrote.
+    ///
+    /// # Errors
+    /// See [`DecodeError`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        encoding::decode_proposal(bytes)
+    }
+}
+
+impl Command {
+    /// The bytes that go into the log.
+    pub fn encode(&self) -> Bytes {
+        encoding::encode_command(self)
+    }
+
+    /// Reads what [`Command::encode`] wrote. A node that meets a command which it does not know must stop.
+    ///
+    /// # Errors
+    /// See [`DecodeError`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        encoding::decode_command(bytes)
+    }
+}
+
+impl Create {
+    /// A cluster with what ships: the default tree of purposes and the namespace `default`.
+    pub fn new(cluster_id: [u8; 16], key_fingerprint: KeyFingerprint) -> Self {
+        Self {
+            cluster_id,
+            key_fingerprint,
+            purposes: default_purposes(),
+            namespaces: vec![Namespace::default_namespace()],
+            feature_level: FEATURE_LEVEL,
+        }
+    }
+}
+
+impl ImportChunk {
+    /// Splits the chunk so that each part fits one command of the log.
+    pub fn split(self) -> Vec<Self> {
+        let mut parts: Vec<Self> = Vec::new();
+        let mut bytes = usize::MAX;
+        for (row, number) in self.rows.into_iter().zip(self.first_row..) {
+            let size = encoding::row_len(&row);
+            let full = |part: &Self| {
+                part.rows.len() >= limits::IMPORT_CHUNK_ROWS
+                    || bytes.saturating_add(size) > limits::IMPORT_CHUNK_BYTES
+            };
+            match parts.last_mut() {
+                Some(part) if !full(part) => {
+                    bytes += size;
+                    part.rows.push(row);
+                }
+                _ => {
+                    bytes = size;
+                    parts.push(Self {
+                        import_id: self.import_id,
+                        namespace: self.namespace.clone(),
+                        schema_version: self.schema_version,
+                        first_row: number,
+                        rows: vec![row],
+                    });
+                }
+            }
+        }
+        parts
+    }
+}

@@ -1,0 +1,231 @@
+//! Proposals and commands: what goes to the leader, and what the replicated log holds.
+
+use bytes::Bytes;
+use prost::Message as _;
+
+use super::DecodeError;
+use super::parts::{
+    change, change_out, digest16, event_id, namespace, principal, purpose, purpose_names,
+    purpose_names_out, purpose_out, request_id, signal, signal_out, subject_out, subjects,
+    uuid_out,
+};
+use crate::domain::command::{
+    AddNamespace, Body, Command, Create, FEATURE_LEVEL, ImportChunk, ImportRow, Proposal,
+    PutPurpose, RaiseFeatureLevel, SetPreference,
+};
+use crate::domain::evidence::SealedEvidence;
+use crate::domain::ids::Millis;
+use crate::domain::token::KeyFingerprint;
+use crate::proto::persisted::{self, body::Kind};
+
+pub(crate) fn encode_proposal(proposal: &Proposal) -> Bytes {
+    persisted::Proposal {
+        principal: proposal.principal.to_string(),
+        body: Some(body_out(&proposal.body)),
+    }
+    .encode_to_vec()
+    .into()
+}
+
+pub(crate) fn decode_proposal(bytes: &[u8]) -> Result<Proposal, DecodeError> {
+    let message = persisted::Proposal::decode(bytes)?;
+    Ok(Proposal {
+        principal: principal(&message.principal)?,
+        body: body(message.body)?,
+    })
+}
+
+pub(crate) fn encode_command(command: &Command) -> Bytes {
+    persisted::Command {
+        received_at_ms: command.received_at.0,
+        event_id: uuid_out(command.event_id.0),
+        principal: command.principal.to_string(),
+        body: Some(body_out(&command.body)),
+    }
+    .encode_to_vec()
+    .into()
+}
+
+pub(crate) fn decode_command(bytes: &[u8]) -> Result<Command, DecodeError> {
+    let message = persisted::Command::decode(bytes)?;
+    Ok(Command {
+        received_at: Millis(message.received_at_ms),
+        event_id: event_id(&message.event_id)?,
+        principal: principal(&message.principal)?,
+        body: body(message.body)?,
+    })
+}
+
+/// How many bytes a row adds to its chunk.
+pub(crate) fn row_len(row: &ImportRow) -> usize {
+    let message = row_out(row).encoded_len();
+    // A tag of one byte and a length of at most five.
+    message + 6
+}
+
+fn body_out(body: &Body) -> persisted::Body {
+    let kind = match body {
+        Body::Create(create) => Kind::Create(create_out(create)),
+        Body::SetPreference(set) => Kind::SetPreference(set_preference_out(set)),
+        Body::ImportChunk(chunk) => Kind::ImportChunk(persisted::ImportChunk {
+            import_id: uuid_out(chunk.import_id.0),
+            namespace: chunk.namespace.to_string(),
+            schema_version: chunk.schema_version,
+            first_row: chunk.first_row,
+            rows: chunk.rows.iter().map(row_out).collect(),
+        }),
+        Body::PutPurpose(put) => Kind::PutPurpose(persisted::PutPurpose {
+            request_id: uuid_out(put.request_id.0),
+            purpose: Some(purpose_out(&put.purpose)),
+        }),
+        Body::AddNamespace(add) => Kind::AddNamespace(persisted::AddNamespace {
+            request_id: uuid_out(add.request_id.0),
+            namespace: add.namespace.to_string(),
+        }),
+        Body::RaiseFeatureLevel(raise) => {
+            Kind::RaiseFeatureLevel(persisted::RaiseFeatureLevel { level: raise.level })
+        }
+    };
+    persisted::Body { kind: Some(kind) }
+}
+
+fn body(message: Option<persisted::Body>) -> Result<Body, DecodeError> {
+    let message = message.ok_or(DecodeError::Damaged("a command without a body"))?;
+    // A kind that this program does not know leaves the field empty.
+    let kind = message.kind.ok_or(DecodeError::UnknownCommand)?;
+    Ok(match kind {
+        Kind::Create(message) => {
+            let create = create(message)?;
+            known_level(create.feature_level)?;
+            Body::Create(create)
+        }
+        Kind::SetPreference(message) => Body::SetPreference(set_preference(message)?),
+        Kind::ImportChunk(message) => Body::ImportChunk(ImportChunk {
+            import_id: request_id(&message.import_id)?,
+            namespace: namespace(&message.namespace)?,
+            schema_version: message.schema_version,
+            first_row: message.first_row,
+            rows: message.rows.iter().map(row).collect::<Result<_, _>>()?,
+        }),
+        Kind::PutPurpose(message) => Body::PutPurpose(PutPurpose {
+            request_id: request_id(&message.request_id)?,
+            purpose: purpose(
+                message
+                    .purpose
+                    .ok_or(DecodeError::Damaged("a command without its purpose"))?,
+            )?,
+        }),
+        Kind::AddNamespace(message) => Body::AddNamespace(AddNamespace {
+            request_id: request_id(&message.request_id)?,
+            namespace: namespace(&message.namespace)?,
+        }),
+        Kind::RaiseFeatureLevel(message) => {
+            known_level(message.level)?;
+            Body::RaiseFeatureLevel(RaiseFeatureLevel {
+                level: message.level,
+            })
+        }
+    })
+}
+
+/// A level past what this program knows would have it apply rules that it does not have.
+fn known_level(level: u32) -> Result<(), DecodeError> {
+    if level <= FEATURE_LEVEL {
+        Ok(())
+    } else {
+        Err(DecodeError::UnknownCommand)
+    }
+}
+
+pub(super) fn create_out(create: &Create) -> persisted::Create {
+    persisted::Create {
+        cluster_id: Bytes::copy_from_slice(&create.cluster_id),
+        key_fingerprint: Bytes::copy_from_slice(&create.key_fingerprint.0),
+        purposes: create.purposes.iter().map(purpose_out).collect(),
+        namespaces: create.namespaces.iter().map(ToString::to_string).collect(),
+        feature_level: create.feature_level,
+    }
+}
+
+pub(super) fn create(message: persisted::Create) -> Result<Create, DecodeError> {
+    Ok(Create {
+        cluster_id: digest16(&message.cluster_id)?,
+        key_fingerprint: KeyFingerprint(digest16(&message.key_fingerprint)?),
+        purposes: message
+            .purposes
+            .into_iter()
+            .map(purpose)
+            .collect::<Result<_, _>>()?,
+        namespaces: message
+            .namespaces
+            .iter()
+            .map(|text| namespace(text))
+            .collect::<Result<_, _>>()?,
+        feature_level: message.feature_level,
+    })
+}
+
+fn set_preference_out(set: &SetPreference) -> persisted::SetPreference {
+    let (evidence, evidence_digest) = match &set.evidence {
+        None => (Bytes::new(), Bytes::new()),
+        Some(sealed) => (sealed.bytes.clone(), Bytes::copy_from_slice(&sealed.digest)),
+    };
+    persisted::SetPreference {
+        request_id: uuid_out(set.request_id.0),
+        namespace: set.namespace.to_string(),
+        tokens: set.tokens.iter().map(subject_out).collect(),
+        purposes: purpose_names_out(&set.purposes),
+        change: change_out(set.change).into(),
+        signal: signal_out(set.signal).into(),
+        schema_version: set.schema_version,
+        min_revision: set.min_revision,
+        evidence,
+        evidence_digest,
+    }
+}
+
+fn set_preference(message: persisted::SetPreference) -> Result<SetPreference, DecodeError> {
+    let evidence = match (&*message.evidence, &*message.evidence_digest) {
+        ([], []) => None,
+        (_, digest) => Some(SealedEvidence {
+            digest: digest16(digest)?,
+            bytes: message.evidence,
+        }),
+    };
+    Ok(SetPreference {
+        request_id: request_id(&message.request_id)?,
+        namespace: namespace(&message.namespace)?,
+        tokens: subjects(&message.tokens)?,
+        purposes: purpose_names(&message.purposes)?,
+        change: change(message.change)?,
+        signal: signal(message.signal)?,
+        schema_version: message.schema_version,
+        min_revision: message.min_revision,
+        evidence,
+    })
+}
+
+fn row_out(row: &ImportRow) -> persisted::ImportRow {
+    match row {
+        ImportRow::OptOut { tokens, purposes } => persisted::ImportRow {
+            tokens: tokens.iter().map(subject_out).collect(),
+            purposes: purpose_names_out(purposes),
+            refused: false,
+        },
+        ImportRow::Refused => persisted::ImportRow {
+            tokens: Vec::new(),
+            purposes: Vec::new(),
+            refused: true,
+        },
+    }
+}
+
+fn row(message: &persisted::ImportRow) -> Result<ImportRow, DecodeError> {
+    if message.refused {
+        return Ok(ImportRow::Refused);
+    }
+    Ok(ImportRow::OptOut {
+        tokens: subjects(&message.tokens)?,
+        purposes: purpose_names(&message.purposes)?,
+    })
+}

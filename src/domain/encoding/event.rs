@@ -1,0 +1,118 @@
+//! Events as leaves of the journal: these bytes are hashed into the Merkle tree and can never change.
+
+use bytes::Bytes;
+use prost::Message as _;
+
+use super::DecodeError;
+use super::command::{create, create_out};
+use super::parts::{
+    event_id, namespace, principal, purpose, purpose_names, purpose_names_out, purpose_out, sha256,
+    signal, signal_out, subject, subject_out, uuid_out,
+};
+use crate::domain::event::{Detail, Event, EventKind, EventToken};
+use crate::domain::ids::Millis;
+use crate::proto::persisted::{self, event::Detail as DetailMessage};
+
+pub(crate) fn encode_event(event: &Event) -> Vec<u8> {
+    persisted::Event {
+        id: uuid_out(event.id.0),
+        revision: event.revision,
+        kind: kind_out(event.kind).into(),
+        namespace: event
+            .namespace
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
+        tokens: event
+            .tokens
+            .iter()
+            .map(|token| persisted::EventToken {
+                subject: Some(subject_out(&token.subject)),
+                previous: token.previous,
+            })
+            .collect(),
+        purposes: purpose_names_out(&event.purposes),
+        signal: signal_out(event.signal).into(),
+        principal: event.principal.to_string(),
+        received_at_ms: event.received_at.0,
+        evidence_sha256: event
+            .evidence_sha256
+            .map(|sha| Bytes::copy_from_slice(&sha))
+            .unwrap_or_default(),
+        detail: match &event.detail {
+            Detail::None => None,
+            Detail::Created(create) => Some(DetailMessage::Created(create_out(create))),
+            Detail::Purpose(purpose) => Some(DetailMessage::Purpose(purpose_out(purpose))),
+            Detail::FeatureLevel(level) => Some(DetailMessage::FeatureLevel(*level)),
+        },
+    }
+    .encode_to_vec()
+}
+
+pub(crate) fn decode_event(bytes: &[u8]) -> Result<Event, DecodeError> {
+    let message = persisted::Event::decode(bytes)?;
+    let kind = kind(message.kind)?;
+    let detail = match message.detail {
+        None => Detail::None,
+        Some(DetailMessage::Created(message)) => Detail::Created(Box::new(create(message)?)),
+        Some(DetailMessage::Purpose(message)) => Detail::Purpose(Box::new(purpose(message)?)),
+        Some(DetailMessage::FeatureLevel(level)) => Detail::FeatureLevel(level),
+    };
+    Ok(Event {
+        id: event_id(&message.id)?,
+        revision: message.revision,
+        kind,
+        namespace: match &*message.namespace {
+            "" => None,
+            text => Some(namespace(text)?),
+        },
+        tokens: message
+            .tokens
+            .iter()
+            .map(|token| {
+                let message = token
+                    .subject
+                    .as_ref()
+                    .ok_or(DecodeError::Damaged("an event's token"))?;
+                Ok(EventToken {
+                    subject: subject(message)?,
+                    previous: token.previous,
+                })
+            })
+            .collect::<Result<_, DecodeError>>()?,
+        purposes: purpose_names(&message.purposes)?,
+        signal: signal(message.signal)?,
+        principal: principal(&message.principal)?,
+        received_at: Millis(message.received_at_ms),
+        evidence_sha256: match &*message.evidence_sha256 {
+            [] => None,
+            bytes => Some(sha256(bytes)?),
+        },
+        detail,
+    })
+}
+
+fn kind_out(kind: EventKind) -> persisted::EventKind {
+    match kind {
+        EventKind::Created => persisted::EventKind::Created,
+        EventKind::OptOut => persisted::EventKind::OptOut,
+        EventKind::OptIn => persisted::EventKind::OptIn,
+        EventKind::Purpose => persisted::EventKind::Purpose,
+        EventKind::Namespace => persisted::EventKind::Namespace,
+        EventKind::FeatureLevel => persisted::EventKind::FeatureLevel,
+    }
+}
+
+fn kind(number: i32) -> Result<EventKind, DecodeError> {
+    match persisted::EventKind::try_from(number) {
+        Ok(persisted::EventKind::Created) => Ok(EventKind::Created),
+        Ok(persisted::EventKind::OptOut) => Ok(EventKind::OptOut),
+        Ok(persisted::EventKind::OptIn) => Ok(EventKind::OptIn),
+        Ok(persisted::EventKind::Purpose) => Ok(EventKind::Purpose),
+        Ok(persisted::EventKind::Namespace) => Ok(EventKind::Namespace),
+        Ok(persisted::EventKind::FeatureLevel) => Ok(EventKind::FeatureLevel),
+        Ok(persisted::EventKind::Unspecified) | Err(_) => {
+            Err(DecodeError::Damaged("an event's kind"))
+        }
+    }
+}

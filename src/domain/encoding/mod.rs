@@ -1,0 +1,34 @@
+//! How commands, replies and events lie in the log, on the wire between nodes, and in the journal.
+
+mod command;
+mod event;
+mod parts;
+mod reply;
+
+pub(crate) use command::{
+    decode_command, decode_proposal, encode_command, encode_proposal, row_len,
+};
+pub(crate) use event::{decode_event, encode_event};
+pub(crate) use parts::{
+    digest16, namespace, principal, purpose, purpose_out, request_id, sha256, uuid_out,
+};
+pub(crate) use reply::{decode_reply, encode_reply, outcome, outcome_out};
+
+/// Why stored bytes could not be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// A command of a kind, or for a feature level, that this program does not know: the node must stop.
+    #[error(
+        "a command that this program does not know: it was written by a newer one, so upgrade this node"
+    )]
+    UnknownCommand,
+    /// The bytes do not hold what they should.
+    #[error("damaged: {0}")]
+    Damaged(&'static str),
+}
+
+impl From<prost::DecodeError> for DecodeError {
+    fn from(_: prost::DecodeError) -> Self {
+        Self::Damaged("not the message that was expected")
+    }
+}

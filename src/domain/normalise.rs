@@ -1,0 +1,140 @@
+//! Brings an identifier into the one form that is hashed, so that two spellings of one address are one subject.
+
+use unicode_normalization::UnicodeNormalization as _;
+
+use super::names::IdentifierType;
+use super::refusal::Refusal;
+use crate::limits;
+
+/// The normalised form of a raw identifier: `email` is trimmed, NFC and lower-cased; `phone` is E.164; any other type
+/// is trimmed and NFC. Normalising twice changes nothing.
+///
+/// # Errors
+/// `IDENTIFIER_INVALID`, without the identifier.
+pub fn normalise(identifier_type: &IdentifierType, raw: &str) -> Result<String, Refusal> {
+    if raw.len() > limits::IDENTIFIER_BYTES {
+        return invalid("it is longer than 512 bytes");
+    }
+    let trimmed = raw.trim();
+    if trimmed.is_empty() {
+        return invalid("it is empty");
+    }
+    if trimmed.chars().any(char::is_control) {
+        return invalid("it holds control characters");
+    }
+    match identifier_type.as_str() {
+        "email" => email(trimmed),
+        "phone" => phone(trimmed),
+        _ => Ok(trimmed.nfc().collect()),
+    }
+}
+
+fn email(trimmed: &str) -> Result<String, Refusal> {
+    // Lower-casing can take a composed letter apart, so that NFC has the last word.
+    let folded: String = trimmed
+        .nfc()
+        .collect::<String>()
+        .to_lowercase()
+        .nfc()
+        .collect();
+    let whole = folded
+        .rsplit_once('@')
+        .is_some_and(|(user, host)| !user.is_empty() && !host.is_empty());
+    if whole && !folded.chars().any(char::is_whitespace) {
+        Ok(folded)
+    } else {
+        invalid("an e-mail address is `user@host`, without white space")
+    }
+}
+
+fn phone(trimmed: &str) -> Result<String, Refusal> {
+    let kept: String = trimmed
+        .chars()
+        .filter(|c| {
+            !c.is_whitespace() && !matches!(c, '.' | '-' | '(' | ')' | '\u{2010}'..='\u{2015}')
+        })
+        .collect();
+    let digits = kept.strip_prefix('+').unwrap_or_default();
+    let fits = (1..=limits::PHONE_DIGITS).contains(&digits.len())
+        && digits.bytes().all(|b| b.is_ascii_digit())
+        && !digits.starts_with('0');
+    if fits {
+        Ok(kept)
+    } else {
+        invalid("a phone number is E.164: `+`, the country code, at most 15 digits in all")
+    }
+}
+
+fn invalid(why: &'static str) -> Result<String, Refusal> {
+    Err(Refusal::IdentifierInvalid { why })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn of(kind: &str, raw: &str) -> Option<String> {
+        normalise(&IdentifierType::parse(kind).unwrap(), raw).ok()
+    }
+
+    #[test]
+    fn emails() {
+        let ada = Some("ada@example.com".to_owned());
+        assert_eq!(of("email", "  Ada@Example.COM\t"), ada);
+        // A combining acute after `e`, and the composed letter.
+        assert_eq!(of("email", "E\u{301}@x.y"), of("email", "\u{e9}@x.y"));
+        for bad in [
+            "",
+            "  ",
+            "ada",
+            "@x",
+            "ada@",
+            "a b@x.y",
+            "a\u{0}@x.y",
+            "a@x.y\nb@x.y",
+        ] {
+            assert_eq!(of("email", bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn phones() {
+        let number = Some("+4930123456".to_owned());
+        assert_eq!(of("phone", " +49 (30) 123-456 "), number);
+        assert_eq!(of("phone", "+49.30.12\u{2011}34\u{a0}56"), number);
+        for bad in [
+            "4930123456",
+            "+",
+            "+0301",
+            "+1234567890123456",
+            "+49x",
+            "++49",
+            "+\u{664}9",
+        ] {
+            assert_eq!(of("phone", bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn others_keep_their_case() {
+        assert_eq!(of("device", " AbC "), Some("AbC".to_owned()));
+        assert_eq!(of("device", &"x".repeat(512)).map(|s| s.len()), Some(512));
+        assert_eq!(of("device", &"x".repeat(513)), None);
+    }
+
+    proptest! {
+        #[test]
+        fn normalising_twice_changes_nothing(raw in "\\PC{0,24}", host in "\\PC{1,12}") {
+            for (kind, raw) in [
+                ("device", raw.clone()),
+                ("email", format!("{raw}@{host}")),
+                ("phone", format!("+{raw}")),
+            ] {
+                if let Some(once) = of(kind, &raw) && once.len() <= limits::IDENTIFIER_BYTES {
+                    prop_assert_eq!(of(kind, &once), Some(once));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! What became of a command: the state machine's answer, which also travels to a follower that forwarded it.
+
+use bytes::Bytes;
+
+use super::encoding::{self, DecodeError};
+use super::event::Event;
+use super::evidence::SealedEvidence;
+use super::ids::{EventId, Millis, Revision};
+use super::purpose::Purpose;
+use super::refusal::Refusal;
+
+/// What an accepted command did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Of `SetPreference`.
+    Preference {
+        /// The event that records the wish: the new one, or the one that stands where nothing changed.
+        event_id: EventId,
+        /// Its revision.
+        revision: Revision,
+        /// Whether anything changed.
+        changed: bool,
+        /// When the leader received what the event records.
+        received_at: Millis,
+    },
+    /// Of `ImportChunk`.
+    Import {
+        /// Rows that made an event.
+        changed: u64,
+        /// Rows that were standing already.
+        unchanged: u64,
+        /// Rows that had been taken before.
+        skipped: u64,
+        /// Rows that were refused, by number; not those that the edge had refused.
+        refusals: Vec<(u64, Refusal)>,
+        /// The row to go on with.
+        next_row: u64,
+        /// The revision after the chunk.
+        revision: Revision,
+    },
+    /// Of `PutPurpose` and `AddNamespace`.
+    Registry {
+        /// The event; none where nothing changed.
+        event_id: Option<EventId>,
+        /// The revision after it.
+        revision: Revision,
+        /// Whether anything changed.
+        changed: bool,
+        /// The purpose as it stands, for `PutPurpose`.
+        purpose: Option<Purpose>,
+    },
+    /// Of `Create` and `RaiseFeatureLevel`.
+    Done {
+        /// The revision after it.
+        revision: Revision,
+    },
+}
+
+/// What became of a command. A refusal means that nothing was done.
+pub type Reply = Result<Outcome, Refusal>;
+
+/// What applying a command brought.
+#[derive(Debug, Clone)]
+pub struct Applied {
+    /// The answer to the caller.
+    pub reply: Reply,
+    /// The new events in order, each with the evidence that is kept beside it. Empty for a refusal, a retry, a repeat.
+    pub events: Vec<(Event, Option<SealedEvidence>)>,
+}
+
+/// The bytes of a reply, as they go to the node that forwarded the proposal.
+pub fn encode_reply(reply: &Reply) -> Bytes {
+    encoding::encode_reply(reply)
+}
+
+/// Reads what [`encode_reply`] wrote.
+///
+/// # Errors
+/// See [`DecodeError`].
+pub fn decode_reply(bytes: &[u8]) -> Result<Reply, DecodeError> {
+    encoding::decode_reply(bytes)
+}

@@ -1,0 +1,8 @@
+//! Properties of the domain, held for random scripts of commands.
+
+mod against_model;
+mod encodings;
+mod model;
+mod never_lost;
+mod same_everywhere;
+mod script;

@@ -1,0 +1,142 @@
+//! A naive model of the rules, written without a look at the state: it keeps every event, and answers by scanning.
+
+mod writes;
+
+use crate::domain::*;
+
+/// One change of one subject at one purpose.
+struct Past {
+    revision: Revision,
+    namespace: Namespace,
+    token: Token,
+    purpose: String,
+    change: Change,
+    event_id: EventId,
+    received_at: u64,
+}
+
+/// What the model remembers.
+pub(super) struct Model {
+    revision: Revision,
+    changes: Vec<Past>,
+    purposes: Vec<Purpose>,
+    schema_version: u32,
+    namespaces: Vec<Namespace>,
+    log_time: u64,
+    /// Every request that was ever taken, with what counts of it, and the answer; by id, as far as remembered.
+    requests: Vec<(RequestId, Body, Outcome)>,
+    request_floor: Option<RequestId>,
+    imports: Vec<(RequestId, u64)>,
+    import_floor: Option<RequestId>,
+}
+
+type Answer = Result<Outcome, &'static str>;
+
+/// Whether `purpose` is `above` or lies beneath it.
+fn covered(purpose: &str, above: &str) -> bool {
+    above == "*" || purpose == above || purpose.starts_with(&format!("{above}."))
+}
+
+fn depth(purpose: &str) -> usize {
+    if purpose == "*" {
+        0
+    } else {
+        purpose.split('.').count()
+    }
+}
+
+impl Model {
+    /// A cluster with what ships.
+    pub(super) fn new() -> Self {
+        let mut purposes = default_purposes();
+        for purpose in &mut purposes {
+            purpose.schema_version = 1;
+        }
+        Self {
+            revision: 1,
+            changes: Vec::new(),
+            purposes,
+            schema_version: 1,
+            namespaces: vec![Namespace::default_namespace()],
+            log_time: fixtures::START,
+            requests: Vec::new(),
+            request_floor: None,
+            imports: Vec::new(),
+            import_floor: None,
+        }
+    }
+
+    fn purpose(&self, name: &str) -> Option<&Purpose> {
+        self.purposes
+            .iter()
+            .find(|purpose| purpose.name.as_str() == name)
+    }
+
+    fn of<'a>(&'a self, namespace: &Namespace, token: Token) -> impl Iterator<Item = &'a Past> {
+        let namespace = namespace.clone();
+        self.changes
+            .iter()
+            .filter(move |c| c.namespace == namespace && c.token == token)
+    }
+
+    /// An opt-out at q covers its subtree, unless an opt-in came later at q or between q and the purpose.
+    fn denying(&self, namespace: &Namespace, token: Token, purpose: &str) -> Option<&Past> {
+        let on_path = |c: &&Past| covered(purpose, &c.purpose);
+        let outs = self
+            .of(namespace, token)
+            .filter(on_path)
+            .filter(|c| c.change == Change::OptOut);
+        outs.filter(|out| {
+            !self.of(namespace, token).filter(on_path).any(|c| {
+                c.change == Change::OptIn
+                    && c.revision > out.revision
+                    && depth(&c.purpose) >= depth(&out.purpose)
+            })
+        })
+        .max_by_key(|out| out.revision)
+    }
+
+    /// What [`State::decide`] should say: the decision, the reason, the event.
+    pub(super) fn decide(
+        &self,
+        namespace: &Namespace,
+        tokens: &[SubjectToken],
+        purpose: &str,
+    ) -> Result<(Decision, Reason, Option<EventId>), &'static str> {
+        if !self.namespaces.contains(namespace) {
+            return Err("NAMESPACE_UNKNOWN");
+        }
+        let asked = self.purpose(purpose).ok_or("PURPOSE_UNKNOWN")?;
+        if asked.essential {
+            return Ok((Decision::Allow, Reason::Essential, None));
+        }
+        let denying = tokens
+            .iter()
+            .filter_map(|t| self.denying(namespace, t.token, purpose));
+        if let Some(out) = denying.max_by_key(|out| out.revision) {
+            return Ok((Decision::Deny, Reason::OptedOut, Some(out.event_id)));
+        }
+        // Nothing denies: each opt-in on the path stands.
+        let opt_in = |token: Token| {
+            let on_path = self
+                .of(namespace, token)
+                .filter(|c| covered(purpose, &c.purpose));
+            on_path
+                .filter(|c| c.change == Change::OptIn)
+                .max_by_key(|c| c.revision)
+        };
+        let opt_ins: Vec<_> = tokens.iter().map(|t| opt_in(t.token)).collect();
+        if asked.default_deny && opt_ins.iter().any(Option::is_none) {
+            return Ok((Decision::Deny, Reason::DefaultDeny, None));
+        }
+        match opt_ins.into_iter().flatten().max_by_key(|c| c.revision) {
+            Some(lifted) => Ok((Decision::Allow, Reason::OptedIn, Some(lifted.event_id))),
+            None => Ok((Decision::Allow, Reason::DefaultAllow, None)),
+        }
+    }
+
+    /// How many events there have been.
+    pub(super) fn revision(&self) -> Revision {
+        self.revision
+    }
+}

@@ -1,0 +1,363 @@
+//! Which purposes there are, how they lie in the tree, and which changes of them are refused.
+
+use hashbrown::HashMap;
+
+use super::names::PurposeName;
+use super::purpose::Purpose;
+use super::refusal::Refusal;
+use crate::limits;
+
+/// The place of a purpose in the order in which purposes were added, from 1; the same on every node. 0 is `*`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct PurposeId(pub(crate) u16);
+
+impl PurposeId {
+    /// `*`, the root of all purposes that are not essential.
+    pub(crate) const ROOT: Self = Self(0);
+}
+
+/// The registered purposes.
+#[derive(Debug, Clone, Default)]
+pub struct Registry {
+    /// In the order in which they were added: the purpose with id `n` stands at `n - 1`.
+    purposes: Vec<Registered>,
+    by_name: HashMap<PurposeName, PurposeId>,
+    schema_version: u32,
+}
+
+#[derive(Debug, Clone)]
+struct Registered {
+    purpose: Purpose,
+    parent: PurposeId,
+}
+
+impl Registry {
+    /// The purpose of this name; none for `*`.
+    pub fn get(&self, name: &PurposeName) -> Option<&Purpose> {
+        self.id(name).and_then(|id| self.purpose(id))
+    }
+
+    /// All purposes, by name.
+    pub fn purposes(&self) -> impl Iterator<Item = &Purpose> {
+        let mut sorted: Vec<&Purpose> = self.in_order().collect();
+        sorted.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        sorted.into_iter()
+    }
+
+    /// Raised by every added purpose and every change of meaning.
+    pub fn schema_version(&self) -> u32 {
+        self.schema_version
+    }
+
+    /// Refuses a caller that was built for a newer registry.
+    ///
+    /// # Errors
+    /// `SCHEMA_UNKNOWN`.
+    pub fn check_schema(&self, asked: u32) -> Result<(), Refusal> {
+        if asked <= self.schema_version {
+            Ok(())
+        } else {
+            Err(Refusal::SchemaUnknown {
+                asked,
+                known: self.schema_version,
+            })
+        }
+    }
+
+    /// The purposes in the order in which they were added.
+    pub(crate) fn in_order(&self) -> impl Iterator<Item = &Purpose> {
+        self.purposes.iter().map(|registered| &registered.purpose)
+    }
+
+    /// The one at a place, from 0, in the order in which they were added.
+    pub(crate) fn at(&self, place: usize) -> Option<&Purpose> {
+        self.purposes
+            .get(place)
+            .map(|registered| &registered.purpose)
+    }
+
+    /// The id of a purpose, or of `*`.
+    pub(crate) fn id(&self, name: &PurposeName) -> Option<PurposeId> {
+        if name.is_root() {
+            return Some(PurposeId::ROOT);
+        }
+        self.by_name.get(name).copied()
+    }
+
+    /// The purpose with this id; none for `*`.
+    pub(crate) fn purpose(&self, id: PurposeId) -> Option<&Purpose> {
+        self.registered(id).map(|registered| &registered.purpose)
+    }
+
+    /// The name of an id; `*` too.
+    pub(crate) fn name(&self, id: PurposeId) -> Option<PurposeName> {
+        if id == PurposeId::ROOT {
+            return Some(PurposeName::root());
+        }
+        self.purpose(id).map(|purpose| purpose.name.clone())
+    }
+
+    /// The purpose itself, its parent, and so on up to `*`.
+    pub(crate) fn path(&self, id: PurposeId) -> impl Iterator<Item = PurposeId> + '_ {
+        std::iter::successors(Some(id), |id| {
+            self.registered(*id).map(|registered| registered.parent)
+        })
+    }
+
+    /// Whether `id` lies beneath `above`; not where they are the same.
+    pub(crate) fn is_below(&self, id: PurposeId, above: PurposeId) -> bool {
+        self.path(id).skip(1).any(|step| step == above)
+    }
+
+    /// The id of a purpose that a preference may be set for, or of `*`.
+    ///
+    /// # Errors
+    /// `PURPOSE_UNKNOWN`, `PURPOSE_ESSENTIAL`.
+    pub(crate) fn preferable(&self, name: &PurposeName) -> Result<PurposeId, Refusal> {
+        let id = self.id(name).ok_or_else(|| Refusal::PurposeUnknown {
+            purpose: name.to_string(),
+        })?;
+        match self.purpose(id) {
+            Some(purpose) if purpose.essential => Err(Refusal::PurposeEssential {
+                purpose: name.to_string(),
+            }),
+            _ => Ok(id),
+        }
+    }
+
+    /// How a purpose would stand if it were put, with its schema version; none where nothing would change.
+    ///
+    /// # Errors
+    /// What [`Purpose::validate`] says, `PARENT_UNKNOWN`, `ESSENTIAL_MISPLACED`, `WIDENS_ALLOW`, `REGISTRY_FULL`.
+    pub(crate) fn plan(&self, put: &Purpose) -> Result<Option<Purpose>, Refusal> {
+        put.validate()?;
+        let name = || put.name.to_string();
+        if put.essential && !self.may_be_essential(put)? {
+            return Err(Refusal::EssentialMisplaced { purpose: name() });
+        }
+        let next_version = self.schema_version.saturating_add(1);
+        let Some(id) = self.id(&put.name) else {
+            self.parent_of(&put.name)?;
+            if self.purposes.len() >= limits::PURPOSES {
+                return Err(Refusal::RegistryFull {
+                    what: "purposes",
+                    limit: limits::PURPOSES,
+                });
+            }
+            return Ok(Some(Purpose {
+                schema_version: next_version,
+                ..put.clone()
+            }));
+        };
+        let Some(standing) = self.purpose(id) else {
+            return Ok(None);
+        };
+        // An essential purpose is allowed to everybody: whatever it becomes, it allows no more.
+        let widens = put.essential || (standing.default_deny && !put.default_deny);
+        if widens && !standing.essential {
+            return Err(Refusal::WidensAllow { purpose: name() });
+        }
+        if standing.essential
+            && !put.essential
+            && let Some(child) = self.essential_child(id)
+        {
+            return Err(Refusal::EssentialMisplaced {
+                purpose: child.name.to_string(),
+            });
+        }
+        let same_meaning =
+            standing.default_deny == put.default_deny && standing.essential == put.essential;
+        if same_meaning && standing.description == put.description {
+            return Ok(None);
+        }
+        Ok(Some(Purpose {
+            schema_version: if same_meaning {
+                standing.schema_version
+            } else {
+                next_version
+            },
+            ..put.clone()
+        }))
+    }
+
+    /// Puts a purpose as an event recorded it, and says under which id and what stood there before.
+    ///
+    /// # Errors
+    /// `PARENT_UNKNOWN`, `REGISTRY_FULL`: then nothing has changed.
+    pub(crate) fn put(
+        &mut self,
+        purpose: Purpose,
+    ) -> Result<(PurposeId, Option<Purpose>), Refusal> {
+        let version = self.schema_version.max(purpose.schema_version);
+        if let Some(id) = self.by_name.get(&purpose.name).copied()
+            && let Some(registered) = self.purposes.get_mut(usize::from(id.0).wrapping_sub(1))
+        {
+            self.schema_version = version;
+            let before = std::mem::replace(&mut registered.purpose, purpose);
+            return Ok((id, Some(before)));
+        }
+        let parent = self.parent_of(&purpose.name)?;
+        let id = u16::try_from(self.purposes.len() + 1).unwrap_or(u16::MAX);
+        if usize::from(id) > limits::PURPOSES {
+            return Err(Refusal::RegistryFull {
+                what: "purposes",
+                limit: limits::PURPOSES,
+            });
+        }
+        let id = PurposeId(id);
+        self.schema_version = version;
+        self.by_name.insert(purpose.name.clone(), id);
+        self.purposes.push(Registered { purpose, parent });
+        Ok((id, None))
+    }
+
+    /// Sets the schema version as a snapshot recorded it.
+    pub(crate) fn restore_schema_version(&mut self, version: u32) {
+        self.schema_version = version;
+    }
+
+    fn registered(&self, id: PurposeId) -> Option<&Registered> {
+        self.purposes.get(usize::from(id.0).checked_sub(1)?)
+    }
+
+    fn parent_of(&self, name: &PurposeName) -> Result<PurposeId, Refusal> {
+        match name.parent() {
+            None => Ok(PurposeId::ROOT),
+            Some(parent) => {
+                self.by_name
+                    .get(parent)
+                    .copied()
+                    .ok_or_else(|| Refusal::ParentUnknown {
+                        purpose: name.to_string(),
+                    })
+            }
+        }
+    }
+
+    fn may_be_essential(&self, put: &Purpose) -> Result<bool, Refusal> {
+        let parent = self.parent_of(&put.name)?;
+        Ok(self.purpose(parent).is_none_or(|parent| parent.essential))
+    }
+
+    fn essential_child(&self, id: PurposeId) -> Option<&Purpose> {
+        self.purposes
+            .iter()
+            .filter(|registered| registered.parent == id)
+            .map(|registered| &registered.purpose)
+            .find(|purpose| purpose.essential)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::purpose::default_purposes;
+    use super::*;
+
+    fn named(name: &str) -> Purpose {
+        Purpose {
+            name: PurposeName::parse(name).unwrap(),
+            description: String::new(),
+            default_deny: false,
+            essential: false,
+            schema_version: 0,
+        }
+    }
+
+    fn shipped() -> Registry {
+        let mut registry = Registry::default();
+        for purpose in default_purposes() {
+            registry.put(purpose).unwrap();
+        }
+        registry.restore_schema_version(1);
+        registry
+    }
+
+    fn reason(registry: &Registry, put: &Purpose) -> &'static str {
+        registry.plan(put).unwrap_err().reason()
+    }
+
+    #[test]
+    fn paths_lead_to_the_root() {
+        let registry = shipped();
+        let id = |name: &str| registry.id(&PurposeName::parse(name).unwrap()).unwrap();
+        let path: Vec<_> = registry.path(id("marketing.email")).collect();
+        assert_eq!(
+            path,
+            [id("marketing.email"), id("marketing"), PurposeId::ROOT]
+        );
+        assert_eq!(registry.path(PurposeId::ROOT).count(), 1);
+        assert!(registry.is_below(id("marketing.email"), id("marketing")));
+        assert!(registry.is_below(id("marketing"), PurposeId::ROOT));
+        assert!(!registry.is_below(id("marketing"), id("marketing")));
+        assert!(!registry.is_below(PurposeId::ROOT, PurposeId::ROOT));
+    }
+
+    #[test]
+    fn listed_by_name() {
+        let registry = shipped();
+        let names: Vec<_> = registry.purposes().map(|p| p.name.clone()).collect();
+        assert!(names.is_sorted());
+        assert_eq!(names.len(), default_purposes().len());
+    }
+
+    #[test]
+    fn a_new_purpose_raises_the_version_and_needs_its_parent() {
+        let mut registry = shipped();
+        assert_eq!(reason(&registry, &named("a.b")), "PARENT_UNKNOWN");
+        let planned = registry.plan(&named("a")).unwrap().unwrap();
+        assert_eq!(planned.schema_version, 2);
+        registry.put(planned).unwrap();
+        assert_eq!(registry.schema_version(), 2);
+        assert_eq!(registry.plan(&named("a")).unwrap(), None);
+        assert!(registry.plan(&named("a.b")).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_description_is_no_change_of_meaning() {
+        let registry = shipped();
+        let mut put = named("sale");
+        put.description = "reworded".to_owned();
+        assert_eq!(registry.plan(&put).unwrap().unwrap().schema_version, 0);
+        put.default_deny = true;
+        assert_eq!(registry.plan(&put).unwrap().unwrap().schema_version, 2);
+    }
+
+    #[test]
+    fn nothing_widens_allow() {
+        let registry = shipped();
+        let mut essential = named("sale");
+        essential.essential = true;
+        assert_eq!(reason(&registry, &essential), "WIDENS_ALLOW");
+        assert_eq!(reason(&registry, &named("ai_training")), "WIDENS_ALLOW");
+        let mut narrower = named("sale");
+        narrower.default_deny = true;
+        assert!(registry.plan(&narrower).unwrap().is_some());
+        assert!(registry.plan(&named("service.legal")).unwrap().is_some());
+    }
+
+    #[test]
+    fn essential_only_beneath_essential() {
+        let registry = shipped();
+        let mut put = named("marketing.legal");
+        put.essential = true;
+        assert_eq!(reason(&registry, &put), "ESSENTIAL_MISPLACED");
+        put.name = PurposeName::parse("service.more").unwrap();
+        assert!(registry.plan(&put).unwrap().is_some());
+        put.name = PurposeName::parse("more").unwrap();
+        assert!(registry.plan(&put).unwrap().is_some());
+        assert_eq!(reason(&registry, &named("service")), "ESSENTIAL_MISPLACED");
+    }
+
+    #[test]
+    fn which_take_preferences() {
+        let registry = shipped();
+        let of = |name| registry.preferable(&PurposeName::parse(name).unwrap());
+        assert_eq!(of("*").unwrap(), PurposeId::ROOT);
+        assert!(of("marketing").is_ok());
+        assert_eq!(
+            of("service.legal").unwrap_err().reason(),
+            "PURPOSE_ESSENTIAL"
+        );
+        assert_eq!(of("nothing").unwrap_err().reason(), "PURPOSE_UNKNOWN");
+    }
+}

@@ -1,0 +1,199 @@
+//! Rule 1: which record decides.
+
+use super::State;
+use super::namespaces::NamespaceId;
+use super::record::{Key, Record};
+use super::shards::Records;
+use crate::domain::command::Change;
+use crate::domain::ids::{EventId, Revision};
+use crate::domain::names::{Namespace, PurposeName};
+use crate::domain::purpose::Purpose;
+use crate::domain::refusal::Refusal;
+use crate::domain::registry::{PurposeId, Registry};
+use crate::domain::token::SubjectToken;
+use crate::domain::validate::check_tokens;
+use crate::limits;
+
+/// May the caller process? Everything that is not `Allow` is a denial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Decision {
+    /// Do not process.
+    Deny,
+    /// Processing is permitted.
+    Allow,
+}
+
+/// Why a decision is what it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// DENY: an opt-out covers the purpose.
+    OptedOut,
+    /// DENY: no record decides, and the default is to deny.
+    DefaultDeny,
+    /// ALLOW: an opt-in covers the purpose, and no opt-out does.
+    OptedIn,
+    /// ALLOW: no record decides, and the default is to allow.
+    DefaultAllow,
+    /// ALLOW: the purpose is essential.
+    Essential,
+}
+
+/// The answer to a check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verdict {
+    /// ALLOW or DENY.
+    pub decision: Decision,
+    /// Why.
+    pub reason: Reason,
+    /// The event that decided; none where a default or the purpose's essential nature did.
+    pub event_id: Option<EventId>,
+    /// The revision at which this holds.
+    pub revision: Revision,
+}
+
+/// A purpose and what lies above it, up to `*`; worked out once for all tokens of a check.
+pub(super) struct Path {
+    steps: [PurposeId; limits::PURPOSE_WORDS + 1],
+    len: usize,
+}
+
+impl State {
+    /// Decides whether the subject's data may be used for a purpose. Over all tokens, the least permissive wins.
+    ///
+    /// # Errors
+    /// Deny on each: `IDENTIFIERS_REQUIRED`, `TOO_MANY_IDENTIFIERS`, `DUPLICATE_IDENTIFIER`,
+    /// `CLUSTER_NOT_INITIALISED`, `NAMESPACE_UNKNOWN`, `SCHEMA_UNKNOWN`, `REVISION_AHEAD`, `PURPOSE_UNKNOWN`, and
+    /// `PURPOSE_INVALID` for `*`.
+    pub fn decide(
+        &self,
+        namespace: &Namespace,
+        tokens: &[SubjectToken],
+        purpose: &PurposeName,
+        schema_version: u32,
+        min_revision: Revision,
+    ) -> Result<Verdict, Refusal> {
+        let namespace = self.admit(namespace, tokens, schema_version, min_revision)?;
+        if purpose.is_root() {
+            return Err(Refusal::PurposeInvalid {
+                why: "`*` is no purpose that data is used for: name the one that you ask for",
+            });
+        }
+        let found = self.registry.id(purpose).and_then(|id| {
+            let purpose = self.registry.purpose(id)?;
+            Some((id, purpose))
+        });
+        let Some((id, purpose)) = found else {
+            return Err(Refusal::PurposeUnknown {
+                purpose: purpose.to_string(),
+            });
+        };
+        let path = Path::of(&self.registry, id);
+        Ok(self.verdict(namespace, tokens, purpose, &path))
+    }
+
+    /// The checks that all questions about a subject share; brings the namespace's id.
+    pub(super) fn admit(
+        &self,
+        namespace: &Namespace,
+        tokens: &[SubjectToken],
+        schema_version: u32,
+        min_revision: Revision,
+    ) -> Result<NamespaceId, Refusal> {
+        check_tokens(tokens)?;
+        self.check_created()?;
+        let namespace = self.namespaces.id(namespace)?;
+        self.registry.check_schema(schema_version)?;
+        self.check_reached(min_revision)?;
+        Ok(namespace)
+    }
+
+    /// Decides over all tokens.
+    pub(super) fn verdict(
+        &self,
+        namespace: NamespaceId,
+        tokens: &[SubjectToken],
+        purpose: &Purpose,
+        path: &Path,
+    ) -> Verdict {
+        let verdict = |decision, reason, decider: Option<&Record>| Verdict {
+            decision,
+            reason,
+            event_id: decider.map(Record::event_id),
+            revision: self.revision,
+        };
+        if purpose.essential {
+            return verdict(Decision::Allow, Reason::Essential, None);
+        }
+        let mut opted_out = None;
+        let mut opted_in = None;
+        let mut undecided = false;
+        for token in tokens {
+            let records = self.shards.get(&Key::new(namespace, token.token));
+            match decider(records, path) {
+                None => undecided = true,
+                Some(record) => match record.change() {
+                    Change::OptOut => opted_out = Some(newer(opted_out, record)),
+                    Change::OptIn => opted_in = Some(newer(opted_in, record)),
+                },
+            }
+        }
+        if opted_out.is_some() {
+            verdict(Decision::Deny, Reason::OptedOut, opted_out)
+        } else if undecided && purpose.default_deny {
+            verdict(Decision::Deny, Reason::DefaultDeny, None)
+        } else if opted_in.is_some() {
+            verdict(Decision::Allow, Reason::OptedIn, opted_in)
+        } else if purpose.default_deny {
+            // Not reached, because each token is opted out, opted in or undecided; if it were, it denies.
+            verdict(Decision::Deny, Reason::DefaultDeny, None)
+        } else {
+            verdict(Decision::Allow, Reason::DefaultAllow, None)
+        }
+    }
+}
+
+impl Path {
+    pub(super) fn of(registry: &Registry, id: PurposeId) -> Self {
+        let mut path = Self {
+            steps: [PurposeId::ROOT; limits::PURPOSE_WORDS + 1],
+            len: 0,
+        };
+        // A name has at most so many words as there are places, less the one for `*`.
+        for (place, step) in path.steps.iter_mut().zip(registry.path(id)) {
+            *place = step;
+            path.len += 1;
+        }
+        path
+    }
+
+    fn steps(&self) -> &[PurposeId] {
+        self.steps.get(..self.len).unwrap_or(&self.steps)
+    }
+}
+
+/// The record of one subject that decides: the newest opt-out that no newer opt-in lifts from between it and the
+/// purpose; without one, the newest opt-in; without one, none.
+pub(super) fn decider<'a>(records: Records<'a>, path: &Path) -> Option<&'a Record> {
+    let mut opted_out = None;
+    let mut opted_in: Option<&Record> = None;
+    // From the purpose up: the opt-ins met so far lie nearer to it than the record in hand.
+    for record in path.steps().iter().filter_map(|step| records.at(*step)) {
+        match record.change() {
+            Change::OptIn => opted_in = Some(newer(opted_in, record)),
+            Change::OptOut => {
+                let lifted = opted_in.is_some_and(|lift| lift.revision() > record.revision());
+                if !lifted {
+                    opted_out = Some(newer(opted_out, record));
+                }
+            }
+        }
+    }
+    opted_out.or(opted_in)
+}
+
+/// The newer of what was found so far and a record.
+fn newer<'a>(found: Option<&'a Record>, record: &'a Record) -> &'a Record {
+    found
+        .filter(|found| found.revision() >= record.revision())
+        .unwrap_or(record)
+}

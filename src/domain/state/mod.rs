@@ -1,0 +1,170 @@
+//! The replicated state: a fold of events, with soft tables beside it for what changes without events.
+
+mod administer;
+mod apply;
+mod decide;
+mod digest;
+mod fold;
+mod hash;
+mod imports;
+mod namespaces;
+mod query;
+mod record;
+mod requests;
+mod restore;
+mod shards;
+mod snapshot;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+
+use super::ids::{Millis, RequestId, Revision};
+use super::names::Namespace;
+use super::refusal::Refusal;
+use super::registry::Registry;
+use super::token::KeyFingerprint;
+use hash::Sum;
+use imports::Imports;
+use namespaces::Namespaces;
+use requests::Requests;
+use shards::Shards;
+
+pub use decide::{Decision, Reason, Verdict};
+pub use query::{PreferenceRecord, Preferences, PurposeDecision, Standing};
+pub use restore::RestoreError;
+
+/// All that is known of a cluster. Cheap to clone: what it is made of is shared, and copied piece by piece when one of
+/// the two is written to.
+#[derive(Clone, Default)]
+pub struct State {
+    /// None before the first command.
+    cluster: Option<Cluster>,
+    revision: Revision,
+    registry: Arc<Registry>,
+    namespaces: Arc<Namespaces>,
+    shards: Shards,
+    /// The sum of the hashes of all records, purposes and namespaces.
+    sum: Sum,
+    /// The newest last.
+    hash_points: VecDeque<(Revision, [u8; 32])>,
+    // The soft tables: not a part of the hash, because they change without events.
+    log_time: Millis,
+    repeats: u64,
+    requests: Requests,
+    imports: Imports,
+}
+
+/// What a cluster was created with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Cluster {
+    id: [u8; 16],
+    key_fingerprint: KeyFingerprint,
+    feature_level: u32,
+}
+
+/// Shows how much there is, and nothing of it: tokens are personal data.
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("State")
+            .field("revision", &self.revision)
+            .field("subjects", &self.subjects())
+            .finish_non_exhaustive()
+    }
+}
+
+impl State {
+    /// How many events there have been.
+    pub fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// The cluster's id; none before it was created.
+    pub fn cluster_id(&self) -> Option<[u8; 16]> {
+        self.cluster.map(|cluster| cluster.id)
+    }
+
+    /// Which token key the cluster lives with; none before it was created.
+    pub fn key_fingerprint(&self) -> Option<KeyFingerprint> {
+        self.cluster.map(|cluster| cluster.key_fingerprint)
+    }
+
+    /// The feature level in force; 0 before the cluster was created.
+    pub fn feature_level(&self) -> u32 {
+        self.cluster.map_or(0, |cluster| cluster.feature_level)
+    }
+
+    /// The purposes.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// The namespaces, by name.
+    pub fn namespaces(&self) -> impl Iterator<Item = &Namespace> {
+        self.namespaces.sorted()
+    }
+
+    /// The latest time that a command brought. It never goes back.
+    pub fn log_time(&self) -> Millis {
+        self.log_time
+    }
+
+    /// How many requests were repeats and answered with the event that stands.
+    pub fn repeats(&self) -> u64 {
+        self.repeats
+    }
+
+    /// How many tokens have a preference.
+    pub fn subjects(&self) -> usize {
+        self.shards.subjects()
+    }
+
+    /// How many preferences stand.
+    pub fn records(&self) -> u64 {
+        self.shards.records()
+    }
+
+    /// The row that an import goes on with; 0 where the id is not known in this namespace.
+    pub fn import_next_row(&self, namespace: &Namespace, import_id: &RequestId) -> u64 {
+        self.imports.next_row(namespace, *import_id)
+    }
+
+    /// The hash over all that events make: the same on every node at the same revision.
+    pub fn hash(&self) -> [u8; 32] {
+        hash::whole(self)
+    }
+
+    /// The hashes that are kept for comparison, the oldest first: at every 1,024th revision, the last 64.
+    pub fn hash_points(&self) -> impl Iterator<Item = (Revision, [u8; 32])> + '_ {
+        self.hash_points.iter().copied()
+    }
+
+    /// Refuses what comes before the cluster was created.
+    fn check_created(&self) -> Result<(), Refusal> {
+        match self.cluster {
+            Some(_) => Ok(()),
+            None => Err(Refusal::ClusterNotInitialised),
+        }
+    }
+
+    /// Refuses a revision that was not reached.
+    fn check_reached(&self, asked: Revision) -> Result<(), Refusal> {
+        if asked <= self.revision {
+            Ok(())
+        } else {
+            Err(Refusal::RevisionAhead {
+                asked,
+                reached: self.revision,
+            })
+        }
+    }
+
+    /// Makes the tables of requests and imports small, so that a test sees them overflow.
+    #[cfg(test)]
+    pub(super) fn shrink_tables(&mut self, requests: usize, imports: usize) {
+        self.requests.set_capacity(requests);
+        self.imports.set_capacity(imports);
+    }
+}

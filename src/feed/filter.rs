@@ -1,0 +1,82 @@
+//! What a follower wants to see.
+
+use crate::domain::{Event, Namespace, PurposeName, Standing};
+
+/// Which events pass: those of these namespaces that touch these purposes. An empty list lets all pass.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Only these namespaces. What concerns the whole cluster concerns each of them, and passes.
+    pub namespaces: Vec<Namespace>,
+    /// Only what touches one of these, what lies under one, or what lies above one.
+    pub purposes: Vec<PurposeName>,
+}
+
+impl Filter {
+    /// Whether an event passes.
+    pub fn passes(&self, event: &Event) -> bool {
+        self.namespace(event.namespace.as_ref()) && self.purpose(&event.purposes)
+    }
+
+    /// Whether a standing preference passes.
+    pub fn passes_standing(&self, standing: &Standing) -> bool {
+        self.namespace(Some(&standing.namespace))
+            && self.purpose(std::slice::from_ref(&standing.purpose))
+    }
+
+    fn namespace(&self, namespace: Option<&Namespace>) -> bool {
+        self.namespaces.is_empty() || namespace.is_none_or(|it| self.namespaces.contains(it))
+    }
+
+    fn purpose(&self, touched: &[PurposeName]) -> bool {
+        self.purposes.is_empty()
+            || touched.iter().any(|touched| {
+                self.purposes
+                    .iter()
+                    .any(|wanted| touched.is_within(wanted) || wanted.is_within(touched))
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn purposes(names: &[&str]) -> Vec<PurposeName> {
+        names
+            .iter()
+            .map(|name| PurposeName::parse(name).expect("name"))
+            .collect()
+    }
+
+    #[test]
+    fn purposes_pass_up_and_down_the_tree() {
+        let filter = Filter {
+            namespaces: Vec::new(),
+            purposes: purposes(&["marketing.email"]),
+        };
+        for (touched, passes) in [
+            (&["marketing.email"][..], true),
+            (&["marketing.email.weekly"], true),
+            (&["marketing"], true),
+            (&["*"], true),
+            (&["marketing.sms"], false),
+            (&["market"], false),
+            (&["sale", "marketing"], true),
+            (&[], false),
+        ] {
+            assert_eq!(filter.purpose(&purposes(touched)), passes, "{touched:?}");
+        }
+        assert!(Filter::default().purpose(&[]));
+    }
+
+    #[test]
+    fn what_concerns_all_passes_every_namespace() {
+        let ours = Namespace::parse("ours").expect("name");
+        let filter = Filter {
+            namespaces: vec![ours.clone()],
+            purposes: Vec::new(),
+        };
+        assert!(filter.namespace(Some(&ours)) && filter.namespace(None));
+        assert!(!filter.namespace(Some(&Namespace::default_namespace())));
+    }
+}

@@ -1,0 +1,180 @@
+//! Every limit of the product, in one place, with its unit and what is refused past it.
+
+use std::time::Duration;
+
+/// Bytes of a raw identifier before it is normalised. Longer: `IDENTIFIER_INVALID`.
+pub const IDENTIFIER_BYTES: usize = 512;
+
+/// Bytes of an identifier's type, such as `email`. Longer: `IDENTIFIER_INVALID`.
+pub const IDENTIFIER_TYPE_BYTES: usize = 32;
+
+/// Digits of a phone number (E.164). More: `IDENTIFIER_INVALID`.
+pub const PHONE_DIGITS: usize = 15;
+
+/// Identifiers of one subject in one request. More: `TOO_MANY_IDENTIFIERS`.
+pub const IDENTIFIERS: usize = 16;
+
+/// Purposes in one request. More: `TOO_MANY_PURPOSES`.
+pub const PURPOSES_PER_REQUEST: usize = 64;
+
+/// Bytes of a namespace's name. Longer: `NAMESPACE_INVALID`.
+pub const NAMESPACE_BYTES: usize = 64;
+
+/// Bytes of a purpose's dotted name. Longer: `PURPOSE_INVALID`.
+pub const PURPOSE_BYTES: usize = 128;
+
+/// Words in a purpose's dotted name. More: `PURPOSE_INVALID`.
+pub const PURPOSE_WORDS: usize = 8;
+
+/// Bytes of a purpose's description. Longer: `PURPOSE_INVALID`.
+pub const DESCRIPTION_BYTES: usize = 1_024;
+
+/// Bytes of a principal's name. Longer: `PRINCIPAL_INVALID`.
+pub const PRINCIPAL_BYTES: usize = 128;
+
+/// Characters of the name of the service that asks. Longer: `SERVICE_INVALID`.
+pub const SERVICE_BYTES: usize = 128;
+
+/// Registered purposes. More: `REGISTRY_FULL`.
+pub const PURPOSES: usize = 4_096;
+
+/// Registered namespaces. More: `REGISTRY_FULL`.
+pub const NAMESPACES: usize = 10_000;
+
+/// Purposes that a cluster can be created with: their event must fit a leaf.
+pub const PURPOSES_AT_CREATION: usize = 48;
+
+/// Namespaces that a cluster can be created with: their event must fit a leaf.
+pub const NAMESPACES_AT_CREATION: usize = 16;
+
+/// Bytes of an encoded event: the length prefix of an entry in a tile log has 16 bits.
+pub const LEAF_BYTES: usize = 65_535;
+
+/// Bytes of an encoded proposal: with its frame it fits one record of the log. More: `COMMAND_TOO_LARGE`.
+pub const PROPOSAL_BYTES: usize = 100 * 1_024;
+
+/// Bytes of the statement in an opt-in's evidence. Longer: `EVIDENCE_INVALID`.
+pub const EVIDENCE_STATEMENT_BYTES: usize = 4_096;
+
+/// Bytes of the IP address in an opt-in's evidence. Longer: `EVIDENCE_INVALID`.
+pub const EVIDENCE_IP_ADDRESS_BYTES: usize = 64;
+
+/// Bytes of the user agent in an opt-in's evidence. Longer: `EVIDENCE_INVALID`.
+pub const EVIDENCE_USER_AGENT_BYTES: usize = 1_024;
+
+/// Bytes of sealed evidence: the parts above, their framing, the wrapped key, nonces and tags.
+pub const SEALED_EVIDENCE_BYTES: usize = 5_632;
+
+/// Rows in one message of an import, and in one of its commands. More: `IMPORT_CHUNK_TOO_LARGE`.
+pub const IMPORT_CHUNK_ROWS: usize = 1_000;
+
+/// Bytes of the rows in one command of an import, encoded; a message with more is split into several commands.
+pub const IMPORT_CHUNK_BYTES: usize = 96 * 1_024;
+
+/// Refused rows that the answer to an import lists; the rest is counted.
+pub const IMPORT_REFUSALS: usize = 1_000;
+
+/// Accepted requests that are remembered; an id older than all of them is refused with `REQUEST_ID_EXPIRED`.
+pub const REQUESTS: usize = 1 << 19;
+
+/// Imports that are remembered; an id older than all of them is refused with `REQUEST_ID_EXPIRED`.
+pub const IMPORTS: usize = 10_000;
+
+/// Milliseconds that a request's id may lie ahead of the leader's clock. More: `REQUEST_ID_INVALID`.
+pub const REQUEST_ID_AHEAD_MS: u64 = 5 * 60 * 1_000;
+
+/// Milliseconds in which a repeat that changes nothing adds no event.
+pub const REPEAT_WINDOW_MS: u64 = 24 * 60 * 60 * 1_000;
+
+/// Revisions between two kept hashes of the state.
+pub const HASH_POINT_EVERY: u64 = 1_024;
+
+/// Kept hashes of the state.
+pub const HASH_POINTS: usize = 64;
+
+/// Bytes of one chunk of a snapshot, at most.
+pub const SNAPSHOT_CHUNK_BYTES: usize = 1 << 20;
+
+/// Items of one batch check. More: `BATCH_TOO_LARGE`.
+pub const BATCH_ITEMS: usize = 1_000;
+
+/// Checks in flight on one stream; the server reads on when it has answered one.
+pub const STREAM_IN_FLIGHT: usize = 1_024;
+
+/// Bytes of a stream's correlation id. Longer: `CORRELATION_ID_INVALID`.
+pub const CORRELATION_ID_BYTES: usize = 64;
+
+/// Characters of a decision id.
+pub const DECISION_ID_BYTES: usize = 256;
+
+/// Events in one page of a subject's history. More: `PAGE_SIZE_INVALID`.
+pub const EVENTS_PAGE: usize = 1_000;
+
+/// Events in one page of a subject's history where none is asked for.
+pub const EVENTS_PAGE_DEFAULT: usize = 100;
+
+/// The shortest pause between two heartbeats, in milliseconds. Shorter: `HEARTBEAT_INVALID`.
+pub const HEARTBEAT_MIN_MS: u32 = 100;
+
+/// The longest pause between two heartbeats, in milliseconds. Longer: `HEARTBEAT_INVALID`.
+pub const HEARTBEAT_MAX_MS: u32 = 60_000;
+
+/// The pause between two heartbeats where none is asked for, in milliseconds.
+pub const HEARTBEAT_DEFAULT_MS: u32 = 5_000;
+
+/// Namespaces, and purposes, that a watch can be filtered by. More: `TOO_MANY_FILTERS`.
+pub const WATCH_FILTERS: usize = 64;
+
+/// How long connecting to another node may take.
+pub const PEER_CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Bytes of a message between nodes. Longer ones are refused by the receiver.
+pub const PEER_MESSAGE_BYTES: usize = 16 << 20;
+
+/// How long sending a snapshot may take before it begins anew.
+pub const SNAPSHOT_SEND_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// Reads that wait for a quorum round on one node. More: `overloaded`.
+pub const READS_WAITING: usize = 65_536;
+
+/// How long a quorum round for reads may take before it is given up and made anew.
+pub const READ_ROUND_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The pause before a call that found no leader is tried again.
+pub const RETRY_PAUSE: Duration = Duration::from_millis(25);
+
+/// How often a node finds out whether it serves.
+pub const HEALTH_INTERVAL: Duration = Duration::from_millis(500);
+
+/// How long finding out may take before the node counts as unready.
+pub const HEALTH_PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long a node may take to say what it is.
+pub const DESCRIBE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Bytes of log entries that one message to a follower carries, if there is more than one entry.
+pub const APPEND_BYTES: usize = 1 << 20;
+
+/// Log entries that one message to a follower carries.
+pub const APPEND_ENTRIES: u64 = 1_024;
+
+/// Log entries that stay behind a snapshot, so that a follower which is a little late needs no snapshot.
+pub const LOG_ENTRIES_KEPT: u64 = 512;
+
+/// How often a node looks whether it has a duty to see to.
+pub const DUTY_INTERVAL: Duration = Duration::from_millis(500);
+
+/// How often a leader looks whether all members know a higher feature level.
+pub const FEATURE_LEVEL_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How long a peer may take to hand over a bundle of its journal.
+pub const BACKFILL_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Revisions that a node may lag behind and still count as caught up, while the others go on.
+pub const CAUGHT_UP_REVISIONS: u64 = 1_000;
+
+/// How long a step of adding a node may take on the leader.
+pub const ADD_STEP_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How often the progress of a node that is being added is told.
+pub const ADD_REPORT_INTERVAL: Duration = Duration::from_millis(200);

@@ -1,0 +1,77 @@
+//! What a node keeps, opened in the order that makes a lost piece show.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+
+use crate::clock::Entropy;
+use crate::storage::data_folder::DataFolder;
+use crate::storage::files::Files;
+use crate::storage::identity::Identity;
+use crate::storage::log::{Log, LogOptions, SledLog};
+use crate::storage::space::Space;
+
+/// A node's disk.
+pub struct Disk {
+    /// The replicated log.
+    pub log: Arc<dyn Log>,
+    /// Whole files: snapshots, the journal.
+    pub files: Arc<dyn Files>,
+    /// Whether there is room.
+    pub space: Arc<Space>,
+    /// Who the node is.
+    pub identity: Identity,
+    /// Whether it has been anybody before: an identity that is new is not on the disk yet.
+    pub new: bool,
+}
+
+impl Disk {
+    /// Opens the data folder, or makes it.
+    ///
+    /// # Errors
+    /// When another process has it, when it cannot be used, or when what lies in it is damaged: with the way to rejoin.
+    pub fn open(folder: &Path, entropy: &dyn Entropy) -> anyhow::Result<Self> {
+        let files: Arc<dyn Files> = Arc::new(DataFolder::open(folder)?);
+        let space = Arc::new(Space::new(Arc::clone(&files), Some(folder)));
+        space
+            .prepare()
+            .with_context(|| format!("cannot make room in {}", folder.display()))?;
+        let known = Identity::load(&*files).map_err(|refused| refused.in_folder(folder))?;
+        let options = LogOptions {
+            // A node that has an identity had a log: one that is gone is damage, never a fresh start.
+            must_exist: known.is_some(),
+            ..LogOptions::default()
+        };
+        let failed = Arc::new(|error: &std::io::Error| {
+            tracing::error!(%error, "the disk failed: nothing more is written, and the node stops");
+        });
+        let name = |refused: crate::storage::Refused| match known {
+            Some(identity) => refused.in_folder(folder).of_node(identity.node_id),
+            None => refused.in_folder(folder),
+        };
+        let log = SledLog::open(Arc::clone(&files), folder, options, failed).map_err(name)?;
+        let identity = known.unwrap_or_else(|| Identity::random(entropy));
+        Ok(Self {
+            log: Arc::new(log),
+            files,
+            space,
+            identity,
+            new: known.is_none(),
+        })
+    }
+
+    /// Makes the identity last. Comes after the log and the keys were made: a crash before it leaves a folder that the
+    /// next start takes as it is.
+    ///
+    /// # Errors
+    /// Whatever the disk says.
+    pub fn settle(&self) -> anyhow::Result<()> {
+        if self.new {
+            self.identity
+                .save(&*self.files)
+                .context("cannot save the node's identity")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,43 @@
+//! The secrets of a node: read, or made on its first start, and turned into keys.
+
+use crate::{
+    api::{EvidenceSealer, decision_id::DecisionKey},
+    clock::Entropy,
+    config::{Config, ConfigError, SecretSource},
+    domain::TokenKey,
+};
+
+/// The keys that come from the secrets.
+pub(super) struct Keys {
+    pub(super) token_key: TokenKey,
+    pub(super) sealer: EvidenceSealer,
+    pub(super) decision_key: DecisionKey,
+}
+
+impl Keys {
+    /// Gets the secrets, and makes those that a node makes when its data folder is `fresh`.
+    pub(super) fn get(
+        config: &Config,
+        entropy: &dyn Entropy,
+        fresh: bool,
+    ) -> Result<Self, ConfigError> {
+        for source in [&config.token_key, &config.sealing_key] {
+            refuse_to_forget(source, fresh)?;
+        }
+        let token = config.token_key.resolve(entropy)?;
+        let sealing = config.sealing_key.resolve(entropy)?;
+        Ok(Self {
+            token_key: TokenKey::new(*token.expose()),
+            sealer: EvidenceSealer::new(sealing.expose(), token.expose()),
+            decision_key: DecisionKey::derive(token.expose()),
+        })
+    }
+}
+
+/// A node that has data had its keys too. New ones in their place would fit nothing that it holds.
+fn refuse_to_forget(source: &SecretSource, fresh: bool) -> Result<(), ConfigError> {
+    match source {
+        SecretSource::Made(path) if !fresh && !path.exists() => Err(ConfigError::lost_key(path)),
+        SecretSource::Made(_) | SecretSource::File(_) | SecretSource::Given(_) => Ok(()),
+    }
+}

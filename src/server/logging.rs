@@ -1,0 +1,32 @@
+//! The program's log: its filter and form, and panics that say where they happened but not what was in hand.
+
+use std::io::IsTerminal as _;
+use std::panic;
+
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{LogFormat, LogSettings};
+
+/// Begins logging to standard error. Called once, by the program.
+///
+/// # Errors
+/// Where the filter does not parse, or a log was installed before.
+pub fn install(settings: &LogSettings) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&settings.filter)?;
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
+    let installed = match settings.format {
+        LogFormat::Text => log.try_init(),
+        LogFormat::Json => log.json().try_init(),
+    };
+    installed.map_err(|error| anyhow::anyhow!("cannot begin the log: {error}"))?;
+    panic::set_hook(Box::new(|info| {
+        // The message of a panic may quote what was in hand, an identifier even. The place is enough to find the fault.
+        let place = info.location().map(ToString::to_string);
+        let backtrace = std::backtrace::Backtrace::capture();
+        tracing::error!(place, %backtrace, "a fault of the program: please report it");
+    }));
+    Ok(())
+}

@@ -1,0 +1,104 @@
+//! Runs a node as a process: real sockets, real disk, signals.
+
+use std::{io, net::SocketAddr, sync::Arc};
+
+use anyhow::Context as _;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::{Injected, disk::Disk, ready, start};
+use crate::{
+    clock::{SystemClock, SystemEntropy},
+    config::Config,
+    net::{Connector, Listener},
+};
+
+/// Runs a node until SIGTERM or SIGINT, and then stops it with grace; a second signal stops it at once.
+///
+/// # Errors
+/// Whatever keeps the node from starting or from going on, with what to do. A
+/// [`ConfigError`](crate::config::ConfigError) within is for the exit status 64.
+pub async fn run(config: Config) -> anyhow::Result<()> {
+    // Before anything else, so that a signal is never lost to the default action half-way through the start.
+    let mut stop = Stop::new().context("cannot listen for signals")?;
+    let client_listener = listen("clients", "--listen", config.listen).await?;
+    let peer_listener = listen("peers", "--peer-listen", config.peer_listen).await?;
+    let disk = Disk::open(&config.data, &SystemEntropy)?;
+    let ready_file = config.ready_file.clone();
+    let injected = Injected {
+        client_listener,
+        peer_listener,
+        connector: Connector::tcp(),
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(SystemEntropy),
+        disk,
+    };
+    let running = start(config, injected).await?;
+    tracing::info!(
+        client = %running.client_address,
+        peer = %running.peer_address,
+        node_id = format!("{:016x}", running.node_id),
+        version = env!("CARGO_PKG_VERSION"),
+        "listening"
+    );
+    if let Some(path) = ready_file {
+        ready::write(&path, &running).with_context(|| {
+            format!(
+                "cannot write the ready file {}: name one in a folder that can be written to",
+                path.display()
+            )
+        })?;
+    }
+    let drain = running.drain.clone();
+    let wait = running.wait();
+    tokio::pin!(wait);
+    tokio::select! {
+        ended = &mut wait => return ended,
+        () = stop.asked() => drain.cancel(),
+    }
+    tokio::select! {
+        ended = wait => ended,
+        () = stop.asked() => anyhow::bail!("stopped at once by a second signal"),
+    }
+}
+
+/// The signals that ask a process to stop.
+struct Stop {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Stop {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn asked(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+async fn listen(whom: &str, flag: &str, address: SocketAddr) -> anyhow::Result<Listener> {
+    Listener::tcp(address).await.map_err(|error| {
+        let what_to_do = match error.kind() {
+            io::ErrorKind::AddrInUse => format!(
+                "another program, perhaps another refrain, holds that port (`ss -ltnp 'sport = :{}'` shows which): stop it, \
+                 or choose another with {flag}",
+                address.port()
+            ),
+            io::ErrorKind::AddrNotAvailable => {
+                format!("this machine does not have that address: choose one that it has with {flag}")
+            }
+            io::ErrorKind::PermissionDenied => {
+                format!("ports below 1024 need a privilege: choose a higher one with {flag}")
+            }
+            _ => format!("choose another with {flag}"),
+        };
+        anyhow::anyhow!("cannot listen for {whom} on {address}: {error}; {what_to_do}")
+    })
+}

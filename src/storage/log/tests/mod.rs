@@ -1,0 +1,9 @@
+//! Tests of the log: its formats, its behaviour against a model, damage, crashes, failures and order.
+
+mod crash;
+mod damage;
+mod failure;
+mod formats;
+mod model;
+mod store;
+mod support;

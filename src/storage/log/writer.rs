@@ -1,0 +1,458 @@
+//! The storage thread: takes all that waits, writes it in order, makes it durable, and only then calls back.
+
+use std::collections::VecDeque;
+use std::io;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::disk::Disk;
+use super::guard::message;
+use super::mark::{Mark, MarkKeeper};
+use super::record::{Packer, Record};
+use super::view::View;
+use super::{Done, FatalHook, LogEntry, Position, Sizes};
+use crate::storage::files::Files;
+use crate::storage::identity;
+
+/// How long the log is idle before its mark is written on its own.
+const IDLE: Duration = Duration::from_millis(10);
+
+/// What callers and the storage thread share.
+#[derive(Default)]
+pub(super) struct Shared {
+    state: Mutex<State>,
+    wake: Condvar,
+}
+
+/// The log in memory, and what waits for the disk.
+#[derive(Default)]
+pub(super) struct State {
+    pub view: View,
+    queue: VecDeque<Op>,
+    /// Payload bytes in the queue.
+    pub waiting_bytes: usize,
+    asleep: bool,
+    closed: bool,
+    failed: Option<(io::ErrorKind, String)>,
+}
+
+/// One operation on its way to the disk.
+pub(super) enum Op {
+    Append {
+        epoch: u64,
+        entries: Vec<LogEntry>,
+        done: Done,
+    },
+    /// Drop everything from `next` on; the end is then `end`.
+    Cut {
+        next: u64,
+        end: Option<Position>,
+        done: Done,
+    },
+    Purge {
+        upto: Position,
+        done: Done,
+    },
+    Vote {
+        vote: Bytes,
+        done: Done,
+    },
+}
+
+impl Op {
+    fn done(self) -> Done {
+        match self {
+            Self::Append { done, .. }
+            | Self::Cut { done, .. }
+            | Self::Purge { done, .. }
+            | Self::Vote { done, .. } => done,
+        }
+    }
+}
+
+impl Shared {
+    pub fn new(view: View) -> Self {
+        Self {
+            state: Mutex::new(State {
+                view,
+                ..State::default()
+            }),
+            wake: Condvar::new(),
+        }
+    }
+
+    pub fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Hands an operation to the storage thread.
+    pub fn push(&self, mut state: MutexGuard<'_, State>, op: Op) {
+        state.queue.push_back(op);
+        drop(state);
+        self.wake.notify_one();
+    }
+
+    /// Notes the hint. It wakes nobody who is about to look anyway.
+    pub fn hint(&self, committed: Option<Position>) {
+        let mut state = self.lock();
+        state.view.committed = committed;
+        if state.asleep {
+            drop(state);
+            self.wake.notify_one();
+        }
+    }
+
+    /// Lets the storage thread finish what waits, and end.
+    pub fn close(&self) {
+        self.lock().closed = true;
+        self.wake.notify_one();
+    }
+
+    /// Refuses everything from now on, and gives what was waiting.
+    fn fail(&self, error: &io::Error) -> VecDeque<Op> {
+        let mut state = self.lock();
+        state.closed = true;
+        state
+            .failed
+            .get_or_insert_with(|| (error.kind(), error.to_string()));
+        std::mem::take(&mut state.queue)
+    }
+}
+
+impl State {
+    /// An error once the log has failed.
+    pub fn usable(&self) -> io::Result<()> {
+        match &self.failed {
+            None if self.closed => Err(io::Error::other("the log is closed")),
+            None => Ok(()),
+            Some((kind, text)) => Err(io::Error::new(
+                *kind,
+                format!("the log failed before: {text}"),
+            )),
+        }
+    }
+}
+
+/// Fails a log from outside of its storage thread: a read met damage.
+pub(super) fn fail(shared: &Shared, fatal: &FatalHook, error: &io::Error) {
+    let first = shared.lock().failed.is_none();
+    let ops = shared.fail(error);
+    if first {
+        tracing::error!(%error, "the log failed");
+        fatal(error);
+    }
+    for op in ops {
+        op.done()(Err(io::Error::new(error.kind(), error.to_string())));
+    }
+}
+
+/// Someone who is told when the log is durable up to an entry.
+struct Waiting {
+    /// `None`: as soon as all before it are told.
+    upto: Option<u64>,
+    epoch: u64,
+    done: Done,
+}
+
+/// What the storage thread does next.
+enum Next {
+    Ops(VecDeque<Op>),
+    Idle,
+    Closed,
+    /// A read met damage: nothing may be written any more.
+    Failed,
+}
+
+/// The storage thread's own state.
+pub(super) struct Writer {
+    pub shared: Arc<Shared>,
+    pub disk: Arc<Disk>,
+    pub files: Arc<dyn Files>,
+    pub keeper: MarkKeeper,
+    pub fatal: FatalHook,
+    pub sizes: Sizes,
+    /// What the mark says, or is about to.
+    pub marked: Mark,
+    /// The end of the log on disk, durable.
+    pub synced: Option<Position>,
+    /// Records before this index are left to remove.
+    pub purging: Option<u64>,
+    round: Round,
+    ops: VecDeque<Op>,
+    waiting: VecDeque<Waiting>,
+    last_work: Instant,
+}
+
+/// What was put since the last sync.
+#[derive(Default)]
+struct Round {
+    bytes: usize,
+    completes: Option<Position>,
+}
+
+impl Writer {
+    pub fn new(
+        shared: Arc<Shared>,
+        files: Arc<dyn Files>,
+        disk: Arc<Disk>,
+        keeper: MarkKeeper,
+        fatal: FatalHook,
+        sizes: Sizes,
+    ) -> Self {
+        Self {
+            shared,
+            disk,
+            files,
+            keeper,
+            fatal,
+            sizes,
+            marked: Mark::default(),
+            synced: None,
+            purging: None,
+            round: Round::default(),
+            ops: VecDeque::new(),
+            waiting: VecDeque::new(),
+            last_work: Instant::now(),
+        }
+    }
+
+    /// Works until the log is closed or fails.
+    pub fn run(mut self) {
+        let served = panic::catch_unwind(AssertUnwindSafe(|| self.serve()));
+        let result = served.unwrap_or_else(|panic| {
+            Err(io::Error::other(format!(
+                "the storage thread panicked: {}",
+                message(&*panic)
+            )))
+        });
+        if let Err(error) = result {
+            self.give_up(&error);
+        }
+    }
+
+    fn give_up(&mut self, error: &io::Error) {
+        // The database writes when its last handle goes; after a failed sync nothing may be written any more.
+        std::mem::forget(Arc::clone(&self.disk));
+        fail(&self.shared, &self.fatal, error);
+        let untold = self.waiting.drain(..).map(|waiting| waiting.done);
+        for done in untold.chain(self.ops.drain(..).map(Op::done)) {
+            done(Err(io::Error::new(error.kind(), error.to_string())));
+        }
+    }
+
+    fn serve(&mut self) -> io::Result<()> {
+        loop {
+            match self.next() {
+                Next::Ops(ops) => {
+                    self.ops = ops;
+                    self.perform()?;
+                    self.last_work = Instant::now();
+                    self.purge_some()?;
+                }
+                Next::Idle if self.purging.is_some() => self.purge_some()?,
+                Next::Idle => {
+                    self.begin_mark()?;
+                    self.keeper.wait()?;
+                    self.last_work = Instant::now();
+                }
+                Next::Closed => {
+                    self.begin_mark()?;
+                    return self.keeper.wait();
+                }
+                Next::Failed => return Ok(()),
+            }
+        }
+    }
+
+    /// Waits for something to do.
+    fn next(&self) -> Next {
+        let mut state = self.shared.lock();
+        loop {
+            if state.failed.is_some() {
+                return Next::Failed;
+            }
+            if !state.queue.is_empty() {
+                state.waiting_bytes = 0;
+                return Next::Ops(std::mem::take(&mut state.queue));
+            }
+            if state.closed {
+                return Next::Closed;
+            }
+            if self.purging.is_some() {
+                return Next::Idle;
+            }
+            let wake = &self.shared.wake;
+            state = if self.mark(&state) == self.marked {
+                state.asleep = true;
+                let mut state = wake.wait(state).unwrap_or_else(PoisonError::into_inner);
+                state.asleep = false;
+                state
+            } else {
+                let left = IDLE.saturating_sub(self.last_work.elapsed());
+                if left.is_zero() {
+                    return Next::Idle;
+                }
+                wake.wait_timeout(state, left)
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .0
+            };
+        }
+    }
+
+    fn perform(&mut self) -> io::Result<()> {
+        while let Some(op) = self.ops.pop_front() {
+            match op {
+                Op::Append { .. } => {
+                    self.ops.push_front(op);
+                    self.append()?;
+                }
+                Op::Cut { next, end, done } => {
+                    self.wait_with(done);
+                    self.cut(next, end)?;
+                }
+                Op::Purge { upto, done } => {
+                    self.wait_with(done);
+                    self.disk.put_purged(upto)?;
+                    self.disk.sync()?;
+                    if self.synced.is_none_or(|(_, last)| last < upto.1) {
+                        self.synced = Some(upto);
+                    }
+                    self.purging = Some(upto.1 + 1);
+                }
+                Op::Vote { vote, done } => {
+                    self.wait_with(done);
+                    identity::save_vote(&*self.files, &vote)?;
+                    self.shared.lock().view.vote = Some(vote);
+                }
+            }
+            self.call_back();
+        }
+        Ok(())
+    }
+
+    fn wait_with(&mut self, done: Done) {
+        self.waiting.push_back(Waiting {
+            upto: None,
+            epoch: 0,
+            done,
+        });
+    }
+
+    /// Writes all the appends that come next, as few records as they fit into.
+    fn append(&mut self) -> io::Result<()> {
+        let mut packer = Packer::new(self.sizes.record);
+        while let Some(op) = self.ops.pop_front() {
+            let Op::Append {
+                epoch,
+                entries,
+                done,
+            } = op
+            else {
+                self.ops.push_front(op);
+                break;
+            };
+            self.waiting.push_back(Waiting {
+                upto: entries.last().map(|entry| entry.index),
+                epoch,
+                done,
+            });
+            for entry in &entries {
+                packer.push(entry, |record| self.put(record))?;
+            }
+        }
+        if let Some(record) = packer.finish() {
+            self.put(record)?;
+        }
+        self.end_round()
+    }
+
+    fn put(&mut self, record: Record) -> io::Result<()> {
+        if self.round.bytes > 0 && self.round.bytes + record.value.len() > self.sizes.sync {
+            self.end_round()?;
+        }
+        if self.round.bytes == 0 {
+            // The mark of what is durable already is written beside this round.
+            self.begin_mark()?;
+        }
+        self.round.bytes += record.value.len();
+        self.round.completes = record.completes.or(self.round.completes);
+        self.disk.put(record)
+    }
+
+    /// Makes the round durable and tells those who waited for it.
+    fn end_round(&mut self) -> io::Result<()> {
+        let round = std::mem::take(&mut self.round);
+        if round.bytes > 0 {
+            self.disk.sync()?;
+            self.keeper.wait()?;
+        }
+        self.synced = round.completes.or(self.synced);
+        self.call_back();
+        Ok(())
+    }
+
+    fn call_back(&mut self) {
+        let synced = self.synced.map(|(_, index)| index);
+        let mut told = Vec::new();
+        {
+            let mut state = self.shared.lock();
+            while let Some(waiting) = self.waiting.pop_front() {
+                if waiting.upto > synced {
+                    self.waiting.push_front(waiting);
+                    break;
+                }
+                if let Some(upto) = waiting.upto {
+                    state.view.synced(waiting.epoch, upto);
+                }
+                told.push(waiting.done);
+            }
+        }
+        for done in told {
+            done(Ok(()));
+        }
+    }
+
+    /// What the mark should say.
+    fn mark(&self, state: &State) -> Mark {
+        Mark {
+            last: self.synced,
+            committed: state.view.committed,
+            creating: false,
+        }
+    }
+
+    /// Begins to write the mark, if it has anything new to say.
+    fn begin_mark(&mut self) -> io::Result<()> {
+        let mark = self.mark(&self.shared.lock());
+        if mark != self.marked {
+            self.marked = mark;
+            self.keeper.begin(mark)?;
+        }
+        Ok(())
+    }
+
+    /// Cuts a conflicting suffix: the mark goes back first, so that it never leads the log.
+    fn cut(&mut self, next: u64, end: Option<Position>) -> io::Result<()> {
+        if self.synced.is_none_or(|(_, last)| last < next) {
+            return Ok(());
+        }
+        self.synced = end;
+        if self.marked.last.is_some_and(|(_, last)| last >= next) {
+            self.begin_mark()?;
+            self.keeper.wait()?;
+        }
+        self.disk.cut_from(next)
+    }
+
+    fn purge_some(&mut self) -> io::Result<()> {
+        if let Some(next) = self.purging
+            && !self.disk.purge_some(next)?
+        {
+            self.purging = None;
+        }
+        Ok(())
+    }
+}

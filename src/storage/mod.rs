@@ -1,0 +1,16 @@
+//! Everything on disk: the replicated log, the vote, the node's identity, snapshots, the journal, and the one way to
+//! refuse to start.
+
+pub mod data_folder;
+mod envelope;
+pub mod files;
+mod frame;
+pub mod identity;
+pub mod journal;
+pub mod log;
+pub mod memory;
+pub mod refused;
+pub mod snapshot;
+pub mod space;
+
+pub use refused::Refused;

@@ -1,0 +1,290 @@
+//! `Watch`.
+
+use std::time::Duration;
+
+use refrain::proto::v1::{
+    AddNamespaceRequest, Change, EventKind, WatchRequest, WatchResponse, watch_response::Item,
+};
+use tonic::{Code, Streaming};
+
+use super::support::{Node, assert_refused, assert_status, opt_out};
+
+async fn watch(node: &Node, request: WatchRequest) -> Streaming<WatchResponse> {
+    node.watches()
+        .watch(request)
+        .await
+        .expect("watch")
+        .into_inner()
+}
+
+async fn next(items: &mut Streaming<WatchResponse>) -> Item {
+    let item = tokio::time::timeout(Duration::from_secs(20), items.message()).await;
+    let item = item.expect("in time").expect("item").expect("one more");
+    item.item.expect("set")
+}
+
+async fn next_revision(items: &mut Streaming<WatchResponse>) -> u64 {
+    match next(items).await {
+        Item::Event(event) => event.revision,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn from(from_revision: u64) -> WatchRequest {
+    WatchRequest {
+        from_revision,
+        ..WatchRequest::default()
+    }
+}
+
+#[tokio::test]
+async fn all_that_ever_was_and_then_what_is_new_once_and_in_order() {
+    let node = Node::start().await;
+    for n in 0..600 {
+        node.opt_out(&format!("{n}@example.com"), "sale").await;
+    }
+    let mut items = watch(&node, from(1)).await;
+    let Item::Event(created) = next(&mut items).await else {
+        panic!("no event");
+    };
+    assert_eq!((created.revision, created.kind()), (1, EventKind::Created));
+    for revision in 2..=601 {
+        assert_eq!(next_revision(&mut items).await, revision);
+    }
+    for revision in 602..=610 {
+        node.opt_out(&format!("new{revision}@example.com"), "sale")
+            .await;
+        assert_eq!(next_revision(&mut items).await, revision);
+    }
+    let mut middle = watch(&node, from(300)).await;
+    assert_eq!(next_revision(&mut middle).await, 300);
+}
+
+#[tokio::test]
+async fn from_now_means_after_what_was_acknowledged() {
+    let node = Node::start().await;
+    let before = node.opt_out("ada@example.com", "sale").await;
+    let mut items = watch(&node, from(0)).await;
+    let mut next_one = watch(&node, from(before.revision + 1)).await;
+    let after = node.opt_out("bob@example.com", "sale").await;
+    assert_eq!(next_revision(&mut items).await, after.revision);
+    assert_eq!(next_revision(&mut next_one).await, after.revision);
+}
+
+#[tokio::test]
+async fn a_snapshot_and_what_follows_it() {
+    let node = Node::start().await;
+    for n in 0..50 {
+        node.opt_out(&format!("{n}@example.com"), "sale").await;
+    }
+    let request = WatchRequest {
+        snapshot: true,
+        ..WatchRequest::default()
+    };
+    let mut items = watch(&node, request).await;
+    for _ in 0..50 {
+        let Item::Standing(standing) = next(&mut items).await else {
+            panic!("the snapshot is short");
+        };
+        assert_eq!(
+            (standing.change(), standing.purpose.as_str()),
+            (Change::OptOut, "sale")
+        );
+        assert_eq!(standing.namespace, "default");
+    }
+    let Item::Synced(synced) = next(&mut items).await else {
+        panic!("the snapshot has no end");
+    };
+    assert_eq!(synced.revision, 51);
+    node.opt_out("new@example.com", "sale").await;
+    assert_eq!(next_revision(&mut items).await, 52);
+}
+
+#[tokio::test]
+async fn filters_let_through_what_touches_them() {
+    let node = Node::start().await;
+    let namespace = AddNamespaceRequest {
+        namespace: "brand-2".to_owned(),
+        ..AddNamespaceRequest::default()
+    };
+    node.registry()
+        .add_namespace(namespace)
+        .await
+        .expect("namespace");
+    let mut items = watch(
+        &node,
+        WatchRequest {
+            namespaces: vec!["brand-2".to_owned()],
+            purposes: vec!["marketing.email".to_owned()],
+            heartbeat_interval_ms: 100,
+            ..from(1)
+        },
+    )
+    .await;
+    for (namespace, purpose) in [
+        ("default", "marketing"),
+        ("brand-2", "sale"),
+        ("brand-2", "marketing.sms"),
+        ("brand-2", "marketing"),
+    ] {
+        let mut request = opt_out("ada@example.com", purpose);
+        request.namespace = namespace.to_owned();
+        node.preferences()
+            .set_opt_out(request)
+            .await
+            .expect("opt out");
+    }
+    let event = loop {
+        match next(&mut items).await {
+            Item::Event(event) => break event,
+            Item::Heartbeat(heartbeat) => assert!(heartbeat.revision < 6),
+            other => panic!("{other:?}"),
+        }
+    };
+    // The creation passed too: it registered the purposes, for all namespaces.
+    let event = if event.kind() == EventKind::Created {
+        loop {
+            if let Item::Event(event) = next(&mut items).await {
+                break event;
+            }
+        }
+    } else {
+        event
+    };
+    assert_eq!(
+        (event.revision, event.purposes),
+        (6, vec!["marketing".to_owned()])
+    );
+}
+
+#[tokio::test]
+async fn heartbeats_carry_the_revision_up_to_which_all_was_seen() {
+    let node = Node::start().await;
+    node.opt_out("ada@example.com", "sale").await;
+    let mut items = watch(
+        &node,
+        WatchRequest {
+            heartbeat_interval_ms: 100,
+            purposes: vec!["analytics".to_owned()],
+            ..WatchRequest::default()
+        },
+    )
+    .await;
+    node.opt_out("bob@example.com", "sale").await;
+    loop {
+        let Item::Heartbeat(heartbeat) = next(&mut items).await else {
+            panic!("something passed");
+        };
+        assert!(heartbeat.sent_at.is_some());
+        if heartbeat.revision == 3 {
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_slow_watcher_misses_nothing() {
+    let node = Node::start().await;
+    let mut items = watch(&node, from(2)).await;
+    let writer = async {
+        for n in 0..2_000 {
+            node.opt_out(&format!("{n}@example.com"), "sale").await;
+        }
+    };
+    writer.await;
+    for revision in 2..=2_001 {
+        if revision % 500 == 0 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        assert_eq!(next_revision(&mut items).await, revision);
+    }
+}
+
+#[tokio::test]
+async fn bad_watches_get_a_reason() {
+    let node = Node::start().await;
+    let filters = |namespace: &str, purpose: &str| WatchRequest {
+        namespaces: vec![namespace.to_owned()],
+        purposes: vec![purpose.to_owned()],
+        ..WatchRequest::default()
+    };
+    let invalid = Code::InvalidArgument;
+    for (request, code, reason) in [
+        (from(3), Code::FailedPrecondition, "REVISION_AHEAD"),
+        (
+            WatchRequest {
+                snapshot: true,
+                ..from(1)
+            },
+            invalid,
+            "SNAPSHOT_FROM_REVISION",
+        ),
+        (
+            WatchRequest {
+                heartbeat_interval_ms: 99,
+                ..from(0)
+            },
+            invalid,
+            "HEARTBEAT_INVALID",
+        ),
+        (
+            WatchRequest {
+                heartbeat_interval_ms: 60_001,
+                ..from(0)
+            },
+            invalid,
+            "HEARTBEAT_INVALID",
+        ),
+        (
+            filters("default", "nothing"),
+            Code::NotFound,
+            "PURPOSE_UNKNOWN",
+        ),
+        (
+            filters("nobody", "sale"),
+            Code::NotFound,
+            "NAMESPACE_UNKNOWN",
+        ),
+        (filters("", "sale"), invalid, "NAMESPACE_INVALID"),
+        (
+            WatchRequest {
+                purposes: vec!["sale".to_owned(); 65],
+                ..from(0)
+            },
+            invalid,
+            "TOO_MANY_FILTERS",
+        ),
+    ] {
+        let answer = node.watches().watch(request).await;
+        assert_refused(answer, code, reason);
+    }
+    watch(&node, filters("default", "*")).await;
+}
+
+#[tokio::test]
+async fn snapshots_are_bounded_and_given_back() {
+    let node = Node::start().await;
+    let snapshot = || WatchRequest {
+        snapshot: true,
+        ..WatchRequest::default()
+    };
+    for n in 0..2_000 {
+        node.opt_out(&format!("{n}@example.com"), "sale").await;
+    }
+    let mut held = Vec::new();
+    let status = loop {
+        match node.watches().watch(snapshot()).await {
+            Ok(items) => held.push(items.into_inner()),
+            Err(status) => break status,
+        }
+        assert!(held.len() <= 64, "nothing bounds them");
+    };
+    assert_status(&status, Code::ResourceExhausted, "TOO_MANY_SNAPSHOTS");
+    for items in &mut held {
+        while !matches!(next(items).await, Item::Synced(_)) {}
+        node.opt_out("ada@example.com", "sale").await;
+    }
+    // Those that have read theirs follow the events and no longer count.
+    let mut again = watch(&node, snapshot()).await;
+    assert!(matches!(next(&mut again).await, Item::Standing(_)));
+}

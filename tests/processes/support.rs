@@ -1,0 +1,373 @@
+//! Starts, kills and asks real nodes.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use refrain::proto::v1::{
+    BatchCheckRequest, CheckRequest, Decision, Identifier, SetOptOutRequest, StatusRequest,
+    StatusResponse, batch_check_item, cluster_service_client::ClusterServiceClient,
+    decision_service_client::DecisionServiceClient, identifier::Form,
+    preference_service_client::PreferenceServiceClient,
+};
+use serde_json::Value;
+use tempfile::TempDir;
+use tonic::transport::{Channel, Endpoint};
+
+/// The program under test.
+pub const REFRAIN: &str = env!("CARGO_BIN_EXE_refrain");
+
+/// How long anything may take before the test fails: a bound on a hang, not a measurement.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Asks until the answer is some, and fails the test when it never is.
+pub async fn eventually<T, F: Future<Output = Option<T>>>(
+    what: &str,
+    mut ask: impl FnMut() -> F,
+) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        assert!(started.elapsed() < PATIENCE, "never happened: {what}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// A node as a process, killed when dropped.
+pub struct Node {
+    /// Its data folder.
+    pub data: PathBuf,
+    /// Its client listener, as `host:port`.
+    pub client: String,
+    /// Its peer listener, as `host:port`.
+    pub peer: String,
+    /// Its id, 16 hex digits.
+    pub id: String,
+    args: Vec<String>,
+    child: Option<Child>,
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// The arguments of a node that keeps its data in `data`.
+pub fn serve_args(data: &Path, key: &Path) -> Vec<String> {
+    let path = |path: &Path| path.display().to_string();
+    [
+        "serve",
+        "--data",
+        &path(data),
+        "--token-key-file",
+        &path(key),
+    ]
+    .map(str::to_owned)
+    .to_vec()
+}
+
+impl Node {
+    /// Starts a node on free ports; `extra` are further arguments of `serve`.
+    pub async fn start(data: &Path, key: &Path, extra: &[&str]) -> Self {
+        let mut args = serve_args(data, key);
+        args.extend(extra.iter().map(|arg| (*arg).to_owned()));
+        let mut node = Self {
+            data: data.to_owned(),
+            client: "127.0.0.1:0".to_owned(),
+            peer: "127.0.0.1:0".to_owned(),
+            id: String::new(),
+            args,
+            child: None,
+        };
+        node.restart().await;
+        node
+    }
+
+    /// One node that forms a cluster of its own, and serves.
+    pub async fn start_single(folder: &TempDir) -> Self {
+        let key = token_key(folder.path());
+        let node = Self::start(&folder.path().join("node"), &key, &[]).await;
+        node.until_ready().await;
+        node
+    }
+
+    /// Starts the process again, on the ports it had.
+    pub async fn restart(&mut self) {
+        self.kill();
+        let ready_file = self.data.with_extension("ready.json");
+        let _ = std::fs::remove_file(&ready_file);
+        let log = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(self.data.with_extension("log"))
+            .unwrap();
+        let child = Command::new(REFRAIN)
+            .args(&self.args)
+            .args(["--listen", &self.client, "--peer-listen", &self.peer])
+            .arg("--ready-file")
+            .arg(&ready_file)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        self.child = Some(child);
+        let ready: Value = eventually("the node listens", || {
+            let gone = self
+                .child
+                .as_mut()
+                .is_some_and(|child| child.try_wait().unwrap().is_some());
+            assert!(!gone, "the node ended at start:\n{}", self.log());
+            let read = std::fs::read(&ready_file).ok();
+            async move { read.and_then(|bytes| serde_json::from_slice(&bytes).ok()) }
+        })
+        .await;
+        let text = |key: &str| ready[key].as_str().unwrap().to_owned();
+        self.client = text("client");
+        self.peer = text("peer");
+        self.id = text("node_id");
+    }
+
+    /// Ends the process at once, as a crash would.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Asks the process to stop, and waits until it has.
+    pub async fn terminate(&mut self) -> std::process::ExitStatus {
+        let mut child = self.child.take().expect("the node runs");
+        let pid = rustix::process::Pid::from_child(&child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        eventually("the node stops", || {
+            let ended = child.try_wait().unwrap();
+            async move { ended }
+        })
+        .await
+    }
+
+    /// Whether the process runs.
+    pub fn runs(&mut self) -> bool {
+        self.child
+            .as_mut()
+            .is_some_and(|child| child.try_wait().unwrap().is_none())
+    }
+
+    /// What the process has printed since its first start.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.data.with_extension("log")).unwrap_or_default()
+    }
+
+    /// Waits until the node serves.
+    pub async fn until_ready(&self) {
+        eventually("the node is ready", || async {
+            check(&self.client, "nobody@example.com").await.ok()
+        })
+        .await;
+    }
+
+    /// Runs the program against this node.
+    pub fn run(&self, args: &[&str]) -> Output {
+        refrain(&self.client, args)
+    }
+
+    /// What this node says of the cluster.
+    pub async fn status(&self) -> Option<StatusResponse> {
+        let mut client = ClusterServiceClient::new(channel(&self.client)?);
+        client
+            .status(StatusRequest {})
+            .await
+            .ok()
+            .map(tonic::Response::into_inner)
+    }
+}
+
+/// A file with a token key.
+pub fn token_key(folder: &Path) -> PathBuf {
+    let path = folder.join("token.key");
+    std::fs::write(&path, "5b".repeat(32)).unwrap();
+    path
+}
+
+/// Runs the program against an address.
+pub fn refrain(address: &str, args: &[&str]) -> Output {
+    Command::new(REFRAIN)
+        .args(args)
+        .env("REFRAIN_ENDPOINT", format!("http://{address}"))
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+/// Fails the test with what was printed, unless the exit status is `code`.
+pub fn expect(output: &Output, code: i32) -> String {
+    let (out, err) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    assert_eq!(
+        output.status.code(),
+        Some(code),
+        "stdout:\n{out}\nstderr:\n{err}"
+    );
+    format!("{out}{err}")
+}
+
+/// A cluster of real processes.
+pub struct Cluster {
+    /// The folder that everything lies in.
+    pub folder: TempDir,
+    /// The nodes.
+    pub nodes: Vec<Node>,
+    extra: Vec<String>,
+}
+
+impl Cluster {
+    /// Starts `size` nodes and makes them one cluster of voters; `extra` are further arguments of `serve`.
+    pub async fn start(size: usize, extra: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        token_key(folder.path());
+        let extra = extra.iter().map(|arg| (*arg).to_owned()).collect();
+        let mut cluster = Self {
+            folder,
+            nodes: Vec::new(),
+            extra,
+        };
+        for _ in 0..size {
+            cluster.spawn().await;
+        }
+        expect(&cluster.nodes[0].run(&["cluster", "init"]), 0);
+        for node in &cluster.nodes[1..] {
+            expect(&cluster.nodes[0].run(&["cluster", "add", &node.peer]), 0);
+        }
+        for node in &cluster.nodes {
+            node.until_ready().await;
+        }
+        cluster
+    }
+
+    /// Starts one more node, which belongs to no cluster yet. Returns its place.
+    pub async fn spawn(&mut self) -> usize {
+        let place = self.nodes.len();
+        let data = self.folder.path().join(format!("node{place}"));
+        let mut extra: Vec<&str> = vec!["--join"];
+        extra.extend(self.extra.iter().map(String::as_str));
+        let node = Node::start(&data, &self.folder.path().join("token.key"), &extra).await;
+        self.nodes.push(node);
+        place
+    }
+
+    /// The place of the node that leads, as a majority says.
+    pub async fn leader(&self) -> usize {
+        eventually("a leader", || async {
+            let mut votes = vec![0; self.nodes.len()];
+            for node in &self.nodes {
+                let Some(status) = node.status().await else {
+                    continue;
+                };
+                if let Some(place) = self.nodes.iter().position(|n| n.id == status.leader_id) {
+                    votes[place] += 1;
+                }
+            }
+            votes.iter().position(|votes| votes * 2 > self.nodes.len())
+        })
+        .await
+    }
+}
+
+/// A lazily opened connection.
+pub fn channel(address: &str) -> Option<Channel> {
+    let endpoint = Endpoint::from_shared(format!("http://{address}")).ok()?;
+    Some(
+        endpoint
+            .tcp_nodelay(true)
+            .connect_timeout(Duration::from_secs(1))
+            .connect_lazy(),
+    )
+}
+
+/// An e-mail address as an identifier.
+pub fn email(address: &str) -> Identifier {
+    Identifier {
+        r#type: "email".to_owned(),
+        form: Some(Form::Value(address.to_owned())),
+    }
+}
+
+/// An opt-out of `analytics`, with a request id of its own.
+pub fn opt_out(address: &str) -> SetOptOutRequest {
+    SetOptOutRequest {
+        request_id: uuid::Uuid::now_v7().to_string(),
+        identifiers: vec![email(address)],
+        purposes: vec!["analytics".to_owned()],
+        ..SetOptOutRequest::default()
+    }
+}
+
+/// Asks one node about `analytics`.
+pub async fn check(node: &str, address: &str) -> Result<Decision, tonic::Status> {
+    let channel = channel(node).ok_or_else(|| tonic::Status::internal("address"))?;
+    let request = CheckRequest {
+        identifiers: vec![email(address)],
+        purpose: "analytics".to_owned(),
+        ..CheckRequest::default()
+    };
+    Ok(DecisionServiceClient::new(channel)
+        .check(request)
+        .await?
+        .into_inner()
+        .decision())
+}
+
+/// Opts out through one node, again and again with the same request id until it is acknowledged.
+pub async fn opt_out_through(client: &mut PreferenceServiceClient<Channel>, address: &str) -> u64 {
+    let request = opt_out(address);
+    eventually("an opt-out is acknowledged", || {
+        let (mut client, request) = (client.clone(), request.clone());
+        async move {
+            client
+                .set_opt_out(request)
+                .await
+                .ok()
+                .map(|done| done.into_inner().revision)
+        }
+    })
+    .await
+}
+
+/// Which of `addresses` a node does not deny. Asks in batches, and again while the node is not ready.
+pub async fn not_denied(node: &Node, addresses: &[String]) -> Vec<String> {
+    let mut client = DecisionServiceClient::new(channel(&node.client).unwrap());
+    let mut wrong = Vec::new();
+    for chunk in addresses.chunks(1_000) {
+        let items = chunk
+            .iter()
+            .map(|address| CheckRequest {
+                identifiers: vec![email(address)],
+                purpose: "analytics".to_owned(),
+                ..CheckRequest::default()
+            })
+            .collect();
+        let request = BatchCheckRequest { items };
+        let answer = eventually("a batch is answered", || {
+            let (mut client, request) = (client.clone(), request.clone());
+            async move { client.batch_check(request).await.ok() }
+        })
+        .await;
+        let results = answer.into_inner().results;
+        assert_eq!(results.len(), chunk.len());
+        for (address, item) in chunk.iter().zip(results) {
+            match item.result {
+                Some(batch_check_item::Result::Ok(ok)) if ok.decision() == Decision::Deny => {}
+                other => wrong.push(format!("{address}: {other:?}")),
+            }
+        }
+        client = client.clone();
+    }
+    wrong
+}
