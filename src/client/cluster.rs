@@ -75,11 +75,12 @@ impl Client {
                 };
                 trail.note(&uri, &error);
                 client.0.endpoints.leave(at, None);
-                if !error.is_temporary() || Instant::now() >= ends {
+                let wait = backoff.next();
+                if !error.is_temporary() || Instant::now() + wait >= ends {
                     yield Err(error.over(&trail));
                     return;
                 }
-                sleep(backoff.next()).await;
+                sleep(wait).await;
             }
         })
     }
