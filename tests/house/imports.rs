@@ -74,6 +74,8 @@ const CRATES: [(&str, &[&str]); 3] = [
             "src/consensus/service.rs",
             "src/consensus/peers.rs",
             "src/consensus/members.rs",
+            "src/consensus/administer.rs",
+            "src/consensus/status.rs",
             "src/consensus/writes.rs",
             "src/consensus/tests/",
         ],
