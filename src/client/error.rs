@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, error::Error as _, fmt, io};
 
-use tonic::{Code, Status};
+use tonic::{Code, Status, TimeoutExpired};
 use tonic_types::StatusExt as _;
 
 use crate::proto::v1::ItemError;
@@ -161,12 +161,23 @@ impl Error {
 
     /// Reads a status: one that the server sent, or one that stands for a broken connection.
     pub(super) fn from_status(status: &Status) -> Self {
-        if let Some(failed) = connect_failed(status) {
+        if let Some(failed) = in_chain::<ConnectFailed>(status) {
             let mut error = Self::local(
                 Code::Unavailable,
                 reason::CONNECTION_FAILED,
                 failed.to_string(),
             );
+            error.0.temporary = true;
+            return error;
+        }
+        // The channel's own watch over the time that the request was given.
+        if in_chain::<TimeoutExpired>(status).is_some() {
+            let mut error = Self::local(
+                Code::DeadlineExceeded,
+                reason::CLIENT_DEADLINE,
+                "no answer in time",
+            );
+            error.0.outcome = Outcome::Unknown;
             error.0.temporary = true;
             return error;
         }
@@ -282,7 +293,8 @@ impl std::error::Error for ConnectFailed {
     }
 }
 
-fn connect_failed(status: &Status) -> Option<&ConnectFailed> {
+/// Looks for an error of one kind among the causes of a status.
+fn in_chain<E: std::error::Error + 'static>(status: &Status) -> Option<&E> {
     let mut cause = status.source();
     while let Some(error) = cause {
         if let Some(failed) = error.downcast_ref() {

@@ -26,7 +26,11 @@ pub async fn watch(core: Arc<Core>) {
         });
         let leader = metrics.borrow_watched().current_leader;
         // A node on its way to serving is asked more often than one that serves.
-        let interval = if ready { HEALTH_INTERVAL } else { HEALTH_INTERVAL / 10 };
+        let interval = if ready {
+            HEALTH_INTERVAL
+        } else {
+            HEALTH_INTERVAL / 10
+        };
         let _ = timeout(interval, async {
             while metrics.changed().await.is_ok() {
                 if metrics.borrow_watched().current_leader != leader {

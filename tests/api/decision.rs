@@ -348,8 +348,8 @@ async fn a_bad_item_of_a_batch_leaves_the_others() {
 
 #[tokio::test]
 async fn a_batch_has_bounds() {
-    let node = Node::start().await;
-    let batch = |items| async {
+    let node = &Node::start().await;
+    let batch = |items: usize| async move {
         let items = vec![question("ada@example.com", "sale"); items];
         node.decisions()
             .batch_check(BatchCheckRequest { items })

@@ -13,8 +13,8 @@ use refrain::{
         preference_service_client::PreferenceServiceClient,
         registry_service_client::RegistryServiceClient, watch_service_client::WatchServiceClient,
     },
-    server::{self, Injected, Running},
-    storage::memory::MemoryFiles,
+    server::{self, Injected, Running, disk::Disk},
+    storage::{log::MemoryLog, memory::MemoryFiles},
 };
 use tempfile::TempDir;
 use tonic::{
@@ -46,6 +46,7 @@ impl Node {
         config.token_key = SecretSource::Given(Secret::new(TOKEN_KEY));
         config.sealing_key = SecretSource::Given(Secret::new([8; 32]));
         change(&mut config);
+        let forms = !config.join;
         let listen = || Listener::tcp("127.0.0.1:0".parse().expect("address"));
         let injected = Injected {
             client_listener: listen().await.expect("client listener"),
@@ -53,10 +54,13 @@ impl Node {
             connector: Connector::tcp(),
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
-            files: Arc::new(MemoryFiles::new()),
+            disk: Disk::in_memory(MemoryLog::new(), MemoryFiles::new(), &SystemEntropy).unwrap(),
         };
         let running = server::start(config, injected).await.expect("start");
         let channel = connect(&running).await;
+        if forms {
+            until_ready(&channel).await;
+        }
         Self {
             running,
             channel,
@@ -97,6 +101,20 @@ impl Node {
             .set_opt_out(opt_out(email, purpose))
             .await;
         done.expect("opt out").into_inner()
+    }
+}
+
+/// Waits until a node answers checks; a bound on a hang ends the test.
+async fn until_ready(channel: &Channel) {
+    let started = std::time::Instant::now();
+    let mut client = DecisionServiceClient::new(channel.clone());
+    while client
+        .check(question("nobody@example.com", "analytics"))
+        .await
+        .is_err()
+    {
+        assert!(started.elapsed().as_secs() < 30, "the node never served");
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
 }
 

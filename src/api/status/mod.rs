@@ -143,7 +143,6 @@ impl Row {
             | Unavailable::Replaying
             | Unavailable::Draining
             | Unavailable::LeaderLost => RETRY,
-            Unavailable::StorageFailed => "call another node; see this one's log, and its disk",
             Unavailable::WaitingForCluster => {
                 "call another node, or form a cluster with `refrain cluster init` or `refrain cluster add`"
             }
@@ -152,6 +151,7 @@ impl Row {
             }
             Unavailable::DiskNearlyFull => "call another node; free space on this one's disk",
             Unavailable::Removed => "call another node; this one no longer belongs to the cluster",
+            Unavailable::StorageFailed => "call another node, and see this one's log",
             Unavailable::Deadline => "retry with the same request_id and a longer deadline",
             Unavailable::Overloaded => {
                 "retry with the same request_id after a pause, or at another node"
@@ -231,19 +231,23 @@ impl Row {
             AdminError::NotCaughtUp { .. } => (
                 Code::FailedPrecondition,
                 "NOT_CAUGHT_UP",
-                "add the node again when it has caught up",
+                "call again when the node has caught up",
             ),
             AdminError::AddressTaken { .. } => (
                 Code::FailedPrecondition,
                 "ADDRESS_TAKEN",
-                "remove the member whose data was wiped, and add the node again",
+                "remove the member that had the address, and call again",
             ),
             AdminError::NoOtherVoter => (
                 Code::FailedPrecondition,
                 "NO_OTHER_VOTER",
                 "add another voter first",
             ),
-            AdminError::TransferFailed { .. } => (Code::Aborted, "TRANSFER_FAILED", RETRY),
+            AdminError::TransferFailed { .. } => (
+                Code::Aborted,
+                "TRANSFER_FAILED",
+                "see `refrain cluster status`, and call again",
+            ),
             AdminError::ChangeInProgress => (
                 Code::Aborted,
                 "CHANGE_IN_PROGRESS",

@@ -125,6 +125,13 @@ fn administrative() -> Vec<AdminError> {
         AdminError::JournalAtRisk,
         AdminError::LastVoter,
         AdminError::NotAVoter { id: text() },
+        AdminError::NotCaughtUp { id: text() },
+        AdminError::AddressTaken {
+            address: text(),
+            id: text(),
+        },
+        AdminError::NoOtherVoter,
+        AdminError::TransferFailed { id: text() },
         AdminError::ChangeInProgress,
     ]
 }
