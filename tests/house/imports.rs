@@ -47,6 +47,8 @@ const ROOMS: [(&str, &[&str]); 16] = [
             "limits",
             "net",
             "proto::v1",
+            // How long calls may take is a setting.
+            "config::Deadlines",
         ],
     ),
     // Around it.
