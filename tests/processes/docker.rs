@@ -54,12 +54,12 @@ fn compose_command() -> Option<Vec<&'static str>> {
 struct Image(String);
 
 impl Image {
-    /// Builds it, from the static binary that `REFRAIN_STATIC_BIN` names or from one that is linked here.
+    /// Builds it, from the static binary that `TEST_STATIC_BIN` names or from one that is linked here.
     fn build() -> Self {
         let image = Self(format!("refrain:test-{}", std::process::id()));
         let mut script = Command::new(format!("{ROOT}/deploy/build-image.sh"));
         script.args(["--tag", &image.0]);
-        match std::env::var_os("REFRAIN_STATIC_BIN") {
+        match std::env::var_os("TEST_STATIC_BIN") {
             Some(binary) => {
                 script.arg("--binary").arg(binary);
             }
@@ -127,7 +127,7 @@ impl Cluster {
             .arg(file)
             .args(args)
             .current_dir(self.folder.path())
-            .env("REFRAIN_IMAGE", &self.image.0)
+            .env("NODE_IMAGE", &self.image.0)
             .env("KEY_GROUP", group.to_string());
         for (node, port) in ["NODE1_PORT", "NODE2_PORT", "NODE3_PORT"]
             .iter()

@@ -11,7 +11,7 @@ const IMPORTS: &str = "import grpc, grpc_reflection, google.protobuf";
 
 /// A Python that has what the client imports: the one named, the one that `.ci/run` made, or the system's.
 fn python() -> Option<PathBuf> {
-    let named = std::env::var_os("REFRAIN_PYTHON").map(PathBuf::from);
+    let named = std::env::var_os("TEST_PYTHON").map(PathBuf::from);
     let target = PathBuf::from(REFRAIN)
         .ancestors()
         .nth(2)

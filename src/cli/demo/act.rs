@@ -1,4 +1,4 @@
-//! The acts of the demonstration, in order. Each fails as soon as something is not as promised.
+//! The acts of the demonstration, in order; each fails as soon as something is not as promised.
 
 use std::{
     cell::RefCell,
