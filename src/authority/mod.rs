@@ -1,4 +1,4 @@
-//! The two doors to the replicated state: write and read. What comes through has been admitted.
+//! The two doors to the replicated state: write and read; what comes through has been admitted.
 
 mod cluster;
 mod query;

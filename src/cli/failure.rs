@@ -77,6 +77,12 @@ impl Failure {
             text.push_str("no answer, so DENY: ");
         }
         text.push_str(&self.message);
+        let reason = self.call.as_ref().map_or("", Error::reason);
+        if !reason.is_empty() {
+            text.push_str(" (");
+            text.push_str(reason);
+            text.push(')');
+        }
         for advice in &self.advice {
             text.push_str("\n  ");
             text.push_str(advice);
@@ -115,10 +121,8 @@ impl From<Error> for Failure {
                 error.tried().join(", "),
                 error.message()
             )
-        } else if error.reason().is_empty() {
-            error.message().to_owned()
         } else {
-            format!("{} ({})", error.message(), error.reason())
+            error.message().to_owned()
         };
         let mut failure = Self::new(status_of(&error), message);
         if error.is_unreachable() {

@@ -44,9 +44,9 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Runs a node
-    Serve(Box<refrain::config::ServeArgs>),
+    Serve(Box<serve::ServeCommand>),
     #[command(flatten)]
-    Talk(Talk),
+    Talk(Box<Talk>),
 }
 
 /// The commands that talk to a node.

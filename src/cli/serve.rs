@@ -1,14 +1,29 @@
 //! `refrain serve`: runs a node.
 
+use clap::Args;
 use refrain::config::{Config, ConfigError, ServeArgs};
 use refrain::server;
 
 use super::exit;
 use super::failure::Failure;
 
+/// The flags of `serve`: the settings of a node, and one for the demonstration.
+#[derive(Debug, Args)]
+pub struct ServeCommand {
+    #[command(flatten)]
+    settings: ServeArgs,
+
+    /// Die at once when the process that started this one ends
+    #[arg(long, hide = true)]
+    end_with_parent: bool,
+}
+
 /// Runs a node until it is told to stop.
-pub fn run(args: &ServeArgs) -> Result<u8, Failure> {
-    let config = Config::load(args).map_err(|error| Failure::usage(error.to_string()))?;
+pub fn run(args: &ServeCommand) -> Result<u8, Failure> {
+    if args.end_with_parent {
+        end_with_parent()?;
+    }
+    let config = Config::load(&args.settings).map_err(|error| Failure::usage(error.to_string()))?;
     server::install_logging(&config.log).map_err(|error| Failure::other(format!("{error:#}")))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -21,4 +36,17 @@ pub fn run(args: &ServeArgs) -> Result<u8, Failure> {
         Err(error) if error.is::<ConfigError>() => Err(Failure::usage(format!("{error:#}"))),
         Err(error) => Err(Failure::other(format!("{error:#}"))),
     }
+}
+
+/// Has the system kill this process when the one that started it ends, however that ends.
+#[cfg(target_os = "linux")]
+fn end_with_parent() -> std::io::Result<()> {
+    let kill = Some(rustix::process::Signal::KILL);
+    Ok(rustix::process::set_parent_process_death_signal(kill)?)
+}
+
+/// Elsewhere, the demonstration ends its nodes when it ends in order.
+#[cfg(not(target_os = "linux"))]
+fn end_with_parent() -> std::io::Result<()> {
+    Ok(())
 }

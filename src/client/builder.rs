@@ -46,8 +46,8 @@ impl Default for ClientBuilder {
             transporting: Transporting {
                 connector: Connector::tcp(),
                 connect_timeout: Duration::from_secs(1),
-                keep_alive: Duration::from_secs(5),
-                keep_alive_timeout: Duration::from_secs(3),
+                keep_alive: Duration::from_secs(10),
+                keep_alive_timeout: Duration::from_secs(10),
             },
             settings: Settings {
                 deadline: Duration::from_secs(5),
@@ -119,8 +119,8 @@ impl ClientBuilder {
         self
     }
 
-    /// How often a connection is pinged, and how long the answer may take before it counts as broken. Default: 5 s and
-    /// 3 s.
+    /// How often a connection is pinged, and how long the answer may take before it counts as broken. Default: 10 s
+    /// each. (A call has its own deadline, a watch its heartbeats; this is for connections that nobody uses.)
     pub fn keep_alive(mut self, every: Duration, timeout: Duration) -> Self {
         self.transporting.keep_alive = every;
         self.transporting.keep_alive_timeout = timeout;

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, error::Error as _, fmt, io};
 
-use tonic::{Code, Status};
+use tonic::{Code, Status, TimeoutExpired};
 use tonic_types::StatusExt as _;
 
 use crate::proto::v1::ItemError;
@@ -161,12 +161,23 @@ impl Error {
 
     /// Reads a status: one that the server sent, or one that stands for a broken connection.
     pub(super) fn from_status(status: &Status) -> Self {
-        if let Some(failed) = connect_failed(status) {
+        if let Some(failed) = in_chain::<ConnectFailed>(status) {
             let mut error = Self::local(
                 Code::Unavailable,
                 reason::CONNECTION_FAILED,
                 failed.to_string(),
             );
+            error.0.temporary = true;
+            return error;
+        }
+        // The channel's own watch over the time that the request was given.
+        if in_chain::<TimeoutExpired>(status).is_some() {
+            let mut error = Self::local(
+                Code::DeadlineExceeded,
+                reason::CLIENT_DEADLINE,
+                "no answer in time",
+            );
+            error.0.outcome = Outcome::Unknown;
             error.0.temporary = true;
             return error;
         }
@@ -203,8 +214,17 @@ impl Error {
         }))
     }
 
-    /// Adds what is known of the call as a whole.
-    pub(super) fn over(mut self, trail: &Trail) -> Self {
+    /// The error of the call as a whole. Where its last attempt had no time left to find anything out, what an earlier
+    /// one found out tells more.
+    pub(super) fn over(self, trail: &Trail) -> Self {
+        match &trail.telling {
+            Some(telling) if self.0.reason == reason::CLIENT_DEADLINE => telling.clone(),
+            _ => self,
+        }
+        .with(trail)
+    }
+
+    fn with(mut self, trail: &Trail) -> Self {
         self.0.tried.clone_from(&trail.tried);
         self.0.attempts = trail.attempts;
         self.0.reached |= trail.reached;
@@ -242,6 +262,8 @@ pub(super) struct Trail {
     /// Whether any attempt may have been carried out: no later refusal takes that back.
     unknown: bool,
     reached: bool,
+    /// The last error that is more than a lack of time.
+    telling: Option<Error>,
 }
 
 impl Trail {
@@ -252,6 +274,7 @@ impl Trail {
             attempts: 0,
             unknown: false,
             reached: false,
+            telling: None,
         }
     }
 
@@ -260,6 +283,9 @@ impl Trail {
         self.attempts += 1;
         self.unknown |= error.0.outcome == Outcome::Unknown;
         self.reached |= error.0.reached;
+        if error.0.reason != reason::CLIENT_DEADLINE {
+            self.telling = Some(error.clone());
+        }
         if !self.tried.iter().any(|tried| tried == endpoint) {
             self.tried.push(endpoint.to_owned());
         }
@@ -282,7 +308,8 @@ impl std::error::Error for ConnectFailed {
     }
 }
 
-fn connect_failed(status: &Status) -> Option<&ConnectFailed> {
+/// Looks for an error of one kind among the causes of a status.
+fn in_chain<E: std::error::Error + 'static>(status: &Status) -> Option<&E> {
     let mut cause = status.source();
     while let Some(error) = cause {
         if let Some(failed) = error.downcast_ref() {

@@ -43,7 +43,7 @@ pub(super) const KEYS: [&str; 21] = [
 const OTHER_VARIABLES: [&str; 6] = [
     "REFRAIN_CONFIG",
     "REFRAIN_TOKEN_KEY",
-    "REFRAIN_SERVER",
+    "REFRAIN_ENDPOINT",
     "REFRAIN_NAMESPACE",
     "REFRAIN_OUTPUT",
     "REFRAIN_TIMEOUT",

@@ -112,8 +112,13 @@ pub async fn catch_up(core: &Core, deadline: Instant) -> Result<(), Unavailable>
 async fn applied(core: &Core, index: u64, deadline: Instant) -> Result<(), Unavailable> {
     let mut progress = core.replica.progress();
     let reached = progress.wait_for(|progress| progress.index >= index);
-    match timeout_at(deadline, reached).await {
-        Ok(Ok(_)) => core.believable(),
+    // What `wait_for` returns holds the channel's lock, which `apply` takes within the state's: to look at the state
+    // with it in hand would have the two wait for each other for ever.
+    let reached = timeout_at(deadline, reached)
+        .await
+        .map(|reached| reached.map(drop));
+    match reached {
+        Ok(Ok(())) => core.believable(),
         Ok(Err(_)) => Err(Unavailable::Draining),
         Err(_) => Err(Unavailable::Replaying),
     }

@@ -1,5 +1,6 @@
-//! Golden files: the stored encodings, byte for byte. They lie in `tests/golden/domain/`; after a change that is meant,
-//! write them anew with `REFRAIN_WRITE_GOLDEN=1 cargo test --lib domain::golden`, and look at what git says.
+//! Golden files: the stored encodings, byte for byte, in `tests/golden/domain/`.
+//!
+//! After a change that is meant, write them anew with `REFRAIN_WRITE_GOLDEN=1 cargo test --lib domain::golden`, and look at what git says.
 
 use std::fmt::Debug;
 use std::fs;

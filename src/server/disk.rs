@@ -9,7 +9,8 @@ use crate::clock::Entropy;
 use crate::storage::data_folder::DataFolder;
 use crate::storage::files::Files;
 use crate::storage::identity::Identity;
-use crate::storage::log::{Log, LogOptions, SledLog};
+use crate::storage::log::{Log, LogOptions, MemoryLog, SledLog};
+use crate::storage::memory::MemoryFiles;
 use crate::storage::space::Space;
 
 /// A node's disk.
@@ -50,13 +51,33 @@ impl Disk {
             Some(identity) => refused.in_folder(folder).of_node(identity.node_id),
             None => refused.in_folder(folder),
         };
-        let log = SledLog::open(Arc::clone(&files), folder, options, failed).map_err(name)?;
+        let log = SledLog::open(Arc::clone(&files), folder, &options, failed).map_err(name)?;
         let identity = known.unwrap_or_else(|| Identity::random(entropy));
         Ok(Self {
             log: Arc::new(log),
             files,
             space,
             identity,
+            new: known.is_none(),
+        })
+    }
+
+    /// A disk in memory, for simulation: keep clones of both parts, and hand them to the node's next life.
+    ///
+    /// # Errors
+    /// When the identity on it is damaged.
+    pub fn in_memory(
+        log: MemoryLog,
+        files: MemoryFiles,
+        entropy: &dyn Entropy,
+    ) -> anyhow::Result<Self> {
+        let known = Identity::load(&files)?;
+        let files: Arc<dyn Files> = Arc::new(files);
+        Ok(Self {
+            log: Arc::new(log),
+            space: Arc::new(Space::new(Arc::clone(&files), None)),
+            files,
+            identity: known.unwrap_or_else(|| Identity::random(entropy)),
             new: known.is_none(),
         })
     }

@@ -48,6 +48,10 @@ impl Identity {
     }
 
     /// Reads the identity; `None` in a folder that has none yet.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`], where it is damaged or of a later version.
     pub fn load(files: &dyn Files) -> Result<Option<Self>, Refused> {
         let Some(bytes) = read(files, IDENTITY_FILE)? else {
             return Ok(None);
@@ -63,6 +67,10 @@ impl Identity {
     }
 
     /// Writes the identity; durable when it returns.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the disk says; never try again.
     pub fn save(&self, files: &dyn Files) -> std::io::Result<()> {
         let bytes = envelope::wrap(IDENTITY_KIND, FORMAT, &self.encode());
         files.write_durably(Path::new(IDENTITY_FILE), &bytes)
@@ -101,6 +109,10 @@ impl Identity {
 }
 
 /// Reads the vote, as consensus encoded it; `None` where none was ever saved.
+///
+/// # Errors
+///
+/// [`Refused`], where it is damaged or of a later version.
 pub fn load_vote(files: &dyn Files) -> Result<Option<Bytes>, Refused> {
     let Some(bytes) = read(files, VOTE_FILE)? else {
         return Ok(None);
@@ -115,6 +127,10 @@ pub fn load_vote(files: &dyn Files) -> Result<Option<Bytes>, Refused> {
 }
 
 /// Writes the vote; durable when it returns.
+///
+/// # Errors
+///
+/// Whatever the disk says; never try again.
 pub fn save_vote(files: &dyn Files, vote: &[u8]) -> std::io::Result<()> {
     let bytes = envelope::wrap(VOTE_KIND, FORMAT, vote);
     files.write_durably(Path::new(VOTE_FILE), &bytes)

@@ -45,7 +45,7 @@ pub enum Fate {
     Zeroed(usize),
 }
 
-type FaultRule = Box<dyn Fn(Operation, &Path) -> Option<io::ErrorKind> + Send>;
+type FaultRule = Arc<dyn Fn(Operation, &Path) -> Option<io::ErrorKind> + Send + Sync>;
 
 #[derive(Default)]
 struct Disk {
@@ -62,6 +62,21 @@ impl MemoryFiles {
     /// An empty disk without a limit.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Another disk with the same contents, synced and not, without the limit and the fault rule.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        let disk = self.disk();
+        let copy = Disk {
+            now: disk.now.clone(),
+            durable: disk.durable.clone(),
+            capacity: None,
+            fault: None,
+        };
+        Self {
+            disk: Arc::new(Mutex::new(copy)),
+        }
     }
 
     /// Cuts the power: every change that was not synced is lost.
@@ -107,9 +122,13 @@ impl MemoryFiles {
         disk.capacity = free.map(|free| disk.used().saturating_add(free));
     }
 
-    /// Lets operations fail as the rule says, until [`MemoryFiles::heal`].
-    pub fn fail(&self, rule: impl Fn(Operation, &Path) -> Option<io::ErrorKind> + Send + 'static) {
-        self.disk().fault = Some(Box::new(rule));
+    /// Lets operations fail as the rule says, until [`MemoryFiles::heal`]. The rule is asked before each operation and
+    /// may take its time, as a slow disk does; others go on meanwhile.
+    pub fn fail(
+        &self,
+        rule: impl Fn(Operation, &Path) -> Option<io::ErrorKind> + Send + Sync + 'static,
+    ) {
+        self.disk().fault = Some(Arc::new(rule));
     }
 
     /// Takes the fault rule away.
@@ -120,6 +139,18 @@ impl MemoryFiles {
     /// All files that a reader sees, sorted.
     pub fn paths(&self) -> Vec<PathBuf> {
         self.disk().now.keys().cloned().collect()
+    }
+
+    fn check(&self, operation: Operation, path: &Path) -> io::Result<()> {
+        check_path(path)?;
+        let rule = self.disk().fault.clone();
+        match rule.and_then(|rule| rule(operation, path)) {
+            None => Ok(()),
+            Some(kind) => {
+                let what = format!("{}: injected fault", path.display());
+                Err(io::Error::new(kind, what))
+            }
+        }
     }
 
     fn disk(&self) -> MutexGuard<'_, Disk> {
@@ -138,17 +169,6 @@ impl Disk {
             .map_or(PLENTY, |capacity| capacity.saturating_sub(self.used()))
     }
 
-    fn check(&self, operation: Operation, path: &Path) -> io::Result<()> {
-        check_path(path)?;
-        let Some(kind) = self.fault.as_ref().and_then(|rule| rule(operation, path)) else {
-            return Ok(());
-        };
-        Err(io::Error::new(
-            kind,
-            format!("{}: injected fault", path.display()),
-        ))
-    }
-
     fn check_room(&self, path: &Path, bytes: usize) -> io::Result<()> {
         if bytes as u64 <= self.free() {
             return Ok(());
@@ -160,14 +180,12 @@ impl Disk {
     }
 
     fn put(&mut self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        self.check(Operation::Write, path)?;
         self.check_room(path, bytes.len())?;
         self.now.insert(path.to_owned(), Arc::new(bytes.to_vec()));
         Ok(())
     }
 
     fn sync(&mut self, path: &Path) -> io::Result<()> {
-        self.check(Operation::Sync, path)?;
         let bytes = self.now.get(path).ok_or_else(|| absent(path))?;
         self.durable.insert(path.to_owned(), bytes.clone());
         // With the folder, what was removed from it is gone for good.
@@ -180,28 +198,30 @@ impl Disk {
 
 impl Files for MemoryFiles {
     fn read(&self, path: &Path) -> io::Result<Option<Vec<u8>>> {
-        let disk = self.disk();
-        disk.check(Operation::Read, path)?;
-        Ok(disk.now.get(path).map(|bytes| bytes.to_vec()))
+        self.check(Operation::Read, path)?;
+        Ok(self.disk().now.get(path).map(|bytes| bytes.to_vec()))
     }
 
     fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        self.check(Operation::Write, path)?;
         self.disk().put(path, bytes)
     }
 
     fn write_durably(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        let mut disk = self.disk();
-        disk.put(path, bytes)?;
-        disk.sync(path)
+        self.write(path, bytes)?;
+        self.sync(&[path.to_owned()])
     }
 
     fn sync(&self, paths: &[PathBuf]) -> io::Result<()> {
-        let mut disk = self.disk();
-        paths.iter().try_for_each(|path| disk.sync(path))
+        for path in paths {
+            self.check(Operation::Sync, path)?;
+            self.disk().sync(path)?;
+        }
+        Ok(())
     }
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn FileWriter>> {
-        self.disk().check(Operation::Write, path)?;
+        self.check(Operation::Write, path)?;
         Ok(Box::new(Piecewise {
             disk: self.clone(),
             path: path.to_owned(),
@@ -210,30 +230,27 @@ impl Files for MemoryFiles {
     }
 
     fn open(&self, path: &Path) -> io::Result<Option<Box<dyn Read + Send>>> {
-        let disk = self.disk();
-        disk.check(Operation::Read, path)?;
-        let bytes = disk.now.get(path).cloned();
+        self.check(Operation::Read, path)?;
+        let bytes = self.disk().now.get(path).cloned();
         Ok(bytes.map(|bytes| Box::new(Cursor::new(Shared(bytes))) as Box<dyn Read + Send>))
     }
 
     fn size(&self, path: &Path) -> io::Result<Option<u64>> {
-        let disk = self.disk();
-        disk.check(Operation::Read, path)?;
-        Ok(disk.now.get(path).map(|bytes| bytes.len() as u64))
+        self.check(Operation::Read, path)?;
+        Ok(self.disk().now.get(path).map(|bytes| bytes.len() as u64))
     }
 
     fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
+        self.check(Operation::Read, folder)?;
         let disk = self.disk();
-        disk.check(Operation::Read, folder)?;
         let inside = |path: &&PathBuf| path.parent() == Some(folder);
         let name = |path: &PathBuf| Some(path.file_name()?.to_str()?.to_owned());
         Ok(disk.now.keys().filter(inside).filter_map(name).collect())
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        let mut disk = self.disk();
-        disk.check(Operation::Remove, path)?;
-        disk.now.remove(path);
+        self.check(Operation::Remove, path)?;
+        self.disk().now.remove(path);
         Ok(())
     }
 
@@ -251,9 +268,9 @@ struct Piecewise {
 
 impl Write for Piecewise {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let disk = self.disk.disk();
-        disk.check(Operation::Write, &self.path)?;
-        disk.check_room(&self.path, self.bytes.len() + bytes.len())?;
+        self.disk.check(Operation::Write, &self.path)?;
+        let length = self.bytes.len() + bytes.len();
+        self.disk.disk().check_room(&self.path, length)?;
         self.bytes.extend_from_slice(bytes);
         Ok(bytes.len())
     }
@@ -265,7 +282,7 @@ impl Write for Piecewise {
 
 impl FileWriter for Piecewise {
     fn read_back(&self) -> io::Result<Box<dyn Read + Send>> {
-        self.disk.disk().check(Operation::Read, &self.path)?;
+        self.disk.check(Operation::Read, &self.path)?;
         Ok(Box::new(Cursor::new(self.bytes.clone())))
     }
 

@@ -50,6 +50,10 @@ impl Space {
 
     /// To be called at start, before the log is opened: gives the ballast up where the disk is nearly full,
     /// and lays it down where there is room.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the disk says.
     pub fn prepare(&self) -> io::Result<()> {
         let Some(ballast) = &self.ballast else {
             return Ok(());
@@ -77,6 +81,10 @@ impl Space {
     }
 
     /// Lays the ballast down if it is not there whole and enough room stays free beside it. Call it now and then.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the disk says.
     pub fn lay_down(&self) -> io::Result<()> {
         let Some(ballast) = &self.ballast else {
             return Ok(());

@@ -1,7 +1,12 @@
-//! Tests against real `refrain` processes on loopback: fail-over, recovery, membership, refusals to start.
+//! Tests against real `refrain` processes on loopback: fail-over, recovery, membership, refusals to start, privacy,
+//! a foreign client, containers.
 
+mod docker;
 mod failover;
 mod membership;
+mod privacy;
+mod python;
 mod recovery;
 mod refusals;
+mod skip;
 mod support;

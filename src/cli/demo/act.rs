@@ -1,4 +1,4 @@
-//! The acts of the demonstration, in order. Each fails as soon as something is not as promised.
+//! The acts of the demonstration, in order; each fails as soon as something is not as promised.
 
 use std::{
     cell::RefCell,
@@ -13,7 +13,7 @@ use refrain::{
 };
 
 use super::{
-    client_of,
+    PATIENCE, client_of,
     load::{self, Load, PURPOSE, question, stop_mailing},
     node::Node,
     story::Story,
@@ -38,9 +38,6 @@ const BEFORE_THE_KILL: Duration = Duration::from_secs(1);
 
 /// How long it runs after writes have come back.
 const AFTER_THE_GAP: Duration = Duration::from_secs(1);
-
-/// How long anything may take that depends on an election or on catching up.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What was seen.
 pub struct Summary {
@@ -90,8 +87,19 @@ async fn start(nodes: &mut [Node], story: &Story<'_>) -> Result<(), Failure> {
 
 async fn form(nodes: &[Node], story: &Story<'_>) -> Result<(), Failure> {
     let step = story.step("forming a cluster");
-    let client = client_of(&nodes[..1]).deadline(PATIENCE).build()?;
-    let made = client.cluster_init().await?;
+    let client = client_of(&nodes[..1]).build()?;
+    let ends = Instant::now() + PATIENCE;
+    loop {
+        match client.cluster_init().await {
+            Ok(_) => break,
+            // An attempt whose answer was lost.
+            Err(error) if error.reason() == "CLUSTER_ALREADY_INITIALISED" => break,
+            Err(error) if error.is_temporary() && Instant::now() < ends => {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
     for node in &nodes[1..] {
         let mut progress = client.cluster_add(AddRequest {
             peer_address: node.peer.clone(),
@@ -102,7 +110,8 @@ async fn form(nodes: &[Node], story: &Story<'_>) -> Result<(), Failure> {
             step.now(format!("forming a cluster: node {} {stage}", node.number));
         }
     }
-    step.done("cluster formed", format!("cluster {}", made.cluster_id))
+    let status = client.cluster_status().await?;
+    step.done("cluster formed", format!("id {}", status.cluster_id))
 }
 
 async fn import(nodes: &[Node], story: &Story<'_>) -> Result<u64, Failure> {
@@ -124,11 +133,15 @@ async fn import(nodes: &[Node], story: &Story<'_>) -> Result<u64, Failure> {
         )));
     }
     let words = format!("{} hashed addresses imported", grouped(import.rows));
-    let detail = format!(
+    let mut detail = format!(
         "{} new, {} opted out already",
         grouped(import.changed),
         grouped(import.unchanged)
     );
+    if import.skipped > 0 {
+        let skipped = grouped(import.skipped);
+        detail = format!("{detail}, {skipped} in steps whose first answer was lost");
+    }
     step.done(&words, detail)?;
     expect(nodes, LISTED, false).await?;
     let step = story.step("");
@@ -197,8 +210,7 @@ async fn fail_over(nodes: &mut [Node], story: &Story<'_>) -> Result<Summary, Fai
     let step = story.step("people opt out one after the other");
     // The short attempt: a caller that waits for a dead node for long would measure itself.
     let writing = client_of(nodes.iter())
-        .deadline(PATIENCE)
-        .attempt_timeout(Duration::from_millis(500))
+        .attempt_timeout(Duration::from_secs(1))
         .build()?;
     let asking = |node: &Node| {
         client_of([node])
@@ -323,7 +335,7 @@ async fn leader(nodes: &[Node]) -> Result<usize, Failure> {
 /// Asks each node for one person.
 async fn expect(nodes: &[Node], who: &str, allow: bool) -> Result<(), Failure> {
     for node in nodes {
-        let client = client_of([node]).deadline(PATIENCE).build()?;
+        let client = client_of([node]).build()?;
         let allowed = match client.check(question(who)).await {
             Ok(_) => true,
             Err(denied) => match denied.cause {
@@ -342,7 +354,7 @@ async fn expect(nodes: &[Node], who: &str, allow: bool) -> Result<(), Failure> {
 
 /// Asks a node for everybody who opted out under load.
 async fn all_denied(node: &Node, people: &[u64]) -> Result<(), Failure> {
-    let client = client_of([node]).deadline(PATIENCE).build()?;
+    let client = client_of([node]).build()?;
     for some in people.chunks(1_000) {
         let questions = some.iter().map(|&number| question(&load::address(number)));
         for answer in client.batch_check(questions.collect()).await {

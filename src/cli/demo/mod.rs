@@ -6,10 +6,10 @@ mod load;
 mod node;
 mod story;
 
-use std::io;
+use std::{io, time::Duration};
 
 use clap::Args;
-use refrain::client::Client;
+use refrain::client::{Client, ClientBuilder};
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -20,6 +20,9 @@ use super::{
     output::Output,
     paint::{Paint, Tone},
 };
+
+/// How long anything may take before the demonstration gives up.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What `demo --help` says.
 const ABOUT: &str = "\
@@ -87,11 +90,9 @@ async fn show(args: &DemoArgs, output: &Output, done: &mut bool) -> Result<(), F
         output.line(as_json(&nodes, &summary))?;
     }
     if !args.once {
-        story.say(
-            output
-                .paint
-                .text(Tone::Dim, "\nCtrl-C ends the nodes and removes their data."),
-        )?;
+        let data = if args.keep { "leaves" } else { "removes" };
+        let end = format!("\nCtrl-C ends the nodes and {data} their data.");
+        story.say(output.paint.text(Tone::Dim, end))?;
         std::future::pending::<()>().await;
     }
     Ok(())
@@ -103,9 +104,12 @@ fn failed(mut failure: Failure) -> Failure {
     failure
 }
 
-/// A client of some of the nodes.
-fn client_of<'a>(nodes: impl IntoIterator<Item = &'a Node>) -> refrain::client::ClientBuilder {
-    Client::builder().endpoints(nodes.into_iter().map(Node::uri))
+/// A client of some of the nodes, with patience for a machine that has much else to do.
+fn client_of<'a>(nodes: impl IntoIterator<Item = &'a Node>) -> ClientBuilder {
+    Client::builder()
+        .endpoints(nodes.into_iter().map(Node::uri))
+        .deadline(PATIENCE)
+        .attempt_timeout(Duration::from_secs(5))
 }
 
 fn farewell(nodes: &[Node], summary: &Summary, paint: Paint) -> String {

@@ -1,4 +1,4 @@
-//! Apply: checks the rules, makes the event, folds it in. The same on every node, whatever the clock or the hash seed.
+//! Apply: checks the rules, makes the event, folds it in; the same on every node, whatever the clock or the hash seed.
 
 use super::State;
 use super::decide::{Path, decider};

@@ -1,4 +1,4 @@
-//! The fold: how an event changes the state. Apply uses it, and so does whoever rebuilds a state from its events.
+//! The fold: how an event changes the state; apply uses it, and so does whoever rebuilds a state from its events.
 
 use std::sync::Arc;
 

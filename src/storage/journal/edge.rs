@@ -56,6 +56,12 @@ impl JournalEdge {
         self.root
     }
 
+    /// The hashes of the leaves in the unfinished bundle.
+    pub(super) fn tail(&self) -> Vec<Hash> {
+        let leaves = self.unfinished.iter().map(|entry| &entry.leaf);
+        leaves.map(|leaf| leaf_hash(leaf)).collect()
+    }
+
     /// Encodes the edge; the same edge always gives the same bytes. Cut them into chunks to put them into a snapshot.
     ///
     /// All numbers are big-endian, and a frame goes around: size (u64), root, the bundles' roots, the number of evidence
@@ -94,13 +100,8 @@ impl JournalEdge {
         if contents.has_remaining() {
             return Err("it holds more than the edge of the journal".to_owned());
         }
-        let tail: Vec<Hash> = edge
-            .unfinished
-            .iter()
-            .map(|entry| leaf_hash(&entry.leaf))
-            .collect();
         let tree = Tree::new(&edge.bundle_roots);
-        if tree.root(tree.bundles(), &tail) != edge.root {
+        if tree.root(tree.bundles(), &edge.tail()) != edge.root {
             return Err("it holds an edge of the journal that does not give its root".to_owned());
         }
         Ok(edge)

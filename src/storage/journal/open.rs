@@ -10,9 +10,7 @@ use std::{
 use super::{
     Journal, JournalEdge, JournalError, View,
     bundle::Expected,
-    mark,
-    merkle::leaf_hash,
-    path,
+    mark, path,
     ranges::Ranges,
     recent::Recent,
     tree::{Tree, bundles_under},
@@ -29,8 +27,9 @@ impl Journal {
     /// Opens the journal at the edge that the latest snapshot holds, or at [`JournalEdge::default`] where there is no
     /// snapshot yet. The Raft log is then replayed with [`Journal::append`].
     ///
-    /// Every bundle below the edge that was once complete here is read whole and hashed (about a second for a few
-    /// million events and core). Bundles that were never complete here are looked at too, and left
+    /// Every bundle below the edge that was once complete here is read whole and hashed, on several threads: a million
+    /// events or more a second and core, where the disk can give them. Bundles that were never complete here are
+    /// looked at too, and left
     /// [missing](Journal::missing_bundles) where they are not whole. What lies beyond the edge is not looked at:
     /// replay compares or replaces it.
     ///
@@ -46,11 +45,7 @@ impl Journal {
             writing: Mutex::default(),
             syncing: Mutex::new(marked.clone()),
             view: RwLock::new(View {
-                tail: edge
-                    .unfinished
-                    .iter()
-                    .map(|event| leaf_hash(&event.leaf))
-                    .collect(),
+                tail: edge.tail(),
                 unfinished: edge.unfinished.clone(),
                 tree,
                 evidence: edge.evidence.clone(),
@@ -84,11 +79,7 @@ impl Journal {
             view.tree = Tree::new(&edge.bundle_roots);
             view.evidence.clone_from(&edge.evidence);
             view.unfinished.clone_from(&edge.unfinished);
-            view.tail = edge
-                .unfinished
-                .iter()
-                .map(|event| leaf_hash(&event.leaf))
-                .collect();
+            view.tail = edge.tail();
         }
         drop(writing);
         self.adopt(&found)

@@ -8,8 +8,8 @@ use super::{Journal, JournalError, bundle::Bundle, lock, path};
 const SYNC_EVERY: usize = 1024;
 
 impl Journal {
-    /// The numbers of at most `limit` full bundles that are not here, the newest first. None are missing, once a
-    /// node has them all, for ever.
+    /// The numbers of at most `limit` full bundles that are not here, the newest first. Once none are missing,
+    /// none will be, but for another snapshot that is [installed](Journal::install).
     pub fn missing_bundles(&self, limit: usize) -> Vec<u64> {
         let view = self.view();
         let missing = view.complete.gaps_below(view.tree.bundles());

@@ -1,7 +1,5 @@
 //! From stored records, in the order of their keys, back to entries: no hole, no overlap, no missing piece.
 
-use bytes::Bytes;
-
 use super::LogEntry;
 use super::record::{self, Content, Header};
 
@@ -44,7 +42,7 @@ impl Assembler {
                 self.next = entries.last().map(|last| last.index + 1);
                 out.extend(entries);
             }
-            Content::Piece(header, body) => self.piece(&header, body, out)?,
+            Content::Piece(header, body) => self.piece(&header, &body, out)?,
         }
         Ok(())
     }
@@ -73,7 +71,7 @@ impl Assembler {
     fn piece(
         &mut self,
         header: &Header,
-        body: Bytes,
+        body: &[u8],
         out: &mut Vec<LogEntry>,
     ) -> Result<(), String> {
         let mut large = match self.open.take() {
@@ -101,7 +99,7 @@ impl Assembler {
                 }
             }
         };
-        large.payload.extend_from_slice(&body);
+        large.payload.extend_from_slice(body);
         large.found += 1;
         if large.found < large.pieces {
             self.open = Some(large);

@@ -151,7 +151,7 @@ impl Disk {
         let Some((stored, value)) = guarded(|| Ok(self.records.last()?))? else {
             return Ok(());
         };
-        if Header::read(&value).map_err(damaged)?.last < next {
+        if Header::read(&value).map_err(|error| damaged(&error))?.last < next {
             return Ok(());
         }
         let mut entries = Vec::new();
@@ -182,7 +182,7 @@ impl Disk {
             let Some((key, value)) = guarded(|| Ok(records.next().transpose()?))? else {
                 break;
             };
-            if !wanted(&Header::read(&value).map_err(damaged)?) {
+            if !wanted(&Header::read(&value).map_err(|error| damaged(&error))?) {
                 break;
             }
             bytes += value.len();
@@ -221,7 +221,10 @@ impl Disk {
             return Ok(false);
         };
         // A piece's first piece has the same index.
-        let begin = key(Header::read(&value).map_err(damaged)?.first, 0);
+        let begin = key(
+            Header::read(&value).map_err(|error| damaged(&error))?.first,
+            0,
+        );
         let mut records = self.records.range(begin..);
         let mut assembler = Assembler::new(None);
         let mut found: Vec<LogEntry> = Vec::new();
@@ -271,6 +274,6 @@ pub(super) fn decode_purged(bytes: &[u8]) -> Result<Position, String> {
     }
 }
 
-fn damaged(error: RecordError) -> io::Error {
+fn damaged(error: &RecordError) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, error.to_string())
 }

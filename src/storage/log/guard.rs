@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Once;
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
 
@@ -41,13 +41,13 @@ pub(super) enum NoResult {
 
 /// Tells that guarded work goes forward.
 #[derive(Debug, Clone)]
-pub(super) struct Heartbeat(Sender<()>);
+pub(super) struct Heartbeat(SyncSender<()>);
 
 impl Heartbeat {
     /// Another step is done.
     pub fn beat(&self) {
-        // Nobody listens any more once the work counts as hung.
-        let _ = self.0.send(());
+        // One that waits to be heard says as much as two, and nobody listens once the work counts as hung.
+        let _ = self.0.try_send(());
     }
 }
 
@@ -58,7 +58,7 @@ pub(super) fn watched<T: Send + 'static>(
     work: impl FnOnce(&Heartbeat) -> T + Send + 'static,
 ) -> Result<T, NoResult> {
     quieten();
-    let (beats, listen) = channel();
+    let (beats, listen) = sync_channel(1);
     let thread = thread::Builder::new()
         .name("refrain-log-open".to_owned())
         .spawn(move || {

@@ -43,9 +43,10 @@ impl Mark {
     /// The slot's bytes.
     pub fn encode(&self, sequence: u64) -> [u8; SLOT_BYTES] {
         let mut slot = [0; SLOT_BYTES];
-        let flags = u16::from(self.last.is_some()) * HAS_LAST
-            | u16::from(self.committed.is_some()) * HAS_COMMITTED
-            | u16::from(self.creating) * CREATING;
+        let flag = |is_set, flag| if is_set { flag } else { 0 };
+        let flags = flag(self.last.is_some(), HAS_LAST)
+            | flag(self.committed.is_some(), HAS_COMMITTED)
+            | flag(self.creating, CREATING);
         let (last, committed) = (
             self.last.unwrap_or_default(),
             self.committed.unwrap_or_default(),
@@ -80,7 +81,7 @@ impl Mark {
         for (number, place) in numbers.iter_mut().zip(slot[8..48].chunks_exact(8)) {
             *number = place
                 .iter()
-                .fold(0, |sum, &byte| sum << 8 | u64::from(byte));
+                .fold(0, |sum, &byte| (sum << 8) | u64::from(byte));
         }
         let [sequence, last_term, last, committed_term, committed] = numbers;
         let mark = Self {

@@ -18,6 +18,7 @@ mod mark;
 mod memory;
 mod open;
 mod record;
+mod shared;
 mod sled_log;
 mod terms;
 mod view;
@@ -72,6 +73,11 @@ pub trait Log: Send + Sync + 'static {
     fn ends(&self) -> LogEnds;
 
     /// Appends entries, which follow the last one and each other without a hole. They can be read when it returns.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` for a hole or an oversized payload, `QuotaExceeded` where absurdly much waits for the disk
+    /// already, and any error once the log has failed. Nothing was appended then, and `done` is dropped.
     fn append(&self, entries: Vec<LogEntry>, done: Done) -> io::Result<()>;
 
     /// Drops every entry after `index`; `None` drops all. What was purged cannot be brought back.
@@ -83,6 +89,10 @@ pub trait Log: Send + Sync + 'static {
     /// The entries in `range` that the log holds, from the first of them on, up to `max_bytes` of payload but at
     /// least one. What was purged, and what is past the end, is left out; the indexes tell. Entries that have left
     /// memory are read from disk, so an asynchronous caller that reads far back should do it where blocking is allowed.
+    ///
+    /// # Errors
+    ///
+    /// Damage on disk, which fails the log, and any error once the log has failed.
     fn read(&self, range: Range<u64>, max_bytes: usize) -> io::Result<Vec<LogEntry>>;
 
     /// The term of the entry at `index`, where the log holds it or purged it last.

@@ -11,8 +11,9 @@ use bytes::Bytes;
 use super::disk::Disk;
 use super::mark::MarkKeeper;
 use super::open::{LOG_FOLDER, open};
+use super::shared::{Op, Shared, fail};
 use super::view::Go;
-use super::writer::{self, Op, Shared, Writer};
+use super::writer::Writer;
 use super::{Done, FatalHook, Log, LogEnds, LogEntry, LogOptions, MAX_WAITING_BYTES, Position};
 use crate::storage::files::Files;
 use crate::storage::refused::Refused;
@@ -35,10 +36,10 @@ impl SledLog {
     pub fn open(
         files: Arc<dyn Files>,
         folder: &Path,
-        options: LogOptions,
+        options: &LogOptions,
         fatal: FatalHook,
     ) -> Result<Self, Refused> {
-        let opened = open(&*files, folder, &options)?;
+        let opened = open(&*files, folder, options)?;
         let io = |error| Refused::io(LOG_FOLDER, error).in_folder(folder);
         let keeper = MarkKeeper::start(opened.mark_file, options.probe.clone()).map_err(io)?;
         let disk = opened.disk;
@@ -168,7 +169,7 @@ impl Log for SledLog {
             if self.shared.lock().usable().is_ok() {
                 // The next read may find it whole, or not: what was acknowledged is not there as it was.
                 std::mem::forget(Arc::clone(&self.disk));
-                writer::fail(&self.shared, &self.fatal, error);
+                fail(&self.shared, &self.fatal, error);
             }
         })
     }

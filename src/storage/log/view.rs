@@ -117,11 +117,11 @@ impl View {
 
     /// Checks that `entries` follow the log and each other.
     pub fn check(&self, entries: &[LogEntry]) -> io::Result<()> {
-        let mut expected = match (self.ends.last, entries.first()) {
+        let first = match (self.ends.last, entries.first()) {
             (None, Some(first)) => first.index,
             _ => self.next(),
         };
-        for entry in entries {
+        for (expected, entry) in (first..).zip(entries) {
             if entry.index != expected {
                 return Err(io::Error::new(
                     io::ErrorKind::InvalidInput,
@@ -141,7 +141,6 @@ impl View {
                     ),
                 ));
             }
-            expected += 1;
         }
         Ok(())
     }

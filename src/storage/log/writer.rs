@@ -3,151 +3,20 @@
 use std::collections::VecDeque;
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-use bytes::Bytes;
 
 use super::disk::Disk;
 use super::guard::message;
 use super::mark::{Mark, MarkKeeper};
 use super::record::{Packer, Record};
-use super::view::View;
-use super::{Done, FatalHook, LogEntry, Position, Sizes};
+use super::shared::{Next, Op, Shared, State, fail};
+use super::{Done, FatalHook, Position, Sizes};
 use crate::storage::files::Files;
 use crate::storage::identity;
 
 /// How long the log is idle before its mark is written on its own.
 const IDLE: Duration = Duration::from_millis(10);
-
-/// What callers and the storage thread share.
-#[derive(Default)]
-pub(super) struct Shared {
-    state: Mutex<State>,
-    wake: Condvar,
-}
-
-/// The log in memory, and what waits for the disk.
-#[derive(Default)]
-pub(super) struct State {
-    pub view: View,
-    queue: VecDeque<Op>,
-    /// Payload bytes in the queue.
-    pub waiting_bytes: usize,
-    asleep: bool,
-    closed: bool,
-    failed: Option<(io::ErrorKind, String)>,
-}
-
-/// One operation on its way to the disk.
-pub(super) enum Op {
-    Append {
-        epoch: u64,
-        entries: Vec<LogEntry>,
-        done: Done,
-    },
-    /// Drop everything from `next` on; the end is then `end`.
-    Cut {
-        next: u64,
-        end: Option<Position>,
-        done: Done,
-    },
-    Purge {
-        upto: Position,
-        done: Done,
-    },
-    Vote {
-        vote: Bytes,
-        done: Done,
-    },
-}
-
-impl Op {
-    fn done(self) -> Done {
-        match self {
-            Self::Append { done, .. }
-            | Self::Cut { done, .. }
-            | Self::Purge { done, .. }
-            | Self::Vote { done, .. } => done,
-        }
-    }
-}
-
-impl Shared {
-    pub fn new(view: View) -> Self {
-        Self {
-            state: Mutex::new(State {
-                view,
-                ..State::default()
-            }),
-            wake: Condvar::new(),
-        }
-    }
-
-    pub fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Hands an operation to the storage thread.
-    pub fn push(&self, mut state: MutexGuard<'_, State>, op: Op) {
-        state.queue.push_back(op);
-        drop(state);
-        self.wake.notify_one();
-    }
-
-    /// Notes the hint. It wakes nobody who is about to look anyway.
-    pub fn hint(&self, committed: Option<Position>) {
-        let mut state = self.lock();
-        state.view.committed = committed;
-        if state.asleep {
-            drop(state);
-            self.wake.notify_one();
-        }
-    }
-
-    /// Lets the storage thread finish what waits, and end.
-    pub fn close(&self) {
-        self.lock().closed = true;
-        self.wake.notify_one();
-    }
-
-    /// Refuses everything from now on, and gives what was waiting.
-    fn fail(&self, error: &io::Error) -> VecDeque<Op> {
-        let mut state = self.lock();
-        state.closed = true;
-        state
-            .failed
-            .get_or_insert_with(|| (error.kind(), error.to_string()));
-        std::mem::take(&mut state.queue)
-    }
-}
-
-impl State {
-    /// An error once the log has failed.
-    pub fn usable(&self) -> io::Result<()> {
-        match &self.failed {
-            None if self.closed => Err(io::Error::other("the log is closed")),
-            None => Ok(()),
-            Some((kind, text)) => Err(io::Error::new(
-                *kind,
-                format!("the log failed before: {text}"),
-            )),
-        }
-    }
-}
-
-/// Fails a log from outside of its storage thread: a read met damage.
-pub(super) fn fail(shared: &Shared, fatal: &FatalHook, error: &io::Error) {
-    let first = shared.lock().failed.is_none();
-    let ops = shared.fail(error);
-    if first {
-        tracing::error!(%error, "the log failed");
-        fatal(error);
-    }
-    for op in ops {
-        op.done()(Err(io::Error::new(error.kind(), error.to_string())));
-    }
-}
 
 /// Someone who is told when the log is durable up to an entry.
 struct Waiting {
@@ -155,15 +24,6 @@ struct Waiting {
     upto: Option<u64>,
     epoch: u64,
     done: Done,
-}
-
-/// What the storage thread does next.
-enum Next {
-    Ops(VecDeque<Op>),
-    Idle,
-    Closed,
-    /// A read met damage: nothing may be written any more.
-    Failed,
 }
 
 /// The storage thread's own state.
@@ -271,34 +131,20 @@ impl Writer {
     fn next(&self) -> Next {
         let mut state = self.shared.lock();
         loop {
-            if state.failed.is_some() {
-                return Next::Failed;
+            if let Some(next) = state.next() {
+                return next;
             }
-            if !state.queue.is_empty() {
-                state.waiting_bytes = 0;
-                return Next::Ops(std::mem::take(&mut state.queue));
-            }
-            if state.closed {
-                return Next::Closed;
-            }
-            if self.purging.is_some() {
+            let patience = if self.purging.is_some() {
+                Some(Duration::ZERO)
+            } else if self.mark(&state) == self.marked {
+                None
+            } else {
+                Some(IDLE.saturating_sub(self.last_work.elapsed()))
+            };
+            if patience.is_some_and(|patience| patience.is_zero()) {
                 return Next::Idle;
             }
-            let wake = &self.shared.wake;
-            state = if self.mark(&state) == self.marked {
-                state.asleep = true;
-                let mut state = wake.wait(state).unwrap_or_else(PoisonError::into_inner);
-                state.asleep = false;
-                state
-            } else {
-                let left = IDLE.saturating_sub(self.last_work.elapsed());
-                if left.is_zero() {
-                    return Next::Idle;
-                }
-                wake.wait_timeout(state, left)
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .0
-            };
+            state = self.shared.wait(state, patience);
         }
     }
 

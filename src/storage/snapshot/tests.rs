@@ -122,8 +122,8 @@ fn damage_anywhere_is_noticed_here_and_by_a_peer() {
         assert_eq!((file, what.is_empty()), (path(7), false));
 
         let mut receiver = peer.receive(7).unwrap();
-        let received = receiver.push(&bytes).and_then(|()| receiver.finish());
-        assert!(matches!(received, Err(SnapshotError::Received(_))));
+        let result = receiver.push(&bytes).and_then(|()| receiver.finish());
+        assert!(matches!(result, Err(SnapshotError::Received(_))));
         assert!(peer_disk.paths().is_empty(), "nothing of it is kept");
     }
 }
@@ -214,16 +214,13 @@ fn a_received_snapshot_can_be_read_before_it_counts() {
     }
     assert_eq!(length, pieces.length());
 
-    let received = receiver.finish().unwrap();
-    assert_eq!(
-        (received.position(), peer.latest().unwrap()),
-        (40, Some(10))
-    );
-    let mut reader = received.read().unwrap();
+    let arrived = receiver.finish().unwrap();
+    assert_eq!((arrived.position(), peer.latest().unwrap()), (40, Some(10)));
+    let mut reader = arrived.read().unwrap();
     assert_eq!(reader.meta(), "meta");
     assert_eq!(reader.next_chunk().unwrap(), Some((Section::State, long)));
     assert_eq!(reader.next_chunk().unwrap(), None);
-    received.publish().unwrap();
+    arrived.publish().unwrap();
     peer_disk.crash();
     let peer = on(&peer_disk);
     assert_eq!(peer.latest().unwrap(), Some(40));

@@ -1,5 +1,6 @@
-//! A made-up node: a small model of Refrain behind the public API, with faults on request. Several nodes may share one
-//! model, as the nodes of a cluster do.
+//! A made-up node: a small model of Refrain behind the public API, with faults on request.
+//!
+//! Several nodes may share one model, as the nodes of a cluster do.
 
 mod administration;
 mod model;

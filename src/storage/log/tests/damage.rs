@@ -33,7 +33,7 @@ fn in_sled(folder: &Folder, work: impl FnOnce(&sled::Tree)) {
 }
 
 fn refused(folder: &Folder) -> Refused {
-    folder.try_open(small()).err().expect("it opened")
+    folder.try_open(&small()).err().expect("it opened")
 }
 
 #[track_caller]
@@ -47,6 +47,16 @@ fn assert_refused(folder: &Folder, words: &str) {
         text.contains(&folder.path().display().to_string()),
         "{text}"
     );
+}
+
+/// Removes sled's own snapshots, which would make it look no further.
+fn forget_snapshots(folder: &Folder) {
+    for file in fs::read_dir(folder.path().join("log")).unwrap() {
+        let file = file.unwrap();
+        if file.file_name().to_string_lossy().starts_with("snap.") {
+            fs::remove_file(file.path()).unwrap();
+        }
+    }
 }
 
 /// Where the live end of the database's file is: the last byte that is not nought.
@@ -65,13 +75,7 @@ fn a_tail_that_sled_drops_in_silence_is_noticed() {
         tail(&folder) - 20,
         &[0xee; 8],
     );
-    for file in fs::read_dir(folder.path().join("log")).unwrap() {
-        let file = file.unwrap();
-        // Its snapshots would make it look no further.
-        if file.file_name().to_string_lossy().starts_with("snap.") {
-            fs::remove_file(file.path()).unwrap();
-        }
-    }
+    forget_snapshots(&folder);
     assert_refused(&folder, "had been made durable");
 }
 
@@ -145,7 +149,7 @@ fn a_damaged_record_is_refused() {
     assert_refused(&folder, "checksum");
     let folder = written(100);
     in_sled(&folder, |records| {
-        change(records, |value| value.truncate(30))
+        change(records, |value| value.truncate(30));
     });
     assert_refused(&folder, "too short");
     let folder = written(100);
@@ -215,7 +219,7 @@ fn missing_parts_are_refused() {
         must_exist: true,
         ..small()
     };
-    let refused = folder.try_open(options).err().unwrap();
+    let refused = folder.try_open(&options).err().unwrap();
     assert!(refused.is_damage(), "{refused}");
 }
 
@@ -270,7 +274,7 @@ fn a_hang_on_opening_is_refused() {
         }))),
         ..small()
     };
-    let refused = folder.try_open(options).err().unwrap();
+    let refused = folder.try_open(&options).err().unwrap();
     assert!(matches!(refused.cause(), Cause::Hung(_)), "{refused}");
     std::thread::sleep(Duration::from_millis(600));
 }
@@ -281,4 +285,34 @@ fn garbage_instead_of_a_database_is_refused() {
     fs::write(folder.path().join("log/db"), vec![0x5a; 200_000]).unwrap();
     let refused = refused(&folder);
     assert!(refused.is_damage(), "{refused}");
+}
+
+#[test]
+fn whatever_byte_flips_the_log_is_whole_or_refused() {
+    let folder = written(300);
+    let whole = folder.open_small().all();
+    let db = fs::read(folder.path().join("log/db")).unwrap();
+    let used = tail(&folder);
+    let mut dice = Dice(77);
+    let mut refusals = 0;
+    for _ in 0..40 {
+        let copy = folder.copy();
+        let at = dice.roll(used);
+        let byte = db[usize::try_from(at).unwrap()] ^ (1 << dice.roll(8));
+        overwrite(&copy.path().join("log/db"), at, &[byte]);
+        if dice.roll(2) == 0 {
+            forget_snapshots(&copy);
+        }
+        match copy.try_open(&small()) {
+            Ok(log) => assert_eq!(log.all(), whole, "byte {at}"),
+            Err(refused) => {
+                assert!(refused.is_damage(), "byte {at}: {refused}");
+                refusals += 1;
+            }
+        }
+    }
+    assert!(
+        (10..40).contains(&refusals),
+        "{refusals} of 40 were refused"
+    );
 }

@@ -22,7 +22,7 @@ fn failing(folder: &Folder) -> Failing {
         ..small()
     };
     let hook: FatalHook = Arc::new(move |error| told.lock().unwrap().push(error.to_string()));
-    let log = SledLog::open(folder.files(), &folder.path(), options, hook).unwrap();
+    let log = SledLog::open(folder.files(), &folder.path(), &options, hook).unwrap();
     Failing { log, steps, fatal }
 }
 
@@ -200,7 +200,7 @@ fn what_waits_becomes_few_records() {
         }))),
         ..LogOptions::default()
     };
-    let log = folder.try_open(options).unwrap();
+    let log = folder.try_open(&options).unwrap();
     log.cast(b"vote");
     let closed = gate.lock().unwrap();
     let mut waits = Vec::new();

@@ -133,7 +133,7 @@ fn play(
 fn play_on_disk(seed: u64, steps: usize, longest: u64, options: &LogOptions) {
     let folder = Folder::new();
     let open = || -> Arc<dyn Log> {
-        let log = folder.try_open(options.clone()).unwrap();
+        let log = folder.try_open(options).unwrap();
         if log.vote().is_none() {
             log.cast(b"vote");
         }
@@ -149,7 +149,7 @@ fn play_on_disk(seed: u64, steps: usize, longest: u64, options: &LogOptions) {
 
 #[test]
 fn the_log_on_disk_follows_the_model() {
-    for seed in 0..12 {
+    for seed in 0..6 {
         play_on_disk(seed, 250, 3000, &small());
     }
 }
@@ -160,7 +160,7 @@ fn the_log_on_disk_follows_the_model_at_real_sizes() {
         recent_bytes: 100 << 10,
         ..LogOptions::default()
     };
-    for seed in 100..103 {
+    for seed in 100..102 {
         play_on_disk(seed, 150, 300 << 10, &options);
     }
 }

@@ -167,7 +167,7 @@ fn everything_comes_back_after_a_restart() {
         let folder = Folder::new();
         let mut expected = Vec::new();
         {
-            let log = folder.try_open(options.clone()).unwrap();
+            let log = folder.try_open(&options).unwrap();
             log.cast(b"vote of term 2");
             for start in (0..400).step_by(40) {
                 log.put(entries(1, start..start + 40, 60));
@@ -180,7 +180,7 @@ fn everything_comes_back_after_a_restart() {
             assert_eq!(log.all(), expected);
         }
         for _ in 0..2 {
-            let log = folder.try_open(options.clone()).unwrap();
+            let log = folder.try_open(&options).unwrap();
             assert_eq!(
                 log.ends(),
                 LogEnds {
@@ -217,7 +217,7 @@ fn an_entry_larger_than_a_record_is_kept_in_pieces() {
         log.cast(b"vote");
         log.put(large.clone());
     }
-    let log = folder.try_open(LogOptions {
+    let log = folder.try_open(&LogOptions {
         recent_bytes: 0,
         ..LogOptions::default()
     });

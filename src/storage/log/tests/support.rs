@@ -39,16 +39,16 @@ impl Folder {
         Arc::new(DataFolder::open(&self.path()).unwrap())
     }
 
-    pub fn try_open(&self, options: LogOptions) -> Result<SledLog, Refused> {
+    pub fn try_open(&self, options: &LogOptions) -> Result<SledLog, Refused> {
         SledLog::open(self.files(), &self.path(), options, no_fatal())
     }
 
     pub fn open(&self) -> SledLog {
-        self.try_open(LogOptions::default()).unwrap()
+        self.try_open(&LogOptions::default()).unwrap()
     }
 
     pub fn open_small(&self) -> SledLog {
-        self.try_open(small()).unwrap()
+        self.try_open(&small()).unwrap()
     }
 
     /// A copy of the folder as it is now; the mark first, so that it never leads.
@@ -87,7 +87,7 @@ pub fn no_fatal() -> FatalHook {
 /// An entry whose payload tells its place and is `length` bytes long.
 pub fn entry(term: u64, index: u64, length: usize) -> LogEntry {
     let mut payload = format!("{term}.{index}.").into_bytes();
-    let mut next = (index * 31 + term) as u8;
+    let mut next = (index * 31 + term).to_le_bytes()[0];
     payload.resize_with(length.max(payload.len()), || {
         next = next.wrapping_mul(13).wrapping_add(7);
         next
