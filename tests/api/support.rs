@@ -15,9 +15,7 @@ use refrain::{
         registry_service_client::RegistryServiceClient, watch_service_client::WatchServiceClient,
     },
     server::{self, Injected, Running, disk::Disk},
-    storage::{
-        files::Files, identity::Identity, log::MemoryLog, memory::MemoryFiles, space::Space,
-    },
+    storage::{log::MemoryLog, memory::MemoryFiles},
 };
 use tempfile::TempDir;
 use tonic::{
@@ -60,7 +58,8 @@ impl Node {
             connector: Connector::tcp(),
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
-            disk: disk(),
+            disk: Disk::in_memory(MemoryLog::new(), MemoryFiles::new(), &SystemEntropy)
+                .expect("disk"),
         };
         let running = server::start(config, injected).await.expect("start");
         let channel = connect(&running).await;
@@ -146,18 +145,6 @@ impl Node {
             .import_opt_outs(tokio_stream::iter(messages))
             .await;
         assert_eq!(report.expect("import").into_inner().changed, count);
-    }
-}
-
-/// A disk in memory.
-fn disk() -> Disk {
-    let files: Arc<dyn Files> = Arc::new(MemoryFiles::new());
-    Disk {
-        log: Arc::new(MemoryLog::new()),
-        space: Arc::new(Space::new(Arc::clone(&files), None)),
-        files,
-        identity: Identity::random(&SystemEntropy),
-        new: true,
     }
 }
 
