@@ -65,9 +65,6 @@ pub struct Config {
     pub drain_timeout: Duration,
 }
 
-/// What is logged unless told otherwise: Refrain's own news, and of Raft only what is wrong.
-const DEFAULT_FILTER: &str = "info,openraft=warn";
-
 /// How and what is logged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogSettings {
