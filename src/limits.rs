@@ -178,3 +178,41 @@ pub const ADD_STEP_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How often the progress of a node that is being added is told.
 pub const ADD_REPORT_INTERVAL: Duration = Duration::from_millis(200);
+
+/// Bytes of one message from a client. More: `MESSAGE_TOO_LARGE`.
+pub const MESSAGE_BYTES: usize = 4 << 20;
+
+/// Bytes of the headers of one call. More: the call is refused by the transport.
+pub const HEADER_BYTES: u32 = 16 << 10;
+
+/// Connections of clients that one node holds open; more wait to be accepted.
+pub const CONNECTIONS: usize = 10_000;
+
+/// Calls that one connection may have open at a time; more wait for their turn.
+pub const CALLS_PER_CONNECTION: u32 = 2_048;
+
+/// Watches and streams of checks that one node holds open. More: `OVERLOADED`. They do not count among `max_calls`, so
+/// that idle ones never crowd out checks.
+pub const LONG_LIVED_CALLS: usize = 1_024;
+
+/// Snapshots that are read from one node at a time: each may hold on to a whole old state. More: `TOO_MANY_SNAPSHOTS`.
+pub const SNAPSHOTS_READ: usize = 4;
+
+/// How long the rows of an import wait for more to share a command with, while their sender is silent.
+pub const IMPORT_LINGER: Duration = Duration::from_millis(100);
+
+/// How long the sender of an import that named no deadline may be silent before it is ended.
+pub const IMPORT_SILENCE: Duration = Duration::from_secs(60);
+
+/// How much of a caller's time is kept back, so that the answer, which says what became of the call, arrives before the
+/// caller (or the transport) gives up without one. Never more than a tenth of that time.
+pub const DEADLINE_MARGIN: Duration = Duration::from_millis(20);
+
+/// How long a connection may be idle before it is asked for a sign of life, and how long it then has to give one.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(20);
+
+/// Bytes of events that one read of the journal brings for a watcher, if there is more than one event.
+pub const FEED_READ_BYTES: usize = 256 << 10;
+
+/// How long forming a cluster of one may take on a node's first start.
+pub const FORM_TIMEOUT: Duration = Duration::from_secs(60);

@@ -1,11 +1,14 @@
 //! Listeners and connectors, injected so that the same server runs over TCP, on port 0 in a test, and in a simulation.
 
-use std::{io, net::SocketAddr, pin::Pin, sync::Arc, task};
+use std::{io, net::SocketAddr, pin::Pin, sync::Arc, task, time::Duration};
 
 use futures::{Stream, StreamExt as _, future::BoxFuture, stream::BoxStream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tonic::transport::server::Connected;
+
+/// How long nothing is accepted after accepting a connection failed.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// What a connection must be able to do.
 pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -16,6 +19,8 @@ pub struct Connection {
     io: Box<dyn Duplex>,
     /// The other end, where it is known.
     remote: Option<SocketAddr>,
+    /// What is given back when the connection ends.
+    _held: Option<Box<dyn Send>>,
 }
 
 /// Where a call came from, as the handlers see it.
@@ -28,6 +33,16 @@ impl Connection {
         Self {
             io: Box::new(io),
             remote,
+            _held: None,
+        }
+    }
+
+    /// The same connection, which drops `place` when it ends.
+    #[must_use]
+    pub fn holding(self, place: impl Send + 'static) -> Self {
+        Self {
+            _held: Some(Box::new(place)),
+            ..self
         }
     }
 }
@@ -113,7 +128,16 @@ impl Listener {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         let incoming = futures::stream::unfold(listener, |listener| async move {
-            let accepted = listener.accept().await.and_then(|(stream, remote)| {
+            let accepted = listener.accept().await;
+            if let Err(error) = &accepted
+                && error.kind() != io::ErrorKind::ConnectionAborted
+            {
+                // What keeps a connection from being accepted, such as too many open files, does not pass by asking again
+                // at once.
+                tracing::warn!(%error, "cannot accept connections");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+            let accepted = accepted.and_then(|(stream, remote)| {
                 // tonic ignores its own setting when it is handed the connections.
                 stream.set_nodelay(true)?;
                 Ok(Connection::new(stream, Some(remote)))

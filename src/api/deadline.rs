@@ -5,11 +5,7 @@ use std::time::Duration;
 use axum::http::HeaderMap;
 use tokio::time::Instant;
 
-use crate::config::Deadlines;
-
-/// How much of a caller's time is kept back, so that our own answer, which says what became of the call, arrives before
-/// the caller (or the transport) gives up without one.
-const MARGIN: Duration = Duration::from_millis(20);
+use crate::{config::Deadlines, limits::DEADLINE_MARGIN as MARGIN};
 
 /// When a call must be answered.
 #[derive(Debug, Clone, Copy)]

@@ -62,41 +62,56 @@ impl Readiness {
     }
 }
 
-/// Keeps the statuses of the gRPC health service up to date until the node's consensus ends.
-pub(super) async fn report(mut readiness: Readiness, reporter: HealthReporter) {
-    for name in ALWAYS {
-        reporter
-            .set_service_status(name, ServingStatus::Serving)
-            .await;
-    }
-    let mut said = None;
-    loop {
-        readiness.consensus.mark_unchanged();
-        let Health { ready, reason } = readiness.now();
-        let status = if ready {
+/// Tells the gRPC health service how the node is.
+pub(super) struct Reporting {
+    pub(super) readiness: Readiness,
+    pub(super) reporter: HealthReporter,
+}
+
+impl Reporting {
+    /// Tells how it is now, and returns that.
+    pub(super) async fn tell(&mut self) -> Health {
+        self.readiness.consensus.mark_unchanged();
+        let health = self.readiness.now();
+        let status = if health.ready {
             ServingStatus::Serving
         } else {
             ServingStatus::NotServing
         };
         for name in READY {
-            reporter.set_service_status(name, status).await;
+            self.reporter.set_service_status(name, status).await;
         }
-        if said.as_ref() != Some(&reason) {
-            tracing::info!(ready, reason, "health");
-            said = Some(reason);
+        for name in ALWAYS {
+            let status = ServingStatus::Serving;
+            self.reporter.set_service_status(name, status).await;
         }
-        let drained = readiness.drain.is_cancelled();
-        tokio::select! {
-            changed = readiness.consensus.changed() => if changed.is_err() {
-                break;
-            },
-            () = readiness.drain.cancelled(), if !drained => {}
-        }
+        health
     }
-    for name in READY {
-        reporter
-            .set_service_status(name, ServingStatus::NotServing)
-            .await;
+
+    /// Goes on telling until the node stops serving. Then those who watch its health are told to go: their calls would
+    /// hold up the stop.
+    pub(super) async fn keep_telling(mut self, stopping: CancellationToken) {
+        let mut said = String::new();
+        loop {
+            let Health { ready, reason } = self.tell().await;
+            if said != reason {
+                tracing::info!(ready, reason, "health");
+                said = reason;
+            }
+            let drain = self.readiness.drain.clone();
+            let drains = drain.is_cancelled();
+            tokio::select! {
+                changed = self.readiness.consensus.changed() => if changed.is_err() {
+                    break;
+                },
+                () = drain.cancelled(), if !drains => {}
+                () = stopping.cancelled() => break,
+            }
+        }
+        stopping.cancelled().await;
+        for name in READY.into_iter().chain(ALWAYS) {
+            self.reporter.clear_service_status(name).await;
+        }
     }
 }
 

@@ -1,7 +1,5 @@
 //! `ImportOptOuts`: rows come in by the stream, go into commands of bounded size, and each gets its due in the report.
 
-use std::time::Duration;
-
 use tonic::Streaming;
 
 use super::{
@@ -19,12 +17,6 @@ use crate::{
         import_opt_outs_request::Part,
     },
 };
-
-/// How long rows wait for more to share a command with, while the sender is silent.
-const LINGER: Duration = Duration::from_millis(100);
-
-/// How long a sender that did not name a deadline may be silent before the import is ended.
-const SILENCE: Duration = Duration::from_secs(60);
 
 /// Takes in a whole import, and says what became of its rows.
 pub(super) async fn take_in(
@@ -51,7 +43,7 @@ async fn next(
     call: &Call,
     messages: &mut Streaming<ImportOptOutsRequest>,
 ) -> Result<Option<Part>, Failure> {
-    let patience = tokio::time::Instant::now() + SILENCE;
+    let patience = tokio::time::Instant::now() + limits::IMPORT_SILENCE;
     let until = call.deadline.asked.unwrap_or(patience);
     let message = tokio::time::timeout_at(until, messages.message())
         .await
@@ -118,7 +110,8 @@ impl<'a> Import<'a> {
                 next(self.call, messages).await?
             } else {
                 // `next` loses nothing when it is dropped: a message is taken in whole or not at all.
-                let Ok(message) = tokio::time::timeout(LINGER, next(self.call, messages)).await
+                let Ok(message) =
+                    tokio::time::timeout(limits::IMPORT_LINGER, next(self.call, messages)).await
                 else {
                     self.flush().await?;
                     continue;

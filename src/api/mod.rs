@@ -30,16 +30,11 @@ use crate::{
     config::Deadlines,
     domain::{RequestId, SealingKey, TokenKey},
     feed::Feed,
+    limits,
     net::Remote,
 };
 
 pub use self::routes::Edge;
-
-/// Bytes of one message that is taken, at most; more: `MESSAGE_TOO_LARGE`.
-pub const MESSAGE_BYTES: usize = 4 << 20;
-
-/// Snapshots that are read from one node at a time: each may hold on to a whole old state.
-const SNAPSHOTS: usize = 4;
 
 /// What the handlers need. Everything comes from outside.
 pub struct Parts {
@@ -82,7 +77,7 @@ struct Call {
 
 impl Api {
     fn new(parts: Parts) -> Self {
-        let snapshots = Arc::new(Semaphore::new(SNAPSHOTS));
+        let snapshots = Arc::new(Semaphore::new(limits::SNAPSHOTS_READ));
         Self(Arc::new(Shared { parts, snapshots }))
     }
 

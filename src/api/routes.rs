@@ -1,13 +1,15 @@
 //! Puts the edge together: services, health, reflection and probes on one port, behind one shield.
 
-use std::time::Duration;
+use std::{io, sync::Arc};
 
 use axum::{
     body::Body,
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse as _, Response},
 };
-use futures::future::BoxFuture;
+use futures::StreamExt as _;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 use tonic::{Status, service::Routes, transport::Server};
 use tonic_health::{
     pb::health_server::HealthServer,
@@ -15,10 +17,10 @@ use tonic_health::{
 };
 
 use super::{
-    Api, MESSAGE_BYTES, Parts,
+    Api, Parts,
     cluster::Cluster,
     decision::Decisions,
-    health::{self, Readiness},
+    health::{self, Readiness, Reporting},
     preference::Preferences,
     registry::Registry,
     shield::ShieldLayer,
@@ -26,6 +28,7 @@ use super::{
     watch::Watches,
 };
 use crate::{
+    limits,
     net::Listener,
     proto::v1::{
         self, cluster_service_server::ClusterServiceServer,
@@ -35,23 +38,11 @@ use crate::{
     },
 };
 
-/// Between two signs of life that an idle connection is asked for.
-const KEEP_ALIVE: Duration = Duration::from_secs(20);
-
-/// How long a connection has to give one.
-const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(20);
-
-/// Calls that one connection may have open at a time; more wait for their turn.
-const STREAMS_PER_CONNECTION: u32 = 2_048;
-
-/// Bytes of one call's headers.
-const HEADER_BYTES: u32 = 16 << 10;
-
 /// Everything that clients can reach.
 pub struct Edge {
     routes: Routes,
     shield: ShieldLayer,
-    health: BoxFuture<'static, ()>,
+    health: Reporting,
 }
 
 impl Edge {
@@ -74,22 +65,23 @@ impl Edge {
         routes
             .add_service(
                 DecisionServiceServer::new(Decisions(api.clone()))
-                    .max_decoding_message_size(MESSAGE_BYTES),
+                    .max_decoding_message_size(limits::MESSAGE_BYTES),
             )
             .add_service(
                 PreferenceServiceServer::new(Preferences(api.clone()))
-                    .max_decoding_message_size(MESSAGE_BYTES),
+                    .max_decoding_message_size(limits::MESSAGE_BYTES),
             )
             .add_service(
                 WatchServiceServer::new(Watches(api.clone()))
-                    .max_decoding_message_size(MESSAGE_BYTES),
+                    .max_decoding_message_size(limits::MESSAGE_BYTES),
             )
             .add_service(
                 RegistryServiceServer::new(Registry(api.clone()))
-                    .max_decoding_message_size(MESSAGE_BYTES),
+                    .max_decoding_message_size(limits::MESSAGE_BYTES),
             )
             .add_service(
-                ClusterServiceServer::new(Cluster(api)).max_decoding_message_size(MESSAGE_BYTES),
+                ClusterServiceServer::new(Cluster(api))
+                    .max_decoding_message_size(limits::MESSAGE_BYTES),
             )
             .add_service(HealthServer::new(HealthService::from_health_reporter(
                 reporter.clone(),
@@ -107,7 +99,10 @@ impl Edge {
         Ok(Self {
             routes: Routes::from(served),
             shield: ShieldLayer::new(max_calls),
-            health: Box::pin(health::report(readiness, reporter)),
+            health: Reporting {
+                readiness,
+                reporter,
+            },
         })
     }
 
@@ -123,25 +118,34 @@ impl Edge {
         let Self {
             routes,
             shield,
-            health,
+            mut health,
         } = self;
+        // Before the first call can ask.
+        health.tell().await;
+        let stopping = CancellationToken::new();
+        let told = stopping.clone();
+        let places = Arc::new(Semaphore::new(limits::CONNECTIONS));
+        let incoming = listener.incoming().then(move |accepted| {
+            let places = Arc::clone(&places);
+            async move {
+                let place = places.acquire_owned().await.map_err(io::Error::other)?;
+                Ok::<_, io::Error>(accepted?.holding(place))
+            }
+        });
         let serve = Server::builder()
             .accept_http1(true)
-            .http2_keepalive_interval(Some(KEEP_ALIVE))
-            .http2_keepalive_timeout(Some(KEEP_ALIVE_TIMEOUT))
-            .http2_max_header_list_size(HEADER_BYTES)
-            .max_concurrent_streams(STREAMS_PER_CONNECTION)
+            .http2_keepalive_interval(Some(limits::KEEP_ALIVE))
+            .http2_keepalive_timeout(Some(limits::KEEP_ALIVE))
+            .http2_max_header_list_size(limits::HEADER_BYTES)
+            .max_concurrent_streams(limits::CALLS_PER_CONNECTION)
             .layer(shield)
             .add_routes(routes)
-            .serve_with_incoming_shutdown(listener.incoming(), stop);
-        let told = async {
-            health.await;
-            std::future::pending().await
-        };
-        tokio::select! {
-            served = serve => served,
-            never = told => never,
-        }
+            .serve_with_incoming_shutdown(incoming, async move {
+                stop.await;
+                stopping.cancel();
+            });
+        let (served, ()) = tokio::join!(serve, health.keep_telling(told));
+        served
     }
 }
 

@@ -10,12 +10,15 @@ use std::{
 
 use axum::http::{Request, Response};
 use futures::{FutureExt as _, future::BoxFuture};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::Instant,
+};
 use tonic::{Status, body::Body};
 use tower::{Layer, Service};
 
 use super::status::{Failure, Transport};
-use crate::authority::Unavailable;
+use crate::{authority::Unavailable, limits};
 
 /// Paths of ours begin so; statuses of other services (health, reflection) are left as they are.
 const OURS: &str = "/refrain.v1.";
@@ -25,9 +28,6 @@ const LONG_LIVED: [&str; 2] = [
     "/refrain.v1.WatchService/Watch",
     "/refrain.v1.DecisionService/CheckStream",
 ];
-
-/// Long-lived calls that one node holds open.
-const LONG_LIVED_CALLS: usize = 1_024;
 
 /// Puts a [`Shield`] around a service.
 #[derive(Clone)]
@@ -41,7 +41,7 @@ impl ShieldLayer {
     pub(crate) fn new(calls: usize) -> Self {
         Self {
             calls: Arc::new(Semaphore::new(calls)),
-            streams: Arc::new(Semaphore::new(LONG_LIVED_CALLS)),
+            streams: Arc::new(Semaphore::new(limits::LONG_LIVED_CALLS)),
         }
     }
 }
@@ -93,6 +93,9 @@ where
             let status = Status::from(Failure::from(Unavailable::Overloaded));
             return std::future::ready(Ok(status.into_http())).boxed();
         };
+        // Looked up only where it is wanted: this is on the path of every check.
+        let log =
+            tracing::enabled!(tracing::Level::DEBUG).then(|| (path.to_owned(), Instant::now()));
         let answer = AssertUnwindSafe(self.inner.call(request)).catch_unwind();
         async move {
             let response = match answer.await {
@@ -100,6 +103,19 @@ where
                 // The panic hook has said where; what it said may hold a payload and goes nowhere.
                 Err(_) => Status::from(Failure::Panicked).into_http(),
             };
+            if let Some((method, begun)) = log {
+                let took_us = begun.elapsed().as_micros();
+                let status = response
+                    .headers()
+                    .get("grpc-status")
+                    .map_or(Ok("0"), |it| it.to_str());
+                tracing::debug!(
+                    method,
+                    status = status.unwrap_or_default(),
+                    took_us,
+                    "answered"
+                );
+            }
             Ok(if long_lived {
                 response.map(|body| {
                     Body::new(Held {
@@ -152,5 +168,70 @@ impl axum::body::HttpBody for Held {
 
     fn is_end_stream(&self) -> bool {
         self.body.is_end_stream()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic::Code;
+    use tonic_types::StatusExt as _;
+    use tower::{ServiceExt as _, service_fn};
+
+    use super::*;
+
+    async fn through<F>(handler: impl Fn() -> F + Clone + Send + 'static, path: &str) -> Status
+    where
+        F: Future<Output = Status> + Send + 'static,
+    {
+        let service = service_fn(move |_: Request<Body>| {
+            let answer = handler();
+            async move { Ok::<_, Infallible>(answer.await.into_http()) }
+        });
+        let request = Request::builder()
+            .uri(path)
+            .body(Body::empty())
+            .expect("request");
+        let shielded = ShieldLayer::new(1).layer(service);
+        let response = shielded.oneshot(request).await.expect("infallible");
+        Status::from_header_map(response.headers()).expect("status")
+    }
+
+    #[tokio::test]
+    async fn a_panic_becomes_a_status_that_promises_nothing() {
+        let status = through(
+            || async { panic!("lovelace@example.com") },
+            "/refrain.v1.X/Y",
+        )
+        .await;
+        assert_eq!(status.code(), Code::Internal);
+        let info = status.get_details_error_info().expect("info");
+        assert_eq!(
+            info.metadata.get("outcome").map(String::as_str),
+            Some("unknown")
+        );
+        assert!(!format!("{status:?}").contains("lovelace"));
+    }
+
+    #[tokio::test]
+    async fn what_the_transport_says_gets_a_reason_and_our_own_words_stay() {
+        let bare = || async { Status::out_of_range("decoded message length too large") };
+        let status = through(bare, "/refrain.v1.X/Y").await;
+        let info = status.get_details_error_info().expect("info");
+        assert_eq!(
+            (status.code(), info.reason.as_str()),
+            (Code::InvalidArgument, "MESSAGE_TOO_LARGE")
+        );
+
+        let ours = || async { Failure::from(Unavailable::NoQuorum).into() };
+        let status = through(ours, "/refrain.v1.X/Y").await;
+        let info = status.get_details_error_info().expect("info");
+        assert_eq!(
+            (status.code(), info.reason.as_str()),
+            (Code::Unavailable, "NO_QUORUM")
+        );
+
+        let other = || async { Status::not_found("service not registered") };
+        let status = through(other, "/grpc.health.v1.Health/Check").await;
+        assert_eq!((status.code(), status.details().len()), (Code::NotFound, 0));
     }
 }

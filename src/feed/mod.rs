@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     domain::{Event, Revision, Standing},
+    limits,
     storage::journal::{Journal, JournalError},
 };
 
@@ -19,9 +20,6 @@ pub use self::{
     follow::standing,
     history::{Head, Page},
 };
-
-/// Bytes of events that one read of the journal brings at most (but always one event).
-const READ_BYTES: usize = 256 << 10;
 
 /// The journal, and word of what is new in it.
 #[derive(Clone)]
@@ -91,7 +89,7 @@ impl Feed {
 /// Reads events from the journal, in order; at least one.
 fn read(journal: &Journal, from: Revision, to: Revision) -> Result<Vec<Event>, FeedEnd> {
     let leaves = journal
-        .read(from, to, READ_BYTES)
+        .read(from, to, limits::FEED_READ_BYTES)
         .map_err(|error| match error {
             JournalError::Missing { earliest } => FeedEnd::Compacted {
                 asked: from,

@@ -22,11 +22,9 @@ use crate::{
     config::Config,
     consensus::{self, Consensus, Peer},
     feed::Feed,
+    limits,
     net::{Connector, Listener},
 };
-
-/// How long forming a cluster of one may take.
-const FORM_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// What a node does not reach for by itself.
 pub struct Injected {
@@ -190,10 +188,11 @@ impl Node {
                 ),
         ));
         if self.form && self.consensus.cluster_id().is_none() {
-            let deadline = Instant::now() + FORM_TIMEOUT;
+            let deadline = Instant::now() + limits::FORM_TIMEOUT;
             let (cluster_id, _) = tokio::select! {
                 formed = self.consensus.init(deadline) => formed?,
                 served = &mut serve => return ended(served),
+                () = self.drain.cancelled() => return Ok(()),
             };
             tracing::info!(
                 cluster_id = hex::encode(cluster_id),

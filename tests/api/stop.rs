@@ -6,6 +6,9 @@ use refrain::proto::v1::{CheckStreamRequest, WatchRequest};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Code;
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+};
 
 use super::support::{Node, assert_status, question};
 
@@ -31,12 +34,20 @@ async fn what_is_long_lived_ends_with_a_reason_and_the_node_stops() {
     let mut answers = answers.expect("stream").into_inner();
     answers.message().await.expect("answer").expect("one");
 
+    let request = HealthCheckRequest::default();
+    let health = HealthClient::new(node.channel.clone()).watch(request).await;
+    let mut health = health.expect("health").into_inner();
+    let first = health.message().await.expect("status").expect("one");
+    assert_eq!(first.status(), ServingStatus::Serving);
+
     let begun = Instant::now();
     node.running.shutdown();
     let status = watch.message().await.expect_err("ended");
     assert_status(&status, Code::Unavailable, "DRAINING");
     let status = answers.message().await.expect_err("ended");
     assert_status(&status, Code::Unavailable, "DRAINING");
+    let last = health.message().await.expect("status").expect("one");
+    assert_eq!(last.status(), ServingStatus::NotServing);
     let Node {
         running, channel, ..
     } = node;

@@ -246,7 +246,11 @@ impl Row {
                 "NO_OTHER_VOTER",
                 "add another voter first",
             ),
-            AdminError::TransferFailed { .. } => (Code::Aborted, "TRANSFER_FAILED", RETRY),
+            AdminError::TransferFailed { .. } => (
+                Code::Aborted,
+                "TRANSFER_FAILED",
+                "see `refrain cluster status`, and call again",
+            ),
             AdminError::ChangeInProgress => (
                 Code::Aborted,
                 "CHANGE_IN_PROGRESS",

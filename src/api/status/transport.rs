@@ -12,7 +12,7 @@ pub(crate) enum Transport {
         why: String,
     },
     /// A message over the limit.
-    #[error("a message is larger than {} bytes", super::super::MESSAGE_BYTES)]
+    #[error("a message is larger than {} bytes", crate::limits::MESSAGE_BYTES)]
     MessageTooLarge,
     /// A call without its message.
     #[error("the call has no message")]
