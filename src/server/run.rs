@@ -3,14 +3,19 @@
 use std::{io, net::SocketAddr, sync::Arc};
 
 use anyhow::Context as _;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{Injected, disk::Disk, ready, start};
 use crate::{
     clock::{SystemClock, SystemEntropy},
     config::Config,
+    limits,
     net::{Connector, Listener},
 };
+
+/// Open files that a node asks for: its connections, and some for its disk.
+const OPEN_FILES: u64 = limits::CONNECTIONS as u64 + 1_024;
 
 /// Runs a node until SIGTERM or SIGINT, and then stops it with grace; a second signal stops it at once.
 ///
@@ -20,6 +25,7 @@ use crate::{
 pub async fn run(config: Config) -> anyhow::Result<()> {
     // Before anything else, so that a signal is never lost to the default action half-way through the start.
     let mut stop = Stop::new().context("cannot listen for signals")?;
+    raise_file_limit();
     let client_listener = listen("clients", "--listen", config.listen).await?;
     let peer_listener = listen("peers", "--peer-listen", config.peer_listen).await?;
     let disk = Disk::open(&config.data, &SystemEntropy)?;
@@ -58,6 +64,23 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     tokio::select! {
         ended = wait => ended,
         () = stop.asked() => anyhow::bail!("stopped at once by a second signal"),
+    }
+}
+
+/// Asks for as many open files as the connections need, where the system lets a process have more than it gives at first
+/// (1,024 on many). A wish, not a need.
+fn raise_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = limit.maximum.unwrap_or(OPEN_FILES).min(OPEN_FILES);
+    if limit.current.is_none_or(|current| current >= wanted) {
+        return;
+    }
+    let raised = Rlimit {
+        current: Some(wanted),
+        ..limit
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(%error, wanted, "cannot raise the limit of open files");
     }
 }
 
