@@ -81,7 +81,7 @@ impl Config {
         if let Some(calls) = whole(layers, "max_calls", "", 1, 1 << 20) {
             config.max_calls = usize::try_from(calls).unwrap_or(usize::MAX);
         }
-        let bytes = whole(layers, "snapshot_log_bytes", " of bytes", 1 << 20, 1 << 36);
+        let bytes = whole(layers, "snapshot_log_bytes", " of bytes", 1 << 16, 1 << 36);
         set(&mut config.snapshot_log_bytes, bytes);
 
         config.judge(layers);

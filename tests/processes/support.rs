@@ -1,5 +1,6 @@
 //! Starts, kills and asks real nodes.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -187,10 +188,16 @@ impl Node {
     }
 }
 
+/// Writes a key of 32 like bytes, readable by its owner alone.
+pub fn write_key(path: &Path, byte: &str) {
+    std::fs::write(path, byte.repeat(32)).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
+}
+
 /// A file with a token key.
 pub fn token_key(folder: &Path) -> PathBuf {
     let path = folder.join("token.key");
-    std::fs::write(&path, "5b".repeat(32)).unwrap();
+    write_key(&path, "5b");
     path
 }
 
