@@ -191,6 +191,9 @@ impl Node {
 pub fn token_key(folder: &Path) -> PathBuf {
     let path = folder.join("token.key");
     std::fs::write(&path, "5b".repeat(32)).unwrap();
+    // A node refuses a key that everybody may read.
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(&path, mode).unwrap();
     path
 }
 
