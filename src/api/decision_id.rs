@@ -104,7 +104,7 @@ impl DecisionKey {
 }
 
 /// HMAC-SHA-256 under a key of its block's half, which it always takes.
-pub(super) fn keyed(key: &[u8; 32]) -> Hmac<Sha256> {
+fn keyed(key: &[u8; 32]) -> Hmac<Sha256> {
     let mut block = Zeroizing::new([0_u8; 64]);
     block[..32].copy_from_slice(key);
     Hmac::new((&*block).into())

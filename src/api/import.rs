@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     admission::admit,
-    authority::Unavailable,
+    authority::{ImportProgress, Unavailable},
     domain::{Body, ImportChunk, ImportRow, Namespace, Outcome, Refusal, RequestId},
     limits,
     proto::v1::{
@@ -38,6 +38,7 @@ pub(super) async fn take_in(
     };
     let mut import = Import::begin(api, call, &header)?;
     match import.run(&mut messages).await {
+        Ok(()) if import.report.rows == 0 => import.nothing_new().await,
         Ok(()) => Ok(import.report),
         // Rows that were taken stay taken, whatever became of the rest.
         Err(failure) if import.report.rows > 0 => Err(Failure::Partly(Box::new(failure))),
@@ -95,6 +96,21 @@ impl<'a> Import<'a> {
         })
     }
 
+    /// The report of a call without rows: how far the import has come before.
+    async fn nothing_new(self) -> Result<ImportOptOutsResponse, Failure> {
+        let progress = ImportProgress {
+            import_id: self.id,
+            namespace: self.namespace,
+        };
+        let admitted = admit(&self.call.caller, progress)?;
+        let deadline = self.call.deadline.one_of_many();
+        let next_row = self.api.authority().read(admitted, deadline).await?;
+        Ok(ImportOptOutsResponse {
+            next_row,
+            ..self.report
+        })
+    }
+
     /// Takes in all that follows the header.
     async fn run(&mut self, messages: &mut Streaming<ImportOptOutsRequest>) -> Result<(), Failure> {
         loop {
@@ -125,8 +141,12 @@ impl<'a> Import<'a> {
             1..=limits::IMPORT_CHUNK_ROWS => {}
             _ => return Err(Refusal::ImportChunkTooLarge.into()),
         }
-        let expected = self.first_row.checked_add(self.rows.len() as u64);
-        if self.rows.is_empty() || expected != Some(message.first_row) {
+        let after = message.first_row.checked_add(message.rows.len() as u64);
+        if after.is_none() {
+            return Err(Refusal::ImportChunkTooLarge.into());
+        }
+        let expected = self.first_row + self.rows.len() as u64;
+        if self.rows.is_empty() || expected != message.first_row {
             // Rows that do not follow on each other cannot share a command; the rules judge gaps and repeats.
             self.flush().await?;
             self.first_row = message.first_row;

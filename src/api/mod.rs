@@ -5,7 +5,6 @@ mod convert;
 mod deadline;
 mod decision;
 pub mod decision_id;
-mod evidence;
 mod health;
 mod import;
 mod input;
@@ -29,12 +28,12 @@ use crate::{
     authority::Authority,
     clock::{Clock, Entropy},
     config::Deadlines,
-    domain::{RequestId, TokenKey},
+    domain::{RequestId, SealingKey, TokenKey},
     feed::Feed,
     net::Remote,
 };
 
-pub use self::{evidence::EvidenceSealer, routes::Edge};
+pub use self::routes::Edge;
 
 /// Bytes of one message that is taken, at most; more: `MESSAGE_TOO_LARGE`.
 pub const MESSAGE_BYTES: usize = 4 << 20;
@@ -51,7 +50,7 @@ pub struct Parts {
     /// Makes tokens of identifiers.
     pub token_key: TokenKey,
     /// Seals evidence.
-    pub sealer: EvidenceSealer,
+    pub sealing_key: SealingKey,
     /// Authenticates decision ids.
     pub decision_key: DecisionKey,
     /// The time.

@@ -1,6 +1,9 @@
 //! What is done with the cluster itself, rather than with its state.
 
-use futures::{Stream, stream::BoxStream};
+use futures::{
+    StreamExt as _,
+    stream::{self, BoxStream},
+};
 use tokio::time::Instant;
 
 use super::Authority;
@@ -73,16 +76,13 @@ impl Authority {
     pub fn add(
         &self,
         admitted: Admitted<Add>,
-    ) -> impl Stream<Item = Result<AddProgress, AdminError>> + Send + use<> {
-        let (
-            _,
-            Add {
-                peer_address,
-                learner,
-            },
-        ) = admitted.into_parts();
-        let progress: BoxStream<'static, _> = self.consensus.add(peer_address, learner);
-        progress
+    ) -> BoxStream<'static, Result<AddProgress, AdminError>> {
+        let (_, wish) = admitted.into_parts();
+        if is_address(&wish.peer_address) {
+            return self.consensus.add(wish.peer_address, wish.learner);
+        }
+        let address = wish.peer_address.chars().take(256).collect();
+        stream::iter([Err(AdminError::AddressInvalid { address })]).boxed()
     }
 
     /// Takes a node out, and returns its id.
@@ -139,6 +139,49 @@ impl Authority {
             (Some(member), None) => Ok(member),
             (Some(_), Some(_)) => Err(AdminError::NodeAmbiguous { id: id() }),
             (None, _) => Err(AdminError::NodeUnknown { id: id() }),
+        }
+    }
+}
+
+/// Whether a text has the form `host:port`; an address of IPv6 stands in brackets.
+fn is_address(text: &str) -> bool {
+    let Some((host, port)) = text.rsplit_once(':') else {
+        return false;
+    };
+    let bracketed = host.starts_with('[') && host.ends_with(']');
+    let port_fits = port.parse::<u16>().is_ok_and(|port| port != 0);
+    let host_fits = (1..=253).contains(&host.len())
+        && host.chars().all(|c| c.is_ascii_graphic())
+        && (bracketed || !host.contains(':'));
+    port_fits && host_fits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_told_from_other_texts() {
+        for good in [
+            "127.0.0.1:7401",
+            "[::1]:7401",
+            "node-1.example.org:1",
+            "localhost:65535",
+        ] {
+            assert!(is_address(good), "{good}");
+        }
+        for bad in [
+            "",
+            "nowhere",
+            ":1",
+            "node:",
+            "node:0",
+            "node:65536",
+            "::1:7401",
+            "a b:1",
+            "a:b",
+        ] {
+            assert!(!is_address(bad), "{bad}");
         }
     }
 }

@@ -7,6 +7,9 @@ use refrain::client::{Client, ClientBuilder};
 
 use super::{failure::Failure, output::Format};
 
+/// Where a node listens that was started without flags.
+const DEFAULT_ENDPOINT: &str = "http://127.0.0.1:7400";
+
 /// Where the cluster is and how long to wait for it.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Client options")]
@@ -17,7 +20,7 @@ pub struct ClientArgs {
         global = true,
         env = "REFRAIN_ENDPOINT",
         value_delimiter = ',',
-        default_value = "http://127.0.0.1:7400",
+        default_value = DEFAULT_ENDPOINT,
         value_name = "HOST:PORT"
     )]
     pub endpoint: Vec<String>,
@@ -50,8 +53,14 @@ impl ClientArgs {
 
     /// As [`ClientArgs::client`], to be refined.
     pub fn builder(&self) -> ClientBuilder {
+        // A variable that is set to nothing counts as not set.
+        let named = self.endpoint.iter().filter(|it| !it.trim().is_empty());
+        let mut endpoints: Vec<&str> = named.map(String::as_str).collect();
+        if endpoints.is_empty() {
+            endpoints.push(DEFAULT_ENDPOINT);
+        }
         Client::builder()
-            .endpoints(&self.endpoint)
+            .endpoints(endpoints)
             .deadline(self.timeout)
             .connect_timeout(self.timeout.min(Duration::from_secs(2)))
             .namespace(self.namespace.clone().unwrap_or_default())

@@ -34,7 +34,8 @@ impl Client {
     }
 
     /// Adds a node; the stream tells how far it is and ends after the item that has `done`. Where the call breaks off,
-    /// it is made again, which goes on from where it was; it gives up when nothing was heard for the import deadline.
+    /// it is made again, which goes on from where it was. It gives up when the node was not heard of within the
+    /// deadline, or later not for the import deadline.
     pub fn cluster_add(
         &self,
         request: AddRequest,
@@ -42,16 +43,17 @@ impl Client {
         let client = self.clone();
         Box::pin(async_stream::stream! {
             let patience = client.0.settings.import_deadline;
-            let mut ends = Instant::now() + patience;
+            let mut ends = Instant::now() + client.0.settings.deadline;
             let mut backoff = Backoff::new(&client.0.settings);
             let mut trail = Trail::new(true);
             loop {
                 let (at, endpoint) = client.0.endpoints.preferred();
                 let uri = endpoint.uri.clone();
                 let mut channel = ClusterServiceClient::new(endpoint.channel.clone());
-                let opened = timeout(patience, channel.add(Request::new(request.clone()))).await;
+                let left = ends.saturating_duration_since(Instant::now());
+                let opened = timeout(left, channel.add(Request::new(request.clone()))).await;
                 let error = match opened {
-                    Err(_) => Error::timed_out(patience),
+                    Err(_) => Error::timed_out(left),
                     Ok(Err(status)) => Error::from_status(&status),
                     Ok(Ok(progress)) => {
                         let mut progress = progress.into_inner();
@@ -73,11 +75,12 @@ impl Client {
                 };
                 trail.note(&uri, &error);
                 client.0.endpoints.leave(at, None);
-                if !error.is_temporary() || Instant::now() >= ends {
+                let wait = backoff.next();
+                if !error.is_temporary() || Instant::now() + wait >= ends {
                     yield Err(error.over(&trail));
                     return;
                 }
-                sleep(backoff.next()).await;
+                sleep(wait).await;
             }
         })
     }

@@ -214,8 +214,17 @@ impl Error {
         }))
     }
 
-    /// Adds what is known of the call as a whole.
-    pub(super) fn over(mut self, trail: &Trail) -> Self {
+    /// The error of the call as a whole. Where its last attempt had no time left to find anything out, what an earlier
+    /// one found out tells more.
+    pub(super) fn over(self, trail: &Trail) -> Self {
+        match &trail.telling {
+            Some(telling) if self.0.reason == reason::CLIENT_DEADLINE => telling.clone(),
+            _ => self,
+        }
+        .with(trail)
+    }
+
+    fn with(mut self, trail: &Trail) -> Self {
         self.0.tried.clone_from(&trail.tried);
         self.0.attempts = trail.attempts;
         self.0.reached |= trail.reached;
@@ -253,6 +262,8 @@ pub(super) struct Trail {
     /// Whether any attempt may have been carried out: no later refusal takes that back.
     unknown: bool,
     reached: bool,
+    /// The last error that is more than a lack of time.
+    telling: Option<Error>,
 }
 
 impl Trail {
@@ -263,6 +274,7 @@ impl Trail {
             attempts: 0,
             unknown: false,
             reached: false,
+            telling: None,
         }
     }
 
@@ -271,6 +283,9 @@ impl Trail {
         self.attempts += 1;
         self.unknown |= error.0.outcome == Outcome::Unknown;
         self.reached |= error.0.reached;
+        if error.0.reason != reason::CLIENT_DEADLINE {
+            self.telling = Some(error.clone());
+        }
         if !self.tried.iter().any(|tried| tried == endpoint) {
             self.tried.push(endpoint.to_owned());
         }

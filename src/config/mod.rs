@@ -23,6 +23,9 @@ pub use self::{
 
 use self::layers::Layers;
 
+/// What is logged unless told otherwise: Refrain's own news, and of Raft only what is wrong.
+const DEFAULT_FILTER: &str = "info,openraft=warn";
+
 /// The settings of a node, valid and complete.
 ///
 /// TLS will be a section of its own (`[tls]`: certificate, key and the authority for callers, for clients and for peers
@@ -64,9 +67,6 @@ pub struct Config {
     /// The most time that a graceful stop may take.
     pub drain_timeout: Duration,
 }
-
-/// What is logged unless told otherwise: Refrain's own news, and of Raft only what is wrong.
-const DEFAULT_FILTER: &str = "info,openraft=warn";
 
 /// How and what is logged.
 #[derive(Debug, Clone, PartialEq, Eq)]

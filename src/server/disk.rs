@@ -51,7 +51,7 @@ impl Disk {
             Some(identity) => refused.in_folder(folder).of_node(identity.node_id),
             None => refused.in_folder(folder),
         };
-        let log = SledLog::open(Arc::clone(&files), folder, options, failed).map_err(name)?;
+        let log = SledLog::open(Arc::clone(&files), folder, &options, failed).map_err(name)?;
         let identity = known.unwrap_or_else(|| Identity::random(entropy));
         Ok(Self {
             log: Arc::new(log),

@@ -1,17 +1,17 @@
 //! The secrets of a node: read, or made on its first start, and turned into keys.
 
 use crate::{
-    api::{EvidenceSealer, decision_id::DecisionKey},
+    api::decision_id::DecisionKey,
     clock::Entropy,
     config::{Config, ConfigError, SecretSource},
-    domain::TokenKey,
+    domain::{SealingKey, TokenKey},
 };
 
 /// The keys that come from the secrets.
 pub(super) struct Keys {
-    pub(super) token_key: TokenKey,
-    pub(super) sealer: EvidenceSealer,
-    pub(super) decision_key: DecisionKey,
+    pub(super) token: TokenKey,
+    pub(super) sealing: SealingKey,
+    pub(super) decision: DecisionKey,
 }
 
 impl Keys {
@@ -26,10 +26,12 @@ impl Keys {
         }
         let token = config.token_key.resolve(entropy)?;
         let sealing = config.sealing_key.resolve(entropy)?;
+        let token_key = TokenKey::new(*token.expose());
         Ok(Self {
-            token_key: TokenKey::new(*token.expose()),
-            sealer: EvidenceSealer::new(sealing.expose(), token.expose()),
-            decision_key: DecisionKey::derive(token.expose()),
+            // A retry may come through another node, whose sealing key is its own.
+            sealing: SealingKey::new(sealing.expose()).known_by(&token_key),
+            token: token_key,
+            decision: DecisionKey::derive(token.expose()),
         })
     }
 }

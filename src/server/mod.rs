@@ -10,7 +10,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::Context as _;
 use tokio::{task::JoinHandle, time::Instant};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 pub use self::{logging::install as install_logging, run::run};
 
@@ -86,11 +86,7 @@ impl Drop for Running {
 /// # Errors
 /// A key that cannot be had (a [`ConfigError`](crate::config::ConfigError)), or a data folder that cannot be used.
 pub async fn start(config: Config, injected: Injected) -> anyhow::Result<Running> {
-    let Keys {
-        token_key,
-        sealer,
-        decision_key,
-    } = Keys::get(&config, &*injected.entropy, injected.disk.new)?;
+    let keys = Keys::get(&config, &*injected.entropy, injected.disk.new)?;
     injected.disk.settle()?;
     let (client_address, peer_address) = (
         injected.client_listener.address,
@@ -117,7 +113,7 @@ pub async fn start(config: Config, injected: Injected) -> anyhow::Result<Running
             peer_address: told(&config.peer_advertise, peer_address),
             client_address: told(&config.advertise, client_address),
         },
-        key_fingerprint: token_key.fingerprint(),
+        key_fingerprint: keys.token.fingerprint(),
         timing: consensus::Timing {
             heartbeat_ms: milliseconds(config.timing.heartbeat),
             election_timeout_ms: (
@@ -132,9 +128,9 @@ pub async fn start(config: Config, injected: Injected) -> anyhow::Result<Running
     let parts = Parts {
         authority: Authority::new(consensus.clone()),
         feed: Feed::new(consensus.journal(), consensus.committed(), drain.clone()),
-        token_key,
-        sealer,
-        decision_key,
+        token_key: keys.token,
+        sealing_key: keys.sealing,
+        decision_key: keys.decision,
         clock: injected.clock,
         entropy: injected.entropy,
         deadlines: config.deadlines,
@@ -185,14 +181,14 @@ impl Node {
             .serve(self.listener, stop_serving.clone().cancelled_owned());
         tokio::pin!(serve);
         let stop_peers = CancellationToken::new();
-        let peers = tokio::spawn(
+        let peers = AbortOnDropHandle::new(tokio::spawn(
             tonic::transport::Server::builder()
                 .add_service(self.consensus.peer_service())
                 .serve_with_incoming_shutdown(
                     self.peer_listener.incoming(),
                     stop_peers.clone().cancelled_owned(),
                 ),
-        );
+        ));
         if self.form && self.consensus.cluster_id().is_none() {
             let deadline = Instant::now() + FORM_TIMEOUT;
             let (cluster_id, _) = tokio::select! {

@@ -80,6 +80,7 @@ async fn a_node_that_waits_serves_nothing_until_its_cluster_is_formed() {
         .into_inner();
     assert_eq!(formed.cluster_id.len(), 32);
     assert_eq!(formed.node_id, format!("{:016x}", node.running.node_id));
+    node.until_ready().await;
     node.opt_out("ada@example.com", "sale").await;
     let again = node.cluster().init(InitRequest {}).await;
     assert_refused(

@@ -128,6 +128,8 @@ async fn too_many_calls_are_turned_away_and_probes_are_not() {
                 .await
         }
     });
+    // Nothing else runs, so that the place is taken by then.
+    tokio::time::sleep(Duration::from_millis(300)).await;
     let status = loop {
         if let Err(status) = node
             .decisions()

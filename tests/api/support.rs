@@ -1,25 +1,31 @@
 //! A node of one in process, and short ways to ask it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use refrain::{
     clock::{SystemClock, SystemEntropy},
     config::{Config, Secret, SecretSource},
     net::{Connector, Listener},
     proto::v1::{
-        CheckRequest, CheckResponse, Identifier, SetOptOutRequest, SetOptOutResponse,
+        CheckRequest, CheckResponse, Identifier, ImportHeader, ImportOptOutsRequest, ImportRow,
+        ImportRows, SetOptOutRequest, SetOptOutResponse,
         cluster_service_client::ClusterServiceClient,
         decision_service_client::DecisionServiceClient, identifier::Form,
-        preference_service_client::PreferenceServiceClient,
+        import_opt_outs_request::Part, preference_service_client::PreferenceServiceClient,
         registry_service_client::RegistryServiceClient, watch_service_client::WatchServiceClient,
     },
     server::{self, Injected, Running, disk::Disk},
-    storage::{log::MemoryLog, memory::MemoryFiles},
+    storage::{
+        files::Files, identity::Identity, log::MemoryLog, memory::MemoryFiles, space::Space,
+    },
 };
 use tempfile::TempDir;
 use tonic::{
     Code, Status,
     transport::{Channel, Endpoint},
+};
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
 use tonic_types::StatusExt as _;
 
@@ -46,7 +52,7 @@ impl Node {
         config.token_key = SecretSource::Given(Secret::new(TOKEN_KEY));
         config.sealing_key = SecretSource::Given(Secret::new([8; 32]));
         change(&mut config);
-        let forms = !config.join;
+        let joins = config.join;
         let listen = || Listener::tcp("127.0.0.1:0".parse().expect("address"));
         let injected = Injected {
             client_listener: listen().await.expect("client listener"),
@@ -54,18 +60,32 @@ impl Node {
             connector: Connector::tcp(),
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
-            disk: Disk::in_memory(MemoryLog::new(), MemoryFiles::new(), &SystemEntropy).unwrap(),
+            disk: disk(),
         };
         let running = server::start(config, injected).await.expect("start");
         let channel = connect(&running).await;
-        if forms {
-            until_ready(&channel).await;
-        }
-        Self {
+        let node = Self {
             running,
             channel,
             _folder: folder,
+        };
+        if !joins {
+            node.until_ready().await;
         }
+        node
+    }
+
+    /// Waits until the node serves.
+    pub async fn until_ready(&self) {
+        for _ in 0..1_000 {
+            let request = HealthCheckRequest::default();
+            let answer = HealthClient::new(self.channel.clone()).check(request).await;
+            if answer.is_ok_and(|it| it.into_inner().status() == ServingStatus::Serving) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("the node never became ready");
     }
 
     pub fn decisions(&self) -> DecisionServiceClient<Channel> {
@@ -102,19 +122,42 @@ impl Node {
             .await;
         done.expect("opt out").into_inner()
     }
+
+    /// Opts `0@example.com`, `1@example.com` and so on out of `sale`, in one call and an event each.
+    pub async fn opt_out_many(&self, count: u64) {
+        let row = |n: u64| ImportRow {
+            identifiers: vec![email(&format!("{n}@example.com"))],
+            purposes: vec!["sale".to_owned()],
+        };
+        let header = Part::Header(ImportHeader {
+            import_id: request_id(),
+            ..ImportHeader::default()
+        });
+        let rows = (0..count).step_by(500).map(|first_row| {
+            let rows = (first_row..count.min(first_row + 500)).map(row).collect();
+            Part::Rows(ImportRows { first_row, rows })
+        });
+        let messages: Vec<_> = std::iter::once(header)
+            .chain(rows)
+            .map(|part| ImportOptOutsRequest { part: Some(part) })
+            .collect();
+        let report = self
+            .preferences()
+            .import_opt_outs(tokio_stream::iter(messages))
+            .await;
+        assert_eq!(report.expect("import").into_inner().changed, count);
+    }
 }
 
-/// Waits until a node answers checks; a bound on a hang ends the test.
-async fn until_ready(channel: &Channel) {
-    let started = std::time::Instant::now();
-    let mut client = DecisionServiceClient::new(channel.clone());
-    while client
-        .check(question("nobody@example.com", "analytics"))
-        .await
-        .is_err()
-    {
-        assert!(started.elapsed().as_secs() < 30, "the node never served");
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+/// A disk in memory.
+fn disk() -> Disk {
+    let files: Arc<dyn Files> = Arc::new(MemoryFiles::new());
+    Disk {
+        log: Arc::new(MemoryLog::new()),
+        space: Arc::new(Space::new(Arc::clone(&files), None)),
+        files,
+        identity: Identity::random(&SystemEntropy),
+        new: true,
     }
 }
 

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use refrain::proto::v1::{
     AddNamespaceRequest, Change, EventKind, WatchRequest, WatchResponse, watch_response::Item,
+    watch_service_client::WatchServiceClient,
 };
-use tonic::{Code, Streaming};
+use tonic::{Code, Streaming, transport::Endpoint};
 
 use super::support::{Node, assert_refused, assert_status, opt_out};
 
@@ -40,9 +41,7 @@ fn from(from_revision: u64) -> WatchRequest {
 #[tokio::test]
 async fn all_that_ever_was_and_then_what_is_new_once_and_in_order() {
     let node = Node::start().await;
-    for n in 0..600 {
-        node.opt_out(&format!("{n}@example.com"), "sale").await;
-    }
+    node.opt_out_many(600).await;
     let mut items = watch(&node, from(1)).await;
     let Item::Event(created) = next(&mut items).await else {
         panic!("no event");
@@ -186,12 +185,7 @@ async fn heartbeats_carry_the_revision_up_to_which_all_was_seen() {
 async fn a_slow_watcher_misses_nothing() {
     let node = Node::start().await;
     let mut items = watch(&node, from(2)).await;
-    let writer = async {
-        for n in 0..2_000 {
-            node.opt_out(&format!("{n}@example.com"), "sale").await;
-        }
-    };
-    writer.await;
+    node.opt_out_many(2_000).await;
     for revision in 2..=2_001 {
         if revision % 500 == 0 {
             tokio::time::sleep(Duration::from_millis(100)).await;
@@ -268,12 +262,21 @@ async fn snapshots_are_bounded_and_given_back() {
         snapshot: true,
         ..WatchRequest::default()
     };
-    for n in 0..2_000 {
-        node.opt_out(&format!("{n}@example.com"), "sale").await;
-    }
+    node.opt_out_many(2_000).await;
+    // A small window of its own for each, so that what one does not read holds up nobody else, and stays unsent.
+    let open = || async {
+        let channel = Endpoint::from_shared(format!("http://{}", node.running.client_address))
+            .expect("endpoint")
+            .initial_stream_window_size(65_535)
+            .initial_connection_window_size(65_535)
+            .connect()
+            .await
+            .expect("connect");
+        WatchServiceClient::new(channel).watch(snapshot()).await
+    };
     let mut held = Vec::new();
     let status = loop {
-        match node.watches().watch(snapshot()).await {
+        match open().await {
             Ok(items) => held.push(items.into_inner()),
             Err(status) => break status,
         }
@@ -282,9 +285,12 @@ async fn snapshots_are_bounded_and_given_back() {
     assert_status(&status, Code::ResourceExhausted, "TOO_MANY_SNAPSHOTS");
     for items in &mut held {
         while !matches!(next(items).await, Item::Synced(_)) {}
-        node.opt_out("ada@example.com", "sale").await;
     }
     // Those that have read theirs follow the events and no longer count.
-    let mut again = watch(&node, snapshot()).await;
+    let last = node.opt_out("ada@example.com", "sale").await;
+    for items in &mut held {
+        assert_eq!(next_revision(items).await, last.revision);
+    }
+    let mut again = open().await.expect("there is room again").into_inner();
     assert!(matches!(next(&mut again).await, Item::Standing(_)));
 }

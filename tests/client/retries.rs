@@ -105,6 +105,25 @@ async fn refusals_that_last_end_at_the_deadline_with_nothing_done() {
 }
 
 #[tokio::test]
+async fn what_was_found_out_is_told_though_the_time_ran_out_later() {
+    let node = Fake::start();
+    node.fail([Fault::Refuse(no_quorum()), Fault::Hang]);
+    let client = Fake::client_of(&[&node])
+        .deadline(Duration::from_millis(200))
+        .build()
+        .unwrap();
+    let denied = client.check(question("ada@example.com")).await.unwrap_err();
+    let error = denied.error().unwrap();
+    assert_eq!((error.reason(), error.attempts()), ("NO_QUORUM", 2));
+
+    // Of a change, the attempt that hung leaves the outcome open all the same.
+    node.fail([Fault::Refuse(no_quorum()), Fault::Hang]);
+    let error = client.opt_out(stop("ada@example.com")).await.unwrap_err();
+    assert_eq!(error.reason(), "NO_QUORUM");
+    assert_eq!(error.outcome(), Outcome::Unknown);
+}
+
+#[tokio::test]
 async fn the_number_of_attempts_is_bounded() {
     let node = Fake::start();
     node.fail((0..10).map(|_| Fault::Refuse(no_quorum())));

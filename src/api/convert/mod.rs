@@ -10,8 +10,9 @@ use super::{Api, input::Input};
 use crate::{
     authority::Subject,
     domain::{
-        Evidence, IdentifierType, Namespace, PurposeName, Refusal, RequestId, SealedEvidence,
-        Signal, SubjectToken, Token, check_purposes, check_tokens, normalise, value_sha256,
+        Evidence, IdentifierType, Namespace, PurposeName, Refusal, RequestId, SEALING_RANDOM_BYTES,
+        SealedEvidence, Signal, SubjectToken, Token, check_purposes, check_tokens, normalise,
+        value_sha256,
     },
     limits,
     proto::v1::{self, identifier::Form},
@@ -167,6 +168,8 @@ impl Api {
             ip_address: evidence.ip_address,
             user_agent: evidence.user_agent,
         };
-        self.parts().sealer.seal(&evidence, &*self.parts().entropy)
+        let mut random = Zeroizing::new([0; SEALING_RANDOM_BYTES]);
+        self.parts().entropy.fill(&mut *random);
+        self.parts().sealing_key.seal(&evidence, &random)
     }
 }

@@ -61,9 +61,6 @@ impl Failure {
             | Self::Refused(Refusal::RevisionCompacted { earliest, .. }) => {
                 Some(("earliest_revision", earliest.to_string()))
             }
-            Self::Refused(Refusal::ImportGap { next_row, .. }) => {
-                Some(("next_row", next_row.to_string()))
-            }
             _ => None,
         }
     }

@@ -42,6 +42,9 @@ struct Row {
     what_to_do: &'static str,
 }
 
+/// The one refusal that is a fault of the program. Told by its reason, which it keeps when another node made it.
+const STATE_INCONSISTENT: &str = "STATE_INCONSISTENT";
+
 const CORRECT: &str = "correct the request; as it is, it will be refused again";
 const RETRY: &str = "retry with the same request_id, here or at another node";
 const REPORT: &str = "report it with the node's log; it is a fault of the program";
@@ -102,7 +105,7 @@ impl Row {
 
     fn refused(refusal: &Refusal) -> Self {
         let reason = refusal.reason();
-        if let Refusal::StateInconsistent { .. } = refusal {
+        if reason == STATE_INCONSISTENT {
             return Self::not_applied(Code::Internal, reason, REPORT);
         }
         match refusal.kind() {
@@ -143,6 +146,7 @@ impl Row {
             | Unavailable::Replaying
             | Unavailable::Draining
             | Unavailable::LeaderLost => RETRY,
+            Unavailable::StorageFailed => "call another node; see this one's log, and its disk",
             Unavailable::WaitingForCluster => {
                 "call another node, or form a cluster with `refrain cluster init` or `refrain cluster add`"
             }
@@ -151,7 +155,6 @@ impl Row {
             }
             Unavailable::DiskNearlyFull => "call another node; free space on this one's disk",
             Unavailable::Removed => "call another node; this one no longer belongs to the cluster",
-            Unavailable::StorageFailed => "call another node, and see this one's log",
             Unavailable::Deadline => "retry with the same request_id and a longer deadline",
             Unavailable::Overloaded => {
                 "retry with the same request_id after a pause, or at another node"
@@ -231,23 +234,19 @@ impl Row {
             AdminError::NotCaughtUp { .. } => (
                 Code::FailedPrecondition,
                 "NOT_CAUGHT_UP",
-                "call again when the node has caught up",
+                "add the node again when it has caught up",
             ),
             AdminError::AddressTaken { .. } => (
                 Code::FailedPrecondition,
                 "ADDRESS_TAKEN",
-                "remove the member that had the address, and call again",
+                "remove the member whose data was wiped, and add the node again",
             ),
             AdminError::NoOtherVoter => (
                 Code::FailedPrecondition,
                 "NO_OTHER_VOTER",
                 "add another voter first",
             ),
-            AdminError::TransferFailed { .. } => (
-                Code::Aborted,
-                "TRANSFER_FAILED",
-                "see `refrain cluster status`, and call again",
-            ),
+            AdminError::TransferFailed { .. } => (Code::Aborted, "TRANSFER_FAILED", RETRY),
             AdminError::ChangeInProgress => (
                 Code::Aborted,
                 "CHANGE_IN_PROGRESS",

@@ -133,11 +133,15 @@ async fn import(nodes: &[Node], story: &Story<'_>) -> Result<u64, Failure> {
         )));
     }
     let words = format!("{} hashed addresses imported", grouped(import.rows));
-    let detail = format!(
+    let mut detail = format!(
         "{} new, {} opted out already",
         grouped(import.changed),
         grouped(import.unchanged)
     );
+    if import.skipped > 0 {
+        let skipped = grouped(import.skipped);
+        detail = format!("{detail}, {skipped} in steps whose first answer was lost");
+    }
     step.done(&words, detail)?;
     expect(nodes, LISTED, false).await?;
     let step = story.step("");

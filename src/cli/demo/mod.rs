@@ -90,11 +90,9 @@ async fn show(args: &DemoArgs, output: &Output, done: &mut bool) -> Result<(), F
         output.line(as_json(&nodes, &summary))?;
     }
     if !args.once {
-        story.say(
-            output
-                .paint
-                .text(Tone::Dim, "\nCtrl-C ends the nodes and removes their data."),
-        )?;
+        let data = if args.keep { "leaves" } else { "removes" };
+        let end = format!("\nCtrl-C ends the nodes and {data} their data.");
+        story.say(output.paint.text(Tone::Dim, end))?;
         std::future::pending::<()>().await;
     }
     Ok(())

@@ -31,7 +31,7 @@ impl StoreBuilder<Types, LogStore, Machine, TempDir> for Disk {
 fn open(folder: &Path) -> (LogStore, Machine) {
     let files: Arc<dyn Files> = Arc::new(DataFolder::open(folder).unwrap());
     let fatal = Arc::new(|error: &std::io::Error| panic!("storage failed: {error}"));
-    let log = SledLog::open(files.clone(), folder, LogOptions::default(), fatal).unwrap();
+    let log = SledLog::open(files.clone(), folder, &LogOptions::default(), fatal).unwrap();
     let (snapshots, content) = Snapshots::open(files.clone()).unwrap();
     assert!(content.is_none());
     let journal = Arc::new(Journal::open(files, &JournalEdge::default()).unwrap());

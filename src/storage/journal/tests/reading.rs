@@ -35,9 +35,15 @@ fn any_range_can_be_read_from_memory_and_from_the_disk() {
             revisions(journal, size - 1, u64::MAX, usize::MAX),
             [size - 1, size]
         );
-        assert_eq!(revisions(journal, size + 1, u64::MAX, usize::MAX), []);
-        assert_eq!(revisions(journal, u64::MAX, u64::MAX, usize::MAX), []);
-        assert_eq!(revisions(journal, 5, 4, usize::MAX), []);
+        assert_eq!(
+            revisions(journal, size + 1, u64::MAX, usize::MAX),
+            Vec::<u64>::new()
+        );
+        assert_eq!(
+            revisions(journal, u64::MAX, u64::MAX, usize::MAX),
+            Vec::<u64>::new()
+        );
+        assert_eq!(revisions(journal, 5, 4, usize::MAX), Vec::<u64>::new());
     }
 }
 
