@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Builds the container image from a static binary: `deploy/build-image.sh [--tag NAME] [--dev] [--binary FILE]`.
+# Builds the container image from a static binary: `deploy/build-image.sh [--tag NAME] [--dev] [--binary FILE | --no-image]`.
 #
 #   --tag NAME     what the image is called; default refrain:local
 #   --dev          builds the dev profile: faster to build, slower to run
 #   --binary FILE  takes this static binary and builds none
+#   --no-image     builds the binary alone
 #
 # CARGO_TARGET_DIR is honoured; DOCKER names another client, such as podman.
 set -euo pipefail
@@ -12,13 +13,15 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 tag=refrain:local
 profile=release
 binary=
+image=true
 
 while (($#)); do
     case $1 in
         --tag) tag=${2:?--tag wants a name} && shift 2 ;;
         --binary) binary=${2:?--binary wants a file} && shift 2 ;;
         --dev) profile=dev && shift ;;
-        -h | --help) sed -n '2,8s/^# \{0,1\}//p' "$0" && exit 0 ;;
+        --no-image) image=false && shift ;;
+        -h | --help) sed -n '2,9s/^# \{0,1\}//p' "$0" && exit 0 ;;
         *) echo "build-image.sh: what is '$1'? See --help" >&2 && exit 64 ;;
     esac
 done
@@ -38,6 +41,10 @@ fi
 if command -v readelf >/dev/null && readelf -lW "$binary" | grep -q INTERP; then
     echo "build-image.sh: $binary is not static; build it with RUSTFLAGS='-C target-feature=+crt-static' and --target" >&2
     exit 65
+fi
+if ! $image; then
+    echo "built $binary"
+    exit 0
 fi
 
 context=$(mktemp -d)

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::source::File;
+use crate::source::{File, has_extension};
 
 /// Links of a document that lead nowhere. `read` gives the text of a file of the project, `exists` tells of any path.
 pub fn dead_links(
@@ -42,7 +42,7 @@ pub fn missing_tests(file: &File, read: &dyn Fn(&str) -> Option<String>) -> Vec<
             let Some((path, name)) = span.split_once(": ") else {
                 continue;
             };
-            if !path.ends_with(".rs") {
+            if !has_extension(path, "rs") {
                 continue;
             }
             let declared = format!("fn {name}(");

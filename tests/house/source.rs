@@ -44,9 +44,16 @@ pub fn rust_files() -> Vec<File> {
     files.retain(|file| {
         let (top, rest) = file.path.split_once('/').unwrap_or((&file.path, ""));
         let judged = ["src", "tests", "benches", "examples"].contains(&top) || rest.is_empty();
-        judged && file.path.ends_with(".rs")
+        judged && has_extension(&file.path, "rs")
     });
     files
+}
+
+/// Whether a path ends in `.` and this.
+pub fn has_extension(path: &str, extension: &str) -> bool {
+    Path::new(path)
+        .extension()
+        .is_some_and(|found| found == extension)
 }
 
 fn walk(folder: &Path, found: &mut Vec<PathBuf>) {

@@ -59,16 +59,13 @@ impl Image {
         let image = Self(format!("refrain:test-{}", std::process::id()));
         let mut script = Command::new(format!("{ROOT}/deploy/build-image.sh"));
         script.args(["--tag", &image.0]);
-        match std::env::var_os("TEST_STATIC_BIN") {
-            Some(binary) => {
-                script.arg("--binary").arg(binary);
-            }
-            None => {
-                let profile = Path::new(REFRAIN).parent().unwrap();
-                script.env("CARGO_TARGET_DIR", profile.parent().unwrap());
-                if profile.ends_with("debug") {
-                    script.arg("--dev");
-                }
+        if let Some(binary) = std::env::var_os("TEST_STATIC_BIN") {
+            script.arg("--binary").arg(binary);
+        } else {
+            let profile = Path::new(REFRAIN).parent().unwrap();
+            script.env("CARGO_TARGET_DIR", profile.parent().unwrap());
+            if profile.ends_with("debug") {
+                script.arg("--dev");
             }
         }
         done(&mut script);

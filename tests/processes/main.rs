@@ -1,6 +1,8 @@
 //! Tests against real `refrain` processes on loopback: fail-over, recovery, membership, refusals to start, privacy,
 //! a foreign client, containers.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod docker;
 mod failover;
 mod membership;

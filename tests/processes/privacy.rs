@@ -83,12 +83,19 @@ async fn nothing_raw_is_stored_or_logged() {
     let mut kept = Vec::new();
     files(&data, &mut kept);
     kept.push(data.with_extension("log"));
+    // What is stored can be found at all: purposes lie there as they are.
+    let holds = |bytes: &[u8], what: &[u8]| bytes.windows(what.len()).any(|window| window == what);
+    let log_folder = data.join("log");
+    let found = |path: &PathBuf| holds(&std::fs::read(path).unwrap(), b"marketing.email");
+    assert!(
+        kept.iter()
+            .any(|path| path.starts_with(&log_folder) && found(path))
+    );
     for path in kept {
         let bytes = std::fs::read(&path).unwrap();
         for trace in traces() {
-            let found = bytes.windows(trace.len()).any(|window| window == trace);
             assert!(
-                !found,
+                !holds(&bytes, &trace),
                 "{}: holds {}",
                 path.display(),
                 String::from_utf8_lossy(&trace)
