@@ -13,7 +13,7 @@ use super::administer::not_leader;
 use super::core::Core;
 use super::outcome::{AdminError, Unavailable, WriteError};
 use super::types::Peer;
-use crate::domain::FEATURE_LEVEL;
+use crate::domain::{FEATURE_LEVEL, State};
 use crate::limits::{CAUGHT_UP_REVISIONS, DESCRIBE_TIMEOUT};
 use crate::proto::peer::{DescribeReply, DescribeRequest, InviteRequest};
 
@@ -80,7 +80,7 @@ pub async fn add_learner(core: &Core, address: &str) -> Result<u64, AdminError> 
     if node.key_fingerprint[..] != core.key_fingerprint.0[..] {
         return Err(AdminError::TokenKeyDiffers { address: at() });
     }
-    let needed = core.replica.with_state(|state| state.feature_level());
+    let needed = core.replica.with_state(State::feature_level);
     if node.feature_level < needed {
         let known = node.feature_level;
         return Err(AdminError::FeatureLevelTooLow {
@@ -171,7 +171,7 @@ pub async fn promote(core: &Core, id: u64) -> Result<u64, AdminError> {
             address: peer.peer_address,
             why: status.message().to_owned(),
         })?;
-    if !has_everything(&node, core.replica.with_state(|state| state.revision())) {
+    if !has_everything(&node, core.replica.with_state(State::revision)) {
         return Err(AdminError::NotCaughtUp { id: hex(id) });
     }
     change(core, ChangeMembers::AddVoterIds(BTreeSet::from([id])), true).await?;
@@ -199,7 +199,7 @@ pub async fn remove(core: &Core, id: u64, force: bool) -> Result<u64, AdminError
         return Err(AdminError::LastVoter);
     }
     if !force {
-        let revision = core.replica.with_state(|state| state.revision());
+        let revision = core.replica.with_state(State::revision);
         let nodes = stay
             .iter()
             .map(|(_, peer, _)| describe_at(core, &peer.peer_address));
@@ -271,7 +271,7 @@ fn most_caught_up(core: &Core) -> Option<u64> {
         let replication = metrics.replication.as_ref()?;
         replication
             .get(id)
-            .cloned()
+            .copied()
             .flatten()
             .map(|log_id| log_id.index)
     };

@@ -46,7 +46,12 @@ use crate::limits::{APPEND_ENTRIES, LOG_ENTRIES_KEPT, PEER_MESSAGE_BYTES};
 use crate::net::Connector;
 use crate::proto::peer::{RemoveNode, administer_request::Act, peer_server::PeerServer};
 use crate::storage::{
-    Refused, files::Files, identity::Identity, journal::Journal, log::Log, space::Space,
+    Refused,
+    files::Files,
+    identity::Identity,
+    journal::{Journal, JournalEdge},
+    log::Log,
+    space::Space,
 };
 
 /// How long Raft waits, in milliseconds.
@@ -134,7 +139,7 @@ impl Consensus {
             Some(content) => (content.meta, content.edge, content.state),
             None => (
                 types::SnapshotMeta::default(),
-                Default::default(),
+                JournalEdge::default(),
                 State::default(),
             ),
         };

@@ -1,7 +1,7 @@
 //! What a snapshot holds (what it covers, the journal's edge, the state) and its way to disk and back.
 
-use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::{fmt, io};
 
 use super::types::SnapshotMeta;
 use crate::domain::{RestoreError, State};
@@ -46,7 +46,9 @@ fn position(meta: &SnapshotMeta) -> u64 {
     meta.last_log_id.map_or(0, |id| id.index)
 }
 
-fn damaged(what: impl ToString) -> io::Error {
+// By value, since that is how `map_err` hands it over.
+#[allow(clippy::needless_pass_by_value)]
+fn damaged(what: impl fmt::Display) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what.to_string())
 }
 

@@ -8,7 +8,7 @@ use tonic::Status;
 use super::core::Core;
 use super::members::describe_at;
 use super::report::{ClusterStatus, Health, Member, Report, Role};
-use crate::domain::FEATURE_LEVEL;
+use crate::domain::{FEATURE_LEVEL, State};
 use crate::proto::peer::{DescribeReply, StateHash};
 
 /// What this node says of itself.
@@ -128,7 +128,7 @@ pub async fn status(core: &Core, deadline: Instant) -> ClusterStatus {
         answered_by: core.node_id(),
         leader,
         term: known.iter().map(|node| node.term).max().unwrap_or(0),
-        feature_level: core.replica.with_state(|state| state.feature_level()),
+        feature_level: core.replica.with_state(State::feature_level),
         members: reports,
         alarms,
     }
