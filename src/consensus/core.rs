@@ -15,7 +15,7 @@ use super::report::Health;
 use super::snapshot::Snapshots;
 use super::types::{Peer, Types};
 use crate::clock::{Clock, Entropy};
-use crate::domain::{EventId, KeyFingerprint, Millis, State};
+use crate::domain::{Body, EventId, KeyFingerprint, Millis, State};
 use crate::storage::{files::Files, identity::Identity, log::Log, space::Space};
 
 /// The shared part of a node.
@@ -117,12 +117,12 @@ impl Core {
     ///
     /// # Errors
     /// Why not.
-    pub fn may_propose(&self) -> Result<(), Unavailable> {
+    pub fn may_propose(&self, body: &Body) -> Result<(), Unavailable> {
         self.open()?;
-        match self.believable() {
-            // Nothing has been written yet: the first command is about to be.
-            Ok(()) | Err(Unavailable::Starting) => {}
-            Err(why) => return Err(why),
+        match (self.believable(), body) {
+            // Nothing has been written yet, and this is the command that begins.
+            (Ok(()), _) | (Err(Unavailable::Starting), Body::Create(_)) => {}
+            (Err(why), _) => return Err(why),
         }
         if !self.space.enough_space() {
             return Err(Unavailable::DiskNearlyFull);

@@ -243,6 +243,15 @@ impl Consensus {
         reads::catch_up(&self.core, deadline).await
     }
 
+    /// Whether what the state says may be believed. To be asked after [`Self::with_state`] too: a change that broke off
+    /// half-way may have let go of the state only then.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn believable(&self) -> Result<(), Unavailable> {
+        self.core.believable()
+    }
+
     /// Looks at the state as it is here. Linearizable only after [`Self::read`]. What `look` does must be short.
     pub fn with_state<T>(&self, look: impl FnOnce(&State) -> T) -> T {
         self.core.replica.with_state(look)

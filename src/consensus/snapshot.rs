@@ -155,6 +155,11 @@ impl Snapshots {
     fn note(&self, meta: &SnapshotMeta) -> io::Result<()> {
         let bytes = self.folder.size(position(meta))?.unwrap_or(0);
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        // A build that was overtaken by an installed snapshot has been removed already.
+        let newer = |held: &Current| position(&held.meta) > position(meta);
+        if current.as_ref().is_some_and(newer) {
+            return Ok(());
+        }
         *current = Some(Current {
             meta: meta.clone(),
             bytes,
