@@ -19,6 +19,7 @@ mod reads;
 mod replica;
 mod report;
 mod service;
+mod settings;
 mod snapshot;
 mod status;
 #[cfg(test)]
@@ -37,12 +38,13 @@ use tokio::time::Instant;
 
 pub use outcome::{AdminError, Unavailable, WriteError};
 pub use report::{AddProgress, AddStage, ClusterStatus, Health, Member, Report, Role};
+pub use settings::Timing;
 pub use types::Peer;
 
 use self::core::Core;
 use crate::clock::{Clock, Entropy};
 use crate::domain::{KeyFingerprint, Outcome, Proposal, Refusal, Revision, State};
-use crate::limits::{APPEND_ENTRIES, LOG_ENTRIES_KEPT, PEER_MESSAGE_BYTES};
+use crate::limits::PEER_MESSAGE_BYTES;
 use crate::net::Connector;
 use crate::proto::peer::{RemoveNode, administer_request::Act, peer_server::PeerServer};
 use crate::storage::{
@@ -53,17 +55,6 @@ use crate::storage::{
     log::Log,
     space::Space,
 };
-
-/// How long Raft waits, in milliseconds.
-#[derive(Debug, Clone, Copy)]
-pub struct Timing {
-    /// Between two heartbeats of a leader.
-    pub heartbeat_ms: u64,
-    /// The shortest and the longest time without a leader before a node stands for election; each is drawn between them.
-    pub election_timeout_ms: (u64, u64),
-    /// Bytes of commands after which a snapshot is made.
-    pub snapshot_log_bytes: u64,
-}
 
 /// What a node is made of, injected.
 pub struct Parts {
@@ -154,7 +145,7 @@ impl Consensus {
         };
         let raft = Raft::new(
             identity.node_id,
-            Arc::new(settings(&timing)?),
+            Arc::new(settings::settings(&timing)?),
             network,
             log_store::LogStore::new(log.clone()),
             machine,
@@ -382,25 +373,4 @@ impl Consensus {
         };
         tasks.shutdown().await;
     }
-}
-
-fn settings(timing: &Timing) -> Result<openraft::Config, StartError> {
-    let (election_timeout_min, election_timeout_max) = timing.election_timeout_ms;
-    openraft::Config {
-        cluster_name: "refrain".to_owned(),
-        heartbeat_interval: timing.heartbeat_ms,
-        election_timeout_min,
-        election_timeout_max,
-        // Without it a node that was cut off comes back with a higher term and deposes a leader that serves.
-        enable_pre_vote: Some(true),
-        // Snapshots are made by bytes, see `duties`.
-        snapshot_policy: openraft::SnapshotPolicy::Never,
-        max_in_snapshot_log_to_keep: LOG_ENTRIES_KEPT,
-        purge_batch_size: LOG_ENTRIES_KEPT,
-        max_payload_entries: APPEND_ENTRIES,
-        backoff: "100ms".to_owned(),
-        ..openraft::Config::default()
-    }
-    .validate()
-    .map_err(|e| StartError::Settings(e.to_string()))
 }

@@ -155,8 +155,15 @@ impl Model {
         for (at, row) in chunk.rows.iter().enumerate() {
             let number = chunk.first_row + at as u64;
             match row {
-                _ if number < next => skipped += 1,
                 ImportRow::Refused => {}
+                ImportRow::OptOut { tokens, purposes } if number < next => {
+                    let fits = Self::check_lists(tokens, purposes)
+                        .and_then(|()| self.check_purposes(purposes));
+                    match fits {
+                        Ok(()) => skipped += 1,
+                        Err(reason) => refusals.push((number, reason)),
+                    }
+                }
                 ImportRow::OptOut { tokens, purposes } => {
                     let id = command.event_id.derive(number);
                     let settled = Self::check_lists(tokens, purposes).and_then(|()| {
@@ -191,6 +198,16 @@ impl Model {
         })
     }
 
+    fn check_purposes(&self, purposes: &[PurposeName]) -> Result<(), &'static str> {
+        for name in purposes.iter().filter(|name| !name.is_root()) {
+            let purpose = self.purpose(name.as_str()).ok_or("PURPOSE_UNKNOWN")?;
+            if purpose.essential {
+                return Err("PURPOSE_ESSENTIAL");
+            }
+        }
+        Ok(())
+    }
+
     fn wish(
         &mut self,
         event_id: EventId,
@@ -199,12 +216,7 @@ impl Model {
         purposes: &[PurposeName],
         change: Change,
     ) -> Answer {
-        for name in purposes.iter().filter(|name| !name.is_root()) {
-            let purpose = self.purpose(name.as_str()).ok_or("PURPOSE_UNKNOWN")?;
-            if purpose.essential {
-                return Err("PURPOSE_ESSENTIAL");
-            }
-        }
+        self.check_purposes(purposes)?;
         let pairs = || {
             tokens
                 .iter()

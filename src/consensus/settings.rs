@@ -1,0 +1,40 @@
+//! How openraft is set up.
+
+use super::StartError;
+use crate::limits::{APPEND_ENTRIES, LOG_ENTRIES_KEPT};
+
+/// How long Raft waits, in milliseconds.
+#[derive(Debug, Clone, Copy)]
+pub struct Timing {
+    /// Between two heartbeats of a leader.
+    pub heartbeat_ms: u64,
+    /// The shortest and the longest time without a leader before a node stands for election; each is drawn between them.
+    pub election_timeout_ms: (u64, u64),
+    /// Bytes of commands after which a snapshot is made.
+    pub snapshot_log_bytes: u64,
+}
+
+/// What openraft is told.
+///
+/// # Errors
+/// Where the times do not fit together.
+pub(super) fn settings(timing: &Timing) -> Result<openraft::Config, StartError> {
+    let (election_timeout_min, election_timeout_max) = timing.election_timeout_ms;
+    openraft::Config {
+        cluster_name: "refrain".to_owned(),
+        heartbeat_interval: timing.heartbeat_ms,
+        election_timeout_min,
+        election_timeout_max,
+        // Without it a node that was cut off comes back with a higher term and deposes a leader that serves.
+        enable_pre_vote: Some(true),
+        // Snapshots are made by bytes, see `duties`.
+        snapshot_policy: openraft::SnapshotPolicy::Never,
+        max_in_snapshot_log_to_keep: LOG_ENTRIES_KEPT,
+        purge_batch_size: LOG_ENTRIES_KEPT,
+        max_payload_entries: APPEND_ENTRIES,
+        backoff: "100ms".to_owned(),
+        ..openraft::Config::default()
+    }
+    .validate()
+    .map_err(|e| StartError::Settings(e.to_string()))
+}
