@@ -18,7 +18,7 @@ use refrain::storage::log::{Log as _, LogEntry, LogOptions, SledLog};
 /// What one entry holds.
 const ENTRY_BYTES: usize = 200;
 /// How long each pair is measured.
-const RUN: Duration = Duration::from_secs(10);
+const RUN: Duration = Duration::from_secs(4);
 /// How many batches one of the two writes before it is the other's turn.
 const TURN: usize = 25;
 

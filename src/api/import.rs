@@ -199,17 +199,13 @@ impl<'a> Import<'a> {
         else {
             return Err(Failure::Panicked);
         };
-        // Rows that an earlier call took were reported then.
-        let (new, end) = (first_row + skipped, first_row + rows);
+        let end = first_row + rows;
         let (ours, later): (Vec<_>, Vec<_>) = std::mem::take(&mut self.refused)
             .into_iter()
             .partition(|(row, _)| *row < end);
         self.refused = later;
-        let mut refusals: Vec<(u64, Refusal)> = ours
-            .into_iter()
-            .filter(|(row, _)| *row >= new)
-            .chain(refusals)
-            .collect();
+        // Also those of rows that count as taken: the try that took them may be this very call's, its answer lost.
+        let mut refusals: Vec<(u64, Refusal)> = ours.into_iter().chain(refusals).collect();
         refusals.sort_by_key(|(row, _)| *row);
 
         let report = &mut self.report;

@@ -97,6 +97,8 @@ impl Authority {
             let (_, query) = admitted.into_parts();
             query.answer(state)
         })?;
+        // A change that broke off half-way while this waited for it takes the answer back.
+        self.consensus.believable()?;
         Ok(answer)
     }
 

@@ -15,7 +15,7 @@ use super::report::Health;
 use super::snapshot::Snapshots;
 use super::types::{Peer, Types};
 use crate::clock::{Clock, Entropy};
-use crate::domain::{EventId, KeyFingerprint, Millis};
+use crate::domain::{Body, EventId, KeyFingerprint, Millis, State};
 use crate::storage::{files::Files, identity::Identity, log::Log, space::Space};
 
 /// The shared part of a node.
@@ -106,7 +106,7 @@ impl Core {
         if self.replica.poisoned() {
             return Err(Unavailable::StorageFailed);
         }
-        match self.replica.with_state(|state| state.key_fingerprint()) {
+        match self.replica.with_state(State::key_fingerprint) {
             None => Err(Unavailable::Starting),
             Some(fingerprint) if fingerprint == self.key_fingerprint => Ok(()),
             Some(_) => Err(Unavailable::TokenKeyMismatch),
@@ -117,12 +117,12 @@ impl Core {
     ///
     /// # Errors
     /// Why not.
-    pub fn may_propose(&self) -> Result<(), Unavailable> {
+    pub fn may_propose(&self, body: &Body) -> Result<(), Unavailable> {
         self.open()?;
-        match self.believable() {
-            // Nothing has been written yet: the first command is about to be.
-            Ok(()) | Err(Unavailable::Starting) => {}
-            Err(why) => return Err(why),
+        match (self.believable(), body) {
+            // Nothing has been written yet, and this is the command that begins.
+            (Ok(()), _) | (Err(Unavailable::Starting), Body::Create(_)) => {}
+            (Err(why), _) => return Err(why),
         }
         if !self.space.enough_space() {
             return Err(Unavailable::DiskNearlyFull);
@@ -156,7 +156,7 @@ impl Core {
         let mut identity = self.identity.lock().unwrap_or_else(PoisonError::into_inner);
         let joined = Identity {
             cluster_id: Some(cluster_id),
-            ..identity.clone()
+            ..*identity
         };
         joined.save(self.files.as_ref())?;
         *identity = joined;

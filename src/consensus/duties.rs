@@ -10,7 +10,7 @@ use super::core::Core;
 use super::members::describe_at;
 use super::outcome::WriteError;
 use super::writes;
-use crate::domain::{Body, Create, FEATURE_LEVEL, Principal, Proposal, RaiseFeatureLevel};
+use crate::domain::{Body, Create, FEATURE_LEVEL, Principal, Proposal, RaiseFeatureLevel, State};
 use crate::limits::{BACKFILL_TIMEOUT, DUTY_INTERVAL, FEATURE_LEVEL_INTERVAL};
 use crate::proto::peer::FetchJournalRequest;
 
@@ -20,7 +20,7 @@ pub async fn lead(core: Arc<Core>) {
     let mut metrics = core.raft.metrics();
     loop {
         if core.leads() {
-            if core.replica.with_state(|state| state.revision()) == 0 {
+            if core.replica.with_state(State::revision) == 0 {
                 create(&core).await;
             }
             if asked.elapsed() >= FEATURE_LEVEL_INTERVAL {
@@ -28,9 +28,8 @@ pub async fn lead(core: Arc<Core>) {
                 raise_feature_level(&core).await;
             }
         }
-        match timeout(DUTY_INTERVAL, metrics.changed()).await {
-            Ok(Err(_)) => return,
-            Ok(Ok(())) | Err(_) => {}
+        if let Ok(Err(_)) = timeout(DUTY_INTERVAL, metrics.changed()).await {
+            return;
         }
     }
 }
@@ -47,7 +46,7 @@ async fn propose(core: &Core, body: Body) {
         // A refusal says that another leader did it before.
         Ok(_) | Err(WriteError::Refused(_)) => {}
         Err(error) => {
-            tracing::warn!(%error, "a command of the cluster's own was not taken; trying again")
+            tracing::warn!(%error, "a command of the cluster's own was not taken; trying again");
         }
     }
 }
@@ -61,7 +60,7 @@ async fn create(core: &Core) {
     if super::reads::catch_up(core, Instant::now() + DUTY_INTERVAL)
         .await
         .is_err()
-        && core.replica.with_state(|state| state.revision()) > 0
+        && core.replica.with_state(State::revision) > 0
     {
         return;
     }
@@ -70,7 +69,7 @@ async fn create(core: &Core) {
 }
 
 async fn raise_feature_level(core: &Core) {
-    let current = core.replica.with_state(|state| state.feature_level());
+    let current = core.replica.with_state(State::feature_level);
     if current >= FEATURE_LEVEL {
         return;
     }

@@ -13,7 +13,7 @@ use super::administer::not_leader;
 use super::core::Core;
 use super::outcome::{AdminError, Unavailable, WriteError};
 use super::types::Peer;
-use crate::domain::FEATURE_LEVEL;
+use crate::domain::{FEATURE_LEVEL, State};
 use crate::limits::{CAUGHT_UP_REVISIONS, DESCRIBE_TIMEOUT};
 use crate::proto::peer::{DescribeReply, DescribeRequest, InviteRequest};
 
@@ -80,7 +80,7 @@ pub async fn add_learner(core: &Core, address: &str) -> Result<u64, AdminError> 
     if node.key_fingerprint[..] != core.key_fingerprint.0[..] {
         return Err(AdminError::TokenKeyDiffers { address: at() });
     }
-    let needed = core.replica.with_state(|state| state.feature_level());
+    let needed = core.replica.with_state(State::feature_level);
     if node.feature_level < needed {
         let known = node.feature_level;
         return Err(AdminError::FeatureLevelTooLow {
@@ -151,9 +151,16 @@ fn find(core: &Core, id: u64) -> Result<(Peer, bool), AdminError> {
     Ok((peer, votes))
 }
 
-/// Whether a node has all that there was up to about now, and can show it.
-fn has_everything(node: &DescribeReply, revision: u64) -> bool {
-    node.journal_events >= node.revision && node.revision + CAUGHT_UP_REVISIONS >= revision
+/// Whether the node that answered is the member `id` of this cluster, has all that there was up to about now, and can
+/// show it. Whoever else answers at a member's address has nothing.
+fn has_everything(core: &Core, id: u64, node: &DescribeReply) -> bool {
+    let revision = core.replica.with_state(State::revision);
+    let ours = core
+        .peers
+        .cluster_id()
+        .is_some_and(|own| node.cluster_id[..] == own[..]);
+    let whole = node.revision > 0 && node.journal_events >= node.revision;
+    node.node_id == id && ours && whole && node.revision + CAUGHT_UP_REVISIONS >= revision
 }
 
 /// Makes a learner a voter.
@@ -171,7 +178,7 @@ pub async fn promote(core: &Core, id: u64) -> Result<u64, AdminError> {
             address: peer.peer_address,
             why: status.message().to_owned(),
         })?;
-    if !has_everything(&node, core.replica.with_state(|state| state.revision())) {
+    if !has_everything(core, id, &node) {
         return Err(AdminError::NotCaughtUp { id: hex(id) });
     }
     change(core, ChangeMembers::AddVoterIds(BTreeSet::from([id])), true).await?;
@@ -199,17 +206,16 @@ pub async fn remove(core: &Core, id: u64, force: bool) -> Result<u64, AdminError
         return Err(AdminError::LastVoter);
     }
     if !force {
-        let revision = core.replica.with_state(|state| state.revision());
         let nodes = stay
             .iter()
             .map(|(_, peer, _)| describe_at(core, &peer.peer_address));
         let nodes = futures::future::join_all(nodes).await;
         // One that does not answer counts for nothing.
-        let complete = nodes
-            .iter()
-            .flatten()
-            .filter(|node| has_everything(node, revision))
-            .count();
+        let holds = |((id, ..), node): &(&(u64, Peer, bool), &Result<DescribeReply, Status>)| {
+            node.as_ref()
+                .is_ok_and(|node| has_everything(core, *id, node))
+        };
+        let complete = stay.iter().zip(&nodes).filter(holds).count();
         if complete * 2 <= stay.len() {
             return Err(AdminError::JournalAtRisk);
         }
@@ -271,7 +277,7 @@ fn most_caught_up(core: &Core) -> Option<u64> {
         let replication = metrics.replication.as_ref()?;
         replication
             .get(id)
-            .cloned()
+            .copied()
             .flatten()
             .map(|log_id| log_id.index)
     };

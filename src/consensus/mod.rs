@@ -46,7 +46,12 @@ use crate::limits::{APPEND_ENTRIES, LOG_ENTRIES_KEPT, PEER_MESSAGE_BYTES};
 use crate::net::Connector;
 use crate::proto::peer::{RemoveNode, administer_request::Act, peer_server::PeerServer};
 use crate::storage::{
-    Refused, files::Files, identity::Identity, journal::Journal, log::Log, space::Space,
+    Refused,
+    files::Files,
+    identity::Identity,
+    journal::{Journal, JournalEdge},
+    log::Log,
+    space::Space,
 };
 
 /// How long Raft waits, in milliseconds.
@@ -134,7 +139,7 @@ impl Consensus {
             Some(content) => (content.meta, content.edge, content.state),
             None => (
                 types::SnapshotMeta::default(),
-                Default::default(),
+                JournalEdge::default(),
                 State::default(),
             ),
         };
@@ -236,6 +241,15 @@ impl Consensus {
     /// Why that was not so before the deadline.
     pub async fn read(&self, deadline: Instant) -> Result<(), Unavailable> {
         reads::catch_up(&self.core, deadline).await
+    }
+
+    /// Whether what the state says may be believed. To be asked after [`Self::with_state`] too: a change that broke off
+    /// half-way may have let go of the state only then.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn believable(&self) -> Result<(), Unavailable> {
+        self.core.believable()
     }
 
     /// Looks at the state as it is here. Linearizable only after [`Self::read`]. What `look` does must be short.

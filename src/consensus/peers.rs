@@ -77,13 +77,12 @@ impl Peers {
             .channels
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let channel = match channels.get(address) {
-            Some(channel) => channel.clone(),
-            None => {
-                let channel = self.open(address)?;
-                channels.insert(address.to_owned(), channel.clone());
-                channel
-            }
+        let channel = if let Some(channel) = channels.get(address) {
+            channel.clone()
+        } else {
+            let channel = self.open(address)?;
+            channels.insert(address.to_owned(), channel.clone());
+            channel
         };
         Ok(PeerClient::new(channel)
             .max_decoding_message_size(PEER_MESSAGE_BYTES)

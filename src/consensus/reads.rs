@@ -29,9 +29,10 @@ impl ReadQueue {
     /// Waits for the next round, and returns the log index that the local state must have reached.
     async fn index(&self) -> Answer {
         let (sender, answer) = oneshot::channel();
-        self.0
-            .try_send(sender)
-            .map_err(|_| Unavailable::Overloaded)?;
+        self.0.try_send(sender).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => Unavailable::Overloaded,
+            mpsc::error::TrySendError::Closed(_) => Unavailable::Draining,
+        })?;
         answer.await.unwrap_or(Err(Unavailable::Draining))
     }
 }

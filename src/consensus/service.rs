@@ -112,16 +112,14 @@ impl Peer for Service {
         request: Request<Streaming<SnapshotChunk>>,
     ) -> Result<Response<RaftReply>, Status> {
         let mut chunks = request.into_inner();
-        let header = match chunks.next().await {
-            Some(Ok(SnapshotChunk {
-                header: Some(header),
-                ..
-            })) => header,
-            _ => {
-                return Err(Status::invalid_argument(
-                    "a snapshot begins with its header",
-                ));
-            }
+        let Some(Ok(SnapshotChunk {
+            header: Some(header),
+            ..
+        })) = chunks.next().await
+        else {
+            return Err(Status::invalid_argument(
+                "a snapshot begins with its header",
+            ));
         };
         self.check(header.envelope.as_ref())?;
         let (vote, meta): (Vote, SnapshotMeta) = read(&header.meta)?;
@@ -138,10 +136,10 @@ impl Peer for Service {
                 .push(&chunk.data)
                 .map_err(|e| Status::data_loss(e.to_string()))?;
         }
-        let received = receiver
+        let whole = receiver
             .finish()
             .map_err(|e| Status::data_loss(e.to_string()))?;
-        let snapshot = SnapshotData::Received(received);
+        let snapshot = SnapshotData::Received(whole);
         // openraft panics on a snapshot that no honest leader can send; ours came from a member of the cluster.
         let answer = self
             .0

@@ -1,7 +1,7 @@
 //! What a snapshot holds (what it covers, the journal's edge, the state) and its way to disk and back.
 
-use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::{fmt, io};
 
 use super::types::SnapshotMeta;
 use crate::domain::{RestoreError, State};
@@ -46,7 +46,9 @@ fn position(meta: &SnapshotMeta) -> u64 {
     meta.last_log_id.map_or(0, |id| id.index)
 }
 
-fn damaged(what: impl ToString) -> io::Error {
+// By value, since that is how `map_err` hands it over.
+#[allow(clippy::needless_pass_by_value)]
+fn damaged(what: impl fmt::Display) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what.to_string())
 }
 
@@ -153,6 +155,11 @@ impl Snapshots {
     fn note(&self, meta: &SnapshotMeta) -> io::Result<()> {
         let bytes = self.folder.size(position(meta))?.unwrap_or(0);
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        // A build that was overtaken by an installed snapshot has been removed already.
+        let newer = |held: &Current| position(&held.meta) > position(meta);
+        if current.as_ref().is_some_and(newer) {
+            return Ok(());
+        }
         *current = Some(Current {
             meta: meta.clone(),
             bytes,

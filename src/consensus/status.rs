@@ -8,7 +8,7 @@ use tonic::Status;
 use super::core::Core;
 use super::members::describe_at;
 use super::report::{ClusterStatus, Health, Member, Report, Role};
-use crate::domain::FEATURE_LEVEL;
+use crate::domain::{FEATURE_LEVEL, State};
 use crate::proto::peer::{DescribeReply, StateHash};
 
 /// What this node says of itself.
@@ -18,6 +18,8 @@ pub fn describe(core: &Core) -> DescribeReply {
         let metrics = metrics.borrow_watched();
         (metrics.last_log_index.unwrap_or(0), metrics.current_term)
     };
+    // Taken apart from the rest: a guard that lives on would hold up whoever applies.
+    let applied_index = core.replica.progress().borrow().index;
     let health = core.health.borrow().clone();
     let journal = core.replica.journal();
     // Revision, hash and root must belong together: taken under one lock.
@@ -46,7 +48,7 @@ pub fn describe(core: &Core) -> DescribeReply {
         ready: health.ready,
         health: health.reason,
         revision,
-        applied_index: core.replica.progress().borrow().index,
+        applied_index,
         last_index,
         log_bytes: core.log.bytes(),
         snapshot_bytes: core.snapshots.bytes(),
@@ -74,12 +76,17 @@ pub async fn status(core: &Core, deadline: Instant) -> ClusterStatus {
         }
     }))
     .await;
-    let last = answers
+    // Who answers at a member's address without being that member has no say.
+    let own = core.peers.cluster_id().unwrap_or_default();
+    let known: Vec<&DescribeReply> = members
         .iter()
-        .flatten()
-        .map(|node| node.last_index)
-        .max()
-        .unwrap_or(0);
+        .zip(&answers)
+        .filter_map(|((id, ..), answer)| {
+            let node = answer.as_ref().ok()?;
+            (node.node_id == *id && node.cluster_id[..] == own[..]).then_some(node)
+        })
+        .collect();
+    let last = known.iter().map(|node| node.last_index).max().unwrap_or(0);
     let mut alarms = Vec::new();
     let leader = core.leader().map(|(leader, _)| leader);
     if core.peers.cluster_id().is_some() && leader.is_none() {
@@ -87,7 +94,6 @@ pub async fn status(core: &Core, deadline: Instant) -> ClusterStatus {
             "no leader is known: nothing is answered until a majority of voters is up".to_owned(),
         );
     }
-    let known: Vec<&DescribeReply> = answers.iter().flatten().collect();
     differences(&known, &mut alarms);
     let mut reports: Vec<Member> = members
         .iter()
@@ -128,7 +134,7 @@ pub async fn status(core: &Core, deadline: Instant) -> ClusterStatus {
         answered_by: core.node_id(),
         leader,
         term: known.iter().map(|node| node.term).max().unwrap_or(0),
-        feature_level: core.replica.with_state(|state| state.feature_level()),
+        feature_level: core.replica.with_state(State::feature_level),
         members: reports,
         alarms,
     }

@@ -36,7 +36,13 @@ pub async fn write(
         let again = match &failed {
             WriteError::Refused(_) => false,
             WriteError::NotApplied { why } => {
-                matches!(why, Unavailable::NoQuorum | Unavailable::LeaderLost)
+                matches!(
+                    why,
+                    Unavailable::NoQuorum
+                        | Unavailable::LeaderLost
+                        | Unavailable::Starting
+                        | Unavailable::Replaying
+                )
             }
             WriteError::Unknown { why } => {
                 perhaps = Some(*why);
@@ -58,6 +64,8 @@ pub async fn write(
 
 async fn attempt(core: &Core, proposal: &Proposal) -> Result<Outcome, WriteError> {
     core.open().map_err(not_applied)?;
+    // The token was made with this node's key: one that is not the cluster's would opt out nobody.
+    core.believable().map_err(not_applied)?;
     match core.leader() {
         None => Err(not_applied(Unavailable::NoQuorum)),
         Some((leader, _)) if leader == core.node_id() => propose(core, proposal).await,
@@ -70,7 +78,7 @@ async fn attempt(core: &Core, proposal: &Proposal) -> Result<Outcome, WriteError
 /// # Errors
 /// See [`WriteError`].
 pub async fn propose(core: &Core, proposal: &Proposal) -> Result<Outcome, WriteError> {
-    core.may_propose().map_err(not_applied)?;
+    core.may_propose(&proposal.body).map_err(not_applied)?;
     let now = core.clock.now();
     let command = proposal.clone().into_command(now, core.new_event_id(now));
     let written = core
@@ -118,7 +126,13 @@ async fn forward(
         // Only the peer service's own refusals have these codes: they stand before the proposal. Every other status may
         // have been made up by a connection that broke.
         Err(status) if status.code() == Code::FailedPrecondition => {
-            let why = Unavailable::from_reason(status.message()).unwrap_or(Unavailable::NoQuorum);
+            let why = Unavailable::from_reason(status.message()).unwrap_or_else(|| {
+                tracing::warn!(
+                    why = status.message(),
+                    "the leader refused a forwarded change"
+                );
+                Unavailable::NoQuorum
+            });
             return Err(not_applied(why));
         }
         Err(_) => return Err(unknown(Unavailable::LeaderLost)),

@@ -1,4 +1,7 @@
 //! Whole nodes in a simulated network with a simulated clock: real code, disks in memory, no sockets.
 
+// A test says by a panic what went wrong.
+#![allow(clippy::unwrap_used)]
+
 mod leader_cut_off;
 mod world;

@@ -262,16 +262,16 @@ async fn without_a_quorum_nothing_is_answered_and_the_node_is_not_ready() {
         last.consensus.read(deadline).await,
         Err(Unavailable::NoQuorum)
     );
-    let lost = last
+    let outcome = last
         .consensus
         .write(opt_out(2), Instant::now() + Duration::from_secs(2))
         .await;
     assert!(
         matches!(
-            lost,
+            outcome,
             Err(WriteError::NotApplied { .. } | WriteError::Unknown { .. })
         ),
-        "{lost:?}"
+        "{outcome:?}"
     );
     let mut health = last.consensus.health();
     let unready = tokio::time::timeout(PATIENCE, health.wait_for(|health| !health.ready));

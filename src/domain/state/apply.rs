@@ -119,13 +119,18 @@ impl State {
         let mut next_row = chunk.first_row;
         for (number, row) in (chunk.first_row..).zip(&chunk.rows) {
             next_row = number + 1;
-            if number < expected {
-                skipped += 1;
-                continue;
-            }
             let ImportRow::OptOut { tokens, purposes } = row else {
+                skipped += u64::from(number < expected);
                 continue;
             };
+            if number < expected {
+                // A try whose answer was lost took it, or refused it: the refusal is told again, for nobody heard it.
+                match row.validate().and_then(|()| self.preferable(purposes)) {
+                    Ok(_) => skipped += 1,
+                    Err(refusal) => refusals.push((number, refusal)),
+                }
+                continue;
+            }
             let settled = row.validate().and_then(|()| {
                 let wish = Wish {
                     event_id: command.event_id.derive(number),

@@ -121,9 +121,9 @@ mod tests {
 
     #[test]
     fn watched_work_may_take_long_if_it_goes_forward() {
-        let result = watched(Duration::from_millis(200), |heart| {
+        let result = watched(Duration::from_secs(1), |heart| {
             for _ in 0..4 {
-                thread::sleep(Duration::from_millis(100));
+                thread::sleep(Duration::from_millis(300));
                 heart.beat();
             }
             "done"

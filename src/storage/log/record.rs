@@ -163,6 +163,8 @@ fn decode_run(header: &Header, mut body: Bytes) -> Result<Vec<LogEntry>, RecordE
 /// Packs entries that follow each other into records, as many into one as fit.
 pub(super) struct Packer {
     limit: usize,
+    /// About how many bytes are still to come.
+    expected: usize,
     value: Vec<u8>,
     first: u64,
     last: Position,
@@ -174,10 +176,16 @@ impl Packer {
         debug_assert!(limit > HEADER_BYTES + ENTRY_BYTES);
         Self {
             limit,
+            expected: 0,
             value: Vec::new(),
             first: 0,
             last: (0, 0),
         }
+    }
+
+    /// Tells that about this many bytes will come, so that they need not be moved about.
+    pub fn expect(&mut self, bytes: usize) {
+        self.expected = bytes + HEADER_BYTES;
     }
 
     /// Takes the next entry; `store` gets each record that is full.
@@ -196,6 +204,7 @@ impl Packer {
             return self.pieces(entry, store);
         }
         if self.value.is_empty() {
+            self.value.reserve(self.expected.min(self.limit));
             self.value.resize(HEADER_BYTES, 0);
             self.first = entry.index;
         }
@@ -221,6 +230,7 @@ impl Packer {
             last: self.last.1,
         };
         let value = std::mem::take(&mut self.value);
+        self.expected = self.expected.saturating_sub(value.len());
         Some(seal(&header, value, Some(self.last)))
     }
 

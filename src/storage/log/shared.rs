@@ -1,9 +1,11 @@
 //! What the log's callers and its storage thread share: the log in memory, and the queue of what waits for the disk.
 
 use std::collections::VecDeque;
+use std::hint;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
@@ -15,6 +17,8 @@ use super::{Done, FatalHook, LogEntry, Position};
 pub(super) struct Shared {
     state: Mutex<State>,
     wake: Condvar,
+    /// Whether anything is in the queue, to be seen without the lock.
+    queued: AtomicBool,
 }
 
 /// The log in memory, and what waits for the disk.
@@ -62,6 +66,17 @@ pub(super) enum Next {
 }
 
 impl Op {
+    /// About what its entries take in records.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Append { entries, .. } => {
+                let sizes = entries.iter().map(|entry| entry.payload.len() + 16);
+                sizes.sum()
+            }
+            Self::Cut { .. } | Self::Purge { .. } | Self::Vote { .. } => 0,
+        }
+    }
+
     pub fn done(self) -> Done {
         match self {
             Self::Append { done, .. }
@@ -80,6 +95,7 @@ impl Shared {
                 ..State::default()
             }),
             wake: Condvar::new(),
+            queued: AtomicBool::new(false),
         }
     }
 
@@ -90,6 +106,7 @@ impl Shared {
     /// Hands an operation to the storage thread.
     pub fn push(&self, mut state: MutexGuard<'_, State>, op: Op) {
         state.queue.push_back(op);
+        self.queued.store(true, Ordering::Release);
         drop(state);
         self.wake.notify_one();
     }
@@ -108,6 +125,15 @@ impl Shared {
     pub fn close(&self) {
         self.lock().closed = true;
         self.wake.notify_one();
+    }
+
+    /// Looks out for an operation for a moment, without going to sleep.
+    pub fn look_out(&self, patience: Duration) {
+        let begun = Instant::now();
+        while !self.queued.load(Ordering::Acquire) && begun.elapsed() < patience {
+            hint::spin_loop();
+        }
+        self.queued.store(false, Ordering::Relaxed);
     }
 
     /// Waits until something happens, or for `patience`.

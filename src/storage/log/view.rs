@@ -247,8 +247,8 @@ impl View {
         if reading.next < memory {
             return Go::Disk(memory.min(reading.end));
         }
-        let skip = usize::try_from(reading.next - memory).unwrap_or(usize::MAX);
-        for entry in self.recent.iter().skip(skip) {
+        let from = usize::try_from(reading.next - memory).unwrap_or(usize::MAX);
+        for entry in self.recent.range(from.min(self.recent.len())..) {
             if entry.index >= reading.end || !reading.take(entry.clone()) {
                 break;
             }

@@ -1,7 +1,6 @@
 //! The first storage error is the last operation: everything after it fails, and the process is told to end.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::super::*;
@@ -40,14 +39,24 @@ fn after_a_failed_sync_nothing_is_acknowledged_and_nothing_tried_again() {
         log.cast(b"vote");
         log.put(entries(1, 0..10, 50));
         steps.fail_at(step);
-        let (done, told) = waiter();
-        log.append(entries(1, 10..20, 50), done).unwrap();
-        let (done, told_next) = waiter();
-        // It may be refused at once or when its turn comes, but never acknowledged.
-        if log.append(entries(1, 20..30, 50), done).is_ok() {
-            wait(&told_next).unwrap_err();
-        }
-        let error = wait(&told).unwrap_err();
+        let mut next = 10;
+        let error = loop {
+            let (done, told) = waiter();
+            match log.append(entries(1, next..next + 1, 50), done) {
+                Ok(()) => {}
+                Err(error) => break error,
+            }
+            if let Err(error) = wait(&told) {
+                break error;
+            }
+            // Only a mark may come a little later than the batch that it tells of.
+            assert!(
+                matches!(step, Step::Mark | Step::Marked) && next < 500,
+                "{step:?}"
+            );
+            std::thread::sleep(Duration::from_millis(1));
+            next += 1;
+        };
         assert!(
             error.to_string().contains("the disk says no"),
             "{step:?}: {error}"
@@ -142,85 +151,4 @@ fn a_panic_on_the_storage_thread_is_a_failure() {
     assert!(fatal.lock().unwrap()[0].contains("a callback that panics"));
     log.append(entries(1, 1..2, 5), Box::new(|_| unreachable!()))
         .unwrap_err();
-}
-
-#[test]
-fn a_lone_write_waits_for_one_sync_and_its_mark_follows() {
-    let folder = Folder::new();
-    let Failing { log, steps, .. } = failing(&folder);
-    log.cast(b"vote");
-    std::thread::sleep(Duration::from_millis(60));
-    steps.take();
-    let seen = Arc::new(Mutex::new(Vec::new()));
-    let (tell, told) = waiter();
-    let (at_done, all) = (Arc::clone(&seen), steps.clone());
-    log.append(
-        entries(1, 0..3, 50),
-        Box::new(move |result| {
-            *at_done.lock().unwrap() = all.take();
-            tell(result);
-        }),
-    )
-    .unwrap();
-    wait(&told).unwrap();
-    assert_eq!(
-        *seen.lock().unwrap(),
-        [Step::Put, Step::Flushed, Step::Synced]
-    );
-    let mut marked = Vec::new();
-    for _ in 0..1000 {
-        std::thread::sleep(Duration::from_millis(2));
-        marked.extend(steps.take());
-        if marked.len() >= 2 {
-            break;
-        }
-    }
-    assert_eq!(marked, [Step::Mark, Step::Marked]);
-    std::thread::sleep(Duration::from_millis(50));
-    assert_eq!(steps.take(), [], "an idle log writes nothing");
-    // The hint alone is written too, once.
-    log.save_committed(Some((1, 2)));
-    std::thread::sleep(Duration::from_millis(60));
-    assert_eq!(steps.take(), [Step::Mark, Step::Marked]);
-}
-
-#[test]
-fn what_waits_becomes_few_records() {
-    let folder = Folder::new();
-    let gate = Arc::new(Mutex::new(()));
-    let puts = Arc::new(AtomicUsize::new(0));
-    let (held, count) = (Arc::clone(&gate), Arc::clone(&puts));
-    let options = LogOptions {
-        probe: Probe(Some(Arc::new(move |step| {
-            if step == Step::Put {
-                count.fetch_add(1, Ordering::SeqCst);
-                drop(held.lock().unwrap());
-            }
-            Ok(())
-        }))),
-        ..LogOptions::default()
-    };
-    let log = folder.try_open(&options).unwrap();
-    log.cast(b"vote");
-    let closed = gate.lock().unwrap();
-    let mut waits = Vec::new();
-    for index in 0..1000 {
-        let (done, told) = waiter();
-        log.append(vec![entry(1, index, 100)], done).unwrap();
-        waits.push(told);
-        if index == 0 {
-            while puts.load(Ordering::SeqCst) == 0 {
-                std::thread::yield_now();
-            }
-        }
-    }
-    drop(closed);
-    for told in waits {
-        wait(&told).unwrap();
-    }
-    assert_eq!(
-        puts.load(Ordering::SeqCst),
-        2,
-        "the first, and all that waited meanwhile"
-    );
 }

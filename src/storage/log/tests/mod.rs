@@ -4,6 +4,8 @@ mod crash;
 mod damage;
 mod failure;
 mod formats;
+mod memory;
 mod model;
+mod order;
 mod store;
 mod support;

@@ -182,6 +182,19 @@ impl Steps {
         std::mem::take(&mut self.0.seen.lock().unwrap())
     }
 
+    /// The next steps, `count` of them or more.
+    pub fn await_some(&self, count: usize) -> Vec<Step> {
+        let mut seen = Vec::new();
+        for _ in 0..5000 {
+            seen.extend(self.take());
+            if seen.len() >= count {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        seen
+    }
+
     pub fn fail_at(&self, step: Step) {
         *self.0.fail.lock().unwrap() = Some(step);
     }
