@@ -93,7 +93,7 @@ pub struct ServeArgs {
     #[arg(long, value_name = "COUNT")]
     pub max_calls: Option<String>,
 
-    /// Bytes of log after which a snapshot is made [default: 67108864]
+    /// Bytes of log after which a snapshot is made [default: 16777216]
     #[arg(long, value_name = "BYTES")]
     pub snapshot_log_bytes: Option<String>,
 

@@ -143,7 +143,8 @@ impl Config {
                 max: Duration::from_secs(60),
             },
             max_calls: 4096,
-            snapshot_log_bytes: 64 << 20,
+            // So little that a restart replays for no more than a few seconds.
+            snapshot_log_bytes: 16 << 20,
             drain_timeout: Duration::from_secs(10),
         }
     }
