@@ -1,4 +1,6 @@
 //! Refrain, a self-hosted opt-out authority.
+//!
+#![doc = include_str!("ARCHITECTURE.md")]
 
 pub mod admission;
 pub mod api;
