@@ -350,6 +350,16 @@ async fn a_snapshot_stands_in_for_the_log_behind_it() {
                 .await
                 .unwrap();
         }
+        // Snapshots are made beside the writes: the crash waits for the first.
+        let started = Instant::now();
+        while node.consensus.status(soon()).await.members[0]
+            .report
+            .as_ref()
+            .is_ok_and(|report| report.snapshot_bytes == 0)
+        {
+            assert!(started.elapsed() < PATIENCE, "no snapshot was made");
+            sleep(Duration::from_millis(20)).await;
+        }
         node = node.crash_and_restart(4_096).await;
         node.ready().await;
         let count = node
