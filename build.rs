@@ -5,12 +5,14 @@ use std::path::PathBuf;
 use protox::prost::Message as _;
 
 /// The public contract; its descriptors also feed server reflection.
-const PUBLIC: [&str; 6] = [
+const PUBLIC: [&str; 8] = [
     "refrain/v1/types.proto",
     "refrain/v1/decision.proto",
     "refrain/v1/preference.proto",
     "refrain/v1/watch.proto",
     "refrain/v1/registry.proto",
+    "refrain/v1/override.proto",
+    "refrain/v1/stamp.proto",
     "refrain/v1/cluster.proto",
 ];
 

@@ -146,6 +146,7 @@ impl Api {
             revision: verdict.revision,
             decision_id: self.parts().decision_key.name(&question, &answer),
             evaluated_at: Some(answers::timestamp(evaluated_at)),
+            ..CheckResponse::default()
         }
     }
 

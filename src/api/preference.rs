@@ -18,7 +18,7 @@ use crate::{
     feed::Head,
     limits,
     proto::v1::{
-        GetImportRequest, GetImportResponse, GetPreferencesRequest, GetPreferencesResponse,
+        self, GetImportRequest, GetImportResponse, GetPreferencesRequest, GetPreferencesResponse,
         Identifier, ImportOptOutsRequest, ImportOptOutsResponse, ListEventsRequest,
         ListEventsResponse, SetOptInRequest, SetOptInResponse, SetOptOutRequest, SetOptOutResponse,
         preference_service_server::PreferenceService,
@@ -171,6 +171,34 @@ impl PreferenceService for Preferences {
             next_before_revision: page.next_before,
             revision,
         }))
+    }
+
+    async fn set_preferences(
+        &self,
+        _: Request<v1::SetPreferencesRequest>,
+    ) -> Result<Response<v1::SetPreferencesResponse>, Status> {
+        Err(Status::unimplemented("not yet"))
+    }
+
+    async fn report_signal(
+        &self,
+        _: Request<v1::ReportSignalRequest>,
+    ) -> Result<Response<v1::ReportSignalResponse>, Status> {
+        Err(Status::unimplemented("not yet"))
+    }
+
+    async fn get_tokens(
+        &self,
+        _: Request<v1::GetTokensRequest>,
+    ) -> Result<Response<v1::GetTokensResponse>, Status> {
+        Err(Status::unimplemented("not yet"))
+    }
+
+    async fn create_link(
+        &self,
+        _: Request<v1::CreateLinkRequest>,
+    ) -> Result<Response<v1::CreateLinkResponse>, Status> {
+        Err(Status::unimplemented("not yet"))
     }
 }
 

@@ -8,9 +8,9 @@ use crate::{
     authority::{ListNamespaces, ListPurposes},
     domain::{AddNamespace, Body, Namespace, Outcome, Purpose, PurposeName, PutPurpose},
     proto::v1::{
-        AddNamespaceRequest, AddNamespaceResponse, ListNamespacesRequest, ListNamespacesResponse,
-        ListPurposesRequest, ListPurposesResponse, PutPurposeRequest, PutPurposeResponse,
-        registry_service_server::RegistryService,
+        self, AddNamespaceRequest, AddNamespaceResponse, ListNamespacesRequest,
+        ListNamespacesResponse, ListPurposesRequest, ListPurposesResponse, PutPurposeRequest,
+        PutPurposeResponse, registry_service_server::RegistryService,
     },
 };
 
@@ -31,6 +31,7 @@ impl RegistryService for Registry {
             purposes: found.purposes.into_iter().map(answers::purpose).collect(),
             schema_version: found.schema_version,
             revision: found.revision,
+            ..ListPurposesResponse::default()
         }))
     }
 
@@ -87,6 +88,7 @@ impl RegistryService for Registry {
         Ok(Response::new(ListNamespacesResponse {
             namespaces: found.namespaces.iter().map(Namespace::to_string).collect(),
             revision: found.revision,
+            ..ListNamespacesResponse::default()
         }))
     }
 
@@ -122,5 +124,54 @@ impl RegistryService for Registry {
             changed,
             request_id: request_id.to_string(),
         }))
+    }
+
+    async fn configure_namespace(
+        &self,
+        _: Request<v1::ConfigureNamespaceRequest>,
+    ) -> Result<Response<v1::ConfigureNamespaceResponse>, Status> {
+        Err(Status::unimplemented("not yet"))
+    }
+
+    async fn set_schema_floor(
+        &self,
+        _: Request<v1::SetSchemaFloorRequest>,
+    ) -> Result<Response<v1::SetSchemaFloorResponse>, Status> {
+        Err(Status::unimplemented("not yet"))
+    }
+
+    async fn list_services(
+        &self,
+        _: Request<v1::ListServicesRequest>,
+    ) -> Result<Response<v1::ListServicesResponse>, Status> {
+        Err(Status::unimplemented("not yet"))
+    }
+
+    async fn propose_change(
+        &self,
+        _: Request<v1::ProposeChangeRequest>,
+    ) -> Result<Response<v1::ProposeChangeResponse>, Status> {
+        Err(Status::unimplemented("not yet"))
+    }
+
+    async fn approve_change(
+        &self,
+        _: Request<v1::ApproveChangeRequest>,
+    ) -> Result<Response<v1::ApproveChangeResponse>, Status> {
+        Err(Status::unimplemented("not yet"))
+    }
+
+    async fn withdraw_change(
+        &self,
+        _: Request<v1::WithdrawChangeRequest>,
+    ) -> Result<Response<v1::WithdrawChangeResponse>, Status> {
+        Err(Status::unimplemented("not yet"))
+    }
+
+    async fn list_pending_changes(
+        &self,
+        _: Request<v1::ListPendingChangesRequest>,
+    ) -> Result<Response<v1::ListPendingChangesResponse>, Status> {
+        Err(Status::unimplemented("not yet"))
     }
 }

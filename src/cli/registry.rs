@@ -99,7 +99,7 @@ pub async fn purpose(
                     description: args.description.clone(),
                     default_deny: args.default_deny,
                     essential: args.essential,
-                    schema_version: 0,
+                    ..Purpose::default()
                 }),
             };
             let done = client.put_purpose(request).await;

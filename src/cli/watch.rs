@@ -45,7 +45,7 @@ pub async fn run(args: &WatchArgs, client: &ClientArgs, output: &Output) -> Resu
         snapshot: args.snapshot,
         namespaces: client.namespace.clone().into_iter().collect(),
         purposes: args.purpose.clone(),
-        heartbeat_interval_ms: 0,
+        ..WatchRequest::default()
     };
     let mut feed = client.client()?.watch(request);
     let mut events = 0;

@@ -87,6 +87,7 @@ pub(in crate::api) fn event(event: Event) -> v1::Event {
         principal: event.principal.to_string(),
         received_at: Some(timestamp(event.received_at)),
         evidence_sha256: event.evidence_sha256.map(Vec::from).unwrap_or_default(),
+        ..v1::Event::default()
     }
 }
 
@@ -108,6 +109,7 @@ pub(in crate::api) fn purpose(purpose: Purpose) -> v1::Purpose {
         default_deny: purpose.default_deny,
         essential: purpose.essential,
         schema_version: purpose.schema_version,
+        ..v1::Purpose::default()
     }
 }
 
@@ -124,6 +126,7 @@ pub(in crate::api) fn preferences(found: Preferences) -> v1::GetPreferencesRespo
             event_id: record.event_id.to_string(),
             revision: record.revision,
             received_at: Some(timestamp(record.received_at)),
+            ..v1::Preference::default()
         })
         .collect();
     let decisions = found
@@ -140,5 +143,6 @@ pub(in crate::api) fn preferences(found: Preferences) -> v1::GetPreferencesRespo
         preferences,
         decisions,
         revision: found.revision,
+        ..v1::GetPreferencesResponse::default()
     }
 }

@@ -1,7 +1,7 @@
 //! The registry and the cluster of a made-up node.
 
 use refrain::proto::v1::{cluster_service_server::*, registry_service_server::*, *};
-use tonic::{Code, Request, Response};
+use tonic::{Code, Request, Response, Status};
 
 use super::{
     refusal,
@@ -16,6 +16,7 @@ impl RegistryService for Api {
                 purposes: model.purposes.values().cloned().collect(),
                 schema_version: 1,
                 revision: model.revision(),
+                ..ListPurposesResponse::default()
             })
         })
         .await
@@ -45,6 +46,7 @@ impl RegistryService for Api {
             Ok(ListNamespacesResponse {
                 namespaces: model.namespaces.clone(),
                 revision: model.revision(),
+                ..ListNamespacesResponse::default()
             })
         })
         .await
@@ -68,6 +70,52 @@ impl RegistryService for Api {
             })
         })
         .await
+    }
+
+    async fn configure_namespace(
+        &self,
+        _: Request<ConfigureNamespaceRequest>,
+    ) -> Reply<ConfigureNamespaceResponse> {
+        Err(Status::unimplemented("made up"))
+    }
+
+    async fn set_schema_floor(
+        &self,
+        _: Request<SetSchemaFloorRequest>,
+    ) -> Reply<SetSchemaFloorResponse> {
+        Err(Status::unimplemented("made up"))
+    }
+
+    async fn list_services(&self, _: Request<ListServicesRequest>) -> Reply<ListServicesResponse> {
+        Err(Status::unimplemented("made up"))
+    }
+
+    async fn propose_change(
+        &self,
+        _: Request<ProposeChangeRequest>,
+    ) -> Reply<ProposeChangeResponse> {
+        Err(Status::unimplemented("made up"))
+    }
+
+    async fn approve_change(
+        &self,
+        _: Request<ApproveChangeRequest>,
+    ) -> Reply<ApproveChangeResponse> {
+        Err(Status::unimplemented("made up"))
+    }
+
+    async fn withdraw_change(
+        &self,
+        _: Request<WithdrawChangeRequest>,
+    ) -> Reply<WithdrawChangeResponse> {
+        Err(Status::unimplemented("made up"))
+    }
+
+    async fn list_pending_changes(
+        &self,
+        _: Request<ListPendingChangesRequest>,
+    ) -> Reply<ListPendingChangesResponse> {
+        Err(Status::unimplemented("made up"))
     }
 }
 

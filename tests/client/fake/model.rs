@@ -85,7 +85,7 @@ impl Model {
             signal: Signal::User.into(),
             principal: "anonymous".to_owned(),
             received_at: Some(noon()),
-            evidence_sha256: Vec::new(),
+            ..Event::default()
         });
         self.requests
             .insert(request_id.to_owned(), (id.clone(), revision));

@@ -86,6 +86,7 @@ fn decide(model: &mut super::Model, asked: &CheckRequest) -> Result<CheckRespons
         revision: model.revision(),
         decision_id: "made-up".to_owned(),
         evaluated_at: Some(noon()),
+        ..CheckResponse::default()
     })
 }
 
@@ -240,9 +241,29 @@ impl PreferenceService for Api {
                     event_id: String::new(),
                 }],
                 revision: model.revision(),
+                ..GetPreferencesResponse::default()
             })
         })
         .await
+    }
+
+    async fn set_preferences(
+        &self,
+        _: Request<SetPreferencesRequest>,
+    ) -> Reply<SetPreferencesResponse> {
+        Err(Status::unimplemented("made up"))
+    }
+
+    async fn report_signal(&self, _: Request<ReportSignalRequest>) -> Reply<ReportSignalResponse> {
+        Err(Status::unimplemented("made up"))
+    }
+
+    async fn get_tokens(&self, _: Request<GetTokensRequest>) -> Reply<GetTokensResponse> {
+        Err(Status::unimplemented("made up"))
+    }
+
+    async fn create_link(&self, _: Request<CreateLinkRequest>) -> Reply<CreateLinkResponse> {
+        Err(Status::unimplemented("made up"))
     }
 
     async fn list_events(&self, request: Request<ListEventsRequest>) -> Reply<ListEventsResponse> {
