@@ -167,6 +167,12 @@ pub const DUTY_INTERVAL: Duration = Duration::from_millis(500);
 /// How often a leader looks whether all members know a higher feature level.
 pub const FEATURE_LEVEL_INTERVAL: Duration = Duration::from_secs(10);
 
+/// How often a node asks the others what their clocks say.
+pub const CLOCKS_INTERVAL: Duration = Duration::from_secs(3);
+
+/// Milliseconds that a leader's clock may be ahead of the members' median. More: it proposes nothing, `CLOCK_AHEAD`.
+pub const CLOCK_AHEAD_MS: u64 = 10_000;
+
 /// How long a peer may take to hand over a bundle of its journal.
 pub const BACKFILL_TIMEOUT: Duration = Duration::from_secs(5);
 
