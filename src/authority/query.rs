@@ -3,8 +3,8 @@
 use crate::{
     admission::{Admissible, Permission},
     domain::{
-        Millis, Namespace, Preferences, Purpose, PurposeName, Refusal, RequestId, Revision, State,
-        SubjectToken, Token, Verdict,
+        Millis, Namespace, Preferences, Purpose, PurposeName, Question, Refusal, RequestId,
+        Revision, ServiceName, State, SubjectToken, Token, Verdict,
     },
 };
 
@@ -36,6 +36,8 @@ pub struct Check {
     pub subject: Subject,
     /// For what.
     pub purpose: PurposeName,
+    /// The service that asks.
+    pub service: ServiceName,
     /// The schema version that the caller was built for, or 0.
     pub schema_version: u32,
     /// The revision that must have been reached, or 0.
@@ -43,14 +45,16 @@ pub struct Check {
 }
 
 impl Check {
-    fn decide(&self, state: &State) -> Result<Verdict, Refusal> {
-        state.decide(
-            &self.subject.namespace,
-            &self.subject.tokens,
-            &self.purpose,
-            self.schema_version,
-            self.min_revision,
-        )
+    fn decide(&self, state: &State, at: Millis) -> Result<Verdict, Refusal> {
+        state.decide(&Question {
+            namespace: &self.subject.namespace,
+            tokens: &self.subject.tokens,
+            purpose: &self.purpose,
+            service: &self.service,
+            schema_version: self.schema_version,
+            min_revision: self.min_revision,
+            at,
+        })
     }
 }
 
@@ -72,8 +76,8 @@ impl Query for Check {
     /// The check too, for those who name the answer.
     type Answer = (Self, Verdict);
 
-    fn answer(self, state: &State, _at: Millis) -> Result<Self::Answer, Refusal> {
-        let verdict = self.decide(state)?;
+    fn answer(self, state: &State, at: Millis) -> Result<Self::Answer, Refusal> {
+        let verdict = self.decide(state, at)?;
         Ok((self, verdict))
     }
 }
@@ -100,9 +104,9 @@ impl Admissible for Checks {
 impl Query for Checks {
     type Answer = Decided;
 
-    fn answer(self, state: &State, _at: Millis) -> Result<Decided, Refusal> {
+    fn answer(self, state: &State, at: Millis) -> Result<Decided, Refusal> {
         let judge = |check: Check| {
-            let verdict = check.decide(state);
+            let verdict = check.decide(state, at);
             (check, verdict)
         };
         Ok(Decided {
@@ -117,6 +121,8 @@ impl Query for Checks {
 pub struct GetPreferences {
     /// Who.
     pub subject: Subject,
+    /// The service that asks.
+    pub service: ServiceName,
     /// The schema version that the caller was built for, or 0.
     pub schema_version: u32,
     /// The revision that must have been reached, or 0.
@@ -140,13 +146,16 @@ impl Admissible for GetPreferences {
 impl Query for GetPreferences {
     type Answer = Preferences;
 
-    fn answer(self, state: &State, _at: Millis) -> Result<Preferences, Refusal> {
-        state.preferences(
-            &self.subject.namespace,
-            &self.subject.tokens,
-            self.schema_version,
-            self.min_revision,
-        )
+    fn answer(self, state: &State, at: Millis) -> Result<Preferences, Refusal> {
+        state.preferences(&Question {
+            namespace: &self.subject.namespace,
+            tokens: &self.subject.tokens,
+            purpose: &PurposeName::root(),
+            service: &self.service,
+            schema_version: self.schema_version,
+            min_revision: self.min_revision,
+            at,
+        })
     }
 }
 

@@ -13,8 +13,9 @@ use futures::StreamExt as _;
 use super::clocks::SetClock;
 use crate::consensus::{AdminError, Consensus, Parts, Peer, Timing, Unavailable, WriteError};
 use crate::domain::{
-    AddNamespace, Body, Decision, IdentifierType, KeyFingerprint, Namespace, Outcome, Principal,
-    Proposal, PurposeName, Refusal, RequestId, SetPreference, SubjectToken, Token,
+    AddNamespace, Body, Decision, IdentifierType, KeyFingerprint, Millis, Namespace, Outcome,
+    Principal, Proposal, PurposeName, Question, Refusal, RequestId, ServiceName, SetPreference,
+    SubjectToken, Token,
 };
 use crate::net::{Connector, Listener};
 use crate::storage::identity::Identity;
@@ -149,14 +150,15 @@ impl Node {
             .read(Instant::now() + Duration::from_secs(5))
             .await?;
         let verdict = self.consensus.with_state(|state| {
-            let purpose = PurposeName::parse("analytics").unwrap();
-            state.decide(
-                &Namespace::default_namespace(),
-                &[token(subject)],
-                &purpose,
-                0,
-                0,
-            )
+            state.decide(&Question {
+                namespace: &Namespace::default_namespace(),
+                tokens: &[token(subject)],
+                purpose: &PurposeName::parse("analytics").unwrap(),
+                service: &ServiceName::none(),
+                schema_version: 0,
+                min_revision: 0,
+                at: Millis(0),
+            })
         });
         Ok(verdict.unwrap().decision)
     }
@@ -190,11 +192,12 @@ pub fn opt_out(subject: u8) -> Proposal {
         request_id: request_id(),
         namespace: Namespace::default_namespace(),
         tokens: vec![token(subject)],
-        purposes: vec![PurposeName::parse("analytics").unwrap()],
-        change: crate::domain::Change::OptOut,
+        opt_out: vec![PurposeName::parse("analytics").unwrap()],
+        opt_in: Vec::new(),
         signal: crate::domain::Signal::User,
         schema_version: 0,
         min_revision: 0,
+        if_last_revision: None,
         evidence: None,
     }))
 }
