@@ -127,6 +127,9 @@ pub const SERVICES: usize = 4_096;
 /// Entries of each list in one report of usage. What a node counts beyond them is counted under no name.
 pub const USAGE_ENTRIES: usize = 256;
 
+/// How long a report of usage may take before it is kept for the next time.
+pub const USAGE_REPORT_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Nodes whose last report of usage is remembered; the one with the smallest id makes room for a new one.
 pub const USAGE_REPORTERS: usize = 1_024;
 

@@ -93,6 +93,7 @@ impl Node {
                 heartbeat_ms: 50,
                 election_timeout_ms: (200, 400),
                 snapshot_log_bytes,
+                usage_report_ms: 60_000,
             },
         };
         let start = async move {
