@@ -1,16 +1,21 @@
 //! The edge: thin gRPC handlers that read like the data flow, conversions, one table of statuses, probes.
 
+mod changes;
 mod cluster;
 mod convert;
+mod counting;
 mod deadline;
 mod decision;
 pub mod decision_id;
+mod floors;
 mod health;
 mod import;
 mod input;
+mod overrides;
 mod preference;
 mod registry;
 mod routes;
+mod setting;
 mod shield;
 mod status;
 mod stream;
@@ -18,11 +23,12 @@ mod watch;
 
 use std::sync::Arc;
 
+use axum::http::{Extensions, HeaderMap};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-use tonic::Request;
+use tonic::{Request, Response, Status};
 
-use self::{deadline::Deadline, decision_id::DecisionKey};
+use self::{deadline::Deadline, decision_id::DecisionKey, status::Failure};
 use crate::{
     admission::{self, Caller, Unauthenticated},
     authority::Authority,
@@ -54,6 +60,8 @@ pub struct Parts {
     pub entropy: Arc<dyn Entropy>,
     /// How long calls may take.
     pub deadlines: Deadlines,
+    /// How far from now an override may end, in minutes.
+    pub override_max_minutes: u32,
     /// Whether callers from elsewhere are taken.
     pub insecure: bool,
     /// Ends long-lived calls when the node drains.
@@ -89,16 +97,34 @@ impl Api {
         &self.0.parts.authority
     }
 
-    /// The first step of every call: who is it, and how long may it take?
-    fn call<T>(&self, request: &Request<T>) -> Result<Call, Unauthenticated> {
-        let remote = request
-            .extensions()
+    /// The first step of every call, whatever it came in by: who is it, and how long may it take?
+    fn call(&self, headers: &HeaderMap, extensions: &Extensions) -> Result<Call, Unauthenticated> {
+        let remote = extensions
             .get::<Remote>()
             .and_then(|Remote(address)| *address);
         Ok(Call {
             caller: admission::authenticate(remote, self.parts().insecure)?,
-            deadline: Deadline::of(request.metadata().as_ref(), self.parts().deadlines),
+            deadline: Deadline::of(headers, self.parts().deadlines),
         })
+    }
+
+    /// Takes a gRPC call apart.
+    fn open<Q>(&self, request: Request<Q>) -> Result<(Call, Q), Failure> {
+        let call = self.call(request.metadata().as_ref(), request.extensions())?;
+        Ok((call, request.into_inner()))
+    }
+
+    /// The gRPC codec of a call with one question and one answer: `handle` does the work.
+    async fn unary<'a, Q, A, F>(
+        &'a self,
+        request: Request<Q>,
+        handle: impl FnOnce(&'a Self, Call, Q) -> F,
+    ) -> Result<Response<A>, Status>
+    where
+        F: Future<Output = Result<A, Failure>>,
+    {
+        let (call, question) = self.open(request)?;
+        Ok(Response::new(handle(self, call, question).await?))
     }
 
     /// A fresh request id, for a caller that brought none.

@@ -21,6 +21,7 @@ use super::{
     cluster::Cluster,
     decision::Decisions,
     health::{self, Readiness, Reporting},
+    overrides::Overrides,
     preference::Preferences,
     registry::Registry,
     shield::ShieldLayer,
@@ -33,6 +34,7 @@ use crate::{
     proto::v1::{
         self, cluster_service_server::ClusterServiceServer,
         decision_service_server::DecisionServiceServer,
+        override_service_server::OverrideServiceServer,
         preference_service_server::PreferenceServiceServer,
         registry_service_server::RegistryServiceServer, watch_service_server::WatchServiceServer,
     },
@@ -77,6 +79,10 @@ impl Edge {
             )
             .add_service(
                 RegistryServiceServer::new(Registry(api.clone()))
+                    .max_decoding_message_size(limits::MESSAGE_BYTES),
+            )
+            .add_service(
+                OverrideServiceServer::new(Overrides(api.clone()))
                     .max_decoding_message_size(limits::MESSAGE_BYTES),
             )
             .add_service(

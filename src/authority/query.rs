@@ -198,6 +198,28 @@ impl Query for Heads {
     }
 }
 
+/// Is this a subject of a namespace that is known?
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownSubject {
+    /// Who.
+    pub subject: Subject,
+}
+
+impl Admissible for KnownSubject {
+    fn permission(&self) -> Permission {
+        Permission::Check
+    }
+}
+
+impl Query for KnownSubject {
+    type Answer = Subject;
+
+    fn answer(self, state: &State, _at: Millis) -> Result<Subject, Refusal> {
+        known(state, &self.subject.namespace)?;
+        Ok(self.subject)
+    }
+}
+
 /// How far has an import come?
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImportProgress {
@@ -230,10 +252,12 @@ pub struct ListPurposes;
 /// The purposes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Purposes {
-    /// By name.
-    pub purposes: Vec<Purpose>,
+    /// By name, each with the schema floor that stands at it.
+    pub purposes: Vec<(Purpose, u32)>,
     /// The registry's schema version.
     pub schema_version: u32,
+    /// The schema floor of the whole cluster.
+    pub schema_floor: u32,
     /// The revision at which this holds.
     pub revision: Revision,
 }
@@ -249,8 +273,13 @@ impl Query for ListPurposes {
 
     fn answer(self, state: &State, _at: Millis) -> Result<Purposes, Refusal> {
         Ok(Purposes {
-            purposes: state.registry().purposes().cloned().collect(),
+            purposes: state
+                .registry()
+                .purposes()
+                .map(|it| (it.clone(), state.schema_floor(Some(&it.name))))
+                .collect(),
             schema_version: state.registry().schema_version(),
+            schema_floor: state.schema_floor(None),
             revision: state.revision(),
         })
     }
@@ -263,8 +292,8 @@ pub struct ListNamespaces;
 /// The namespaces.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Namespaces {
-    /// Sorted.
-    pub namespaces: Vec<Namespace>,
+    /// Sorted, each with what Global Privacy Control opts out of in it.
+    pub namespaces: Vec<(Namespace, Vec<PurposeName>)>,
     /// The revision at which this holds.
     pub revision: Revision,
 }
@@ -279,10 +308,9 @@ impl Query for ListNamespaces {
     type Answer = Namespaces;
 
     fn answer(self, state: &State, _at: Millis) -> Result<Namespaces, Refusal> {
-        let mut namespaces: Vec<Namespace> = state.namespaces().cloned().collect();
-        namespaces.sort_unstable();
+        let of = |name: &Namespace| Ok((name.clone(), state.gpc_purposes(name)?));
         Ok(Namespaces {
-            namespaces,
+            namespaces: state.namespaces().map(of).collect::<Result<_, Refusal>>()?,
             revision: state.revision(),
         })
     }

@@ -1,6 +1,6 @@
 //! What a follower wants to see.
 
-use crate::domain::{Event, Namespace, PurposeName, Standing};
+use crate::domain::{Event, Namespace, PurposeName, Standing, Token};
 
 /// Which events pass: those of these namespaces that touch these purposes. An empty list lets all pass.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -9,18 +9,28 @@ pub struct Filter {
     pub namespaces: Vec<Namespace>,
     /// Only what touches one of these, what lies under one, or what lies above one.
     pub purposes: Vec<PurposeName>,
+    /// Only these tokens. What concerns no subject passes.
+    pub tokens: Vec<Token>,
 }
 
 impl Filter {
     /// Whether an event passes.
     pub fn passes(&self, event: &Event) -> bool {
-        self.namespace(event.namespace.as_ref()) && self.purpose(event.touched())
+        let tokens = event.tokens.iter().map(|token| token.subject.token);
+        self.namespace(event.namespace.as_ref())
+            && self.purpose(event.touched())
+            && (event.tokens.is_empty() || self.token(tokens))
     }
 
     /// Whether a standing preference passes.
     pub fn passes_standing(&self, standing: &Standing) -> bool {
         self.namespace(Some(&standing.namespace))
             && self.purpose(std::iter::once(&standing.purpose))
+            && self.token(std::iter::once(standing.token))
+    }
+
+    fn token(&self, mut concerned: impl Iterator<Item = Token>) -> bool {
+        self.tokens.is_empty() || concerned.any(|token| self.tokens.contains(&token))
     }
 
     fn namespace(&self, namespace: Option<&Namespace>) -> bool {
@@ -53,6 +63,7 @@ mod tests {
         let filter = Filter {
             namespaces: Vec::new(),
             purposes: purposes(&["marketing.email"]),
+            tokens: Vec::new(),
         };
         for (touched, passes) in [
             (&["marketing.email"][..], true),
@@ -75,7 +86,7 @@ mod tests {
         let ours = Namespace::parse("ours").expect("name");
         let filter = Filter {
             namespaces: vec![ours.clone()],
-            purposes: Vec::new(),
+            ..Filter::default()
         };
         assert!(filter.namespace(Some(&ours)) && filter.namespace(None));
         assert!(!filter.namespace(Some(&Namespace::default_namespace())));

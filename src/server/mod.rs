@@ -133,6 +133,7 @@ pub async fn start(config: Config, injected: Injected) -> anyhow::Result<Running
         clock: injected.clock,
         entropy: injected.entropy,
         deadlines: config.deadlines,
+        override_max_minutes: config.override_max_minutes,
         insecure: config.insecure,
         drain: drain.clone(),
     };

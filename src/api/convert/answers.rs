@@ -5,7 +5,7 @@ use prost_types::Timestamp;
 use crate::{
     domain::{
         Change, Decision, Detail, Event, EventId, EventKind, Millis, Preferences, Purpose,
-        PurposeName, Reason, Signal, Standing,
+        PurposeName, Reason, SchemaFloor, ServiceName, ServiceSeen, Signal, Standing, SubjectToken,
     },
     proto::v1,
 };
@@ -107,13 +107,7 @@ pub(in crate::api) fn event(event: Event) -> v1::Event {
             .map(|it| it.to_string())
             .unwrap_or_default(),
         lifted: match event.detail {
-            Detail::Lifted(totals) => totals
-                .into_iter()
-                .map(|(service, count)| v1::ServiceCount {
-                    service: service.to_string(),
-                    count,
-                })
-                .collect(),
+            Detail::Lifted(totals) => counts(totals),
             _ => Vec::new(),
         },
     }
@@ -131,14 +125,55 @@ pub(in crate::api) fn standing(standing: &Standing) -> v1::Standing {
     }
 }
 
-pub(in crate::api) fn purpose(purpose: Purpose) -> v1::Purpose {
+/// An identifier as it is stored.
+pub(in crate::api) fn identifier(subject: &SubjectToken) -> v1::Identifier {
+    v1::Identifier {
+        r#type: subject.identifier_type.to_string(),
+        form: Some(v1::identifier::Form::Token(subject.token.to_string())),
+    }
+}
+
+pub(in crate::api) fn floor(floor: &SchemaFloor) -> v1::SchemaFloor {
+    v1::SchemaFloor {
+        purpose: floor
+            .purpose
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
+        version: floor.version,
+    }
+}
+
+pub(in crate::api) fn counts(totals: Vec<(ServiceName, u64)>) -> Vec<v1::ServiceCount> {
+    totals
+        .into_iter()
+        .map(|(service, count)| v1::ServiceCount {
+            service: service.to_string(),
+            count,
+        })
+        .collect()
+}
+
+pub(in crate::api) fn service_seen(seen: &ServiceSeen) -> v1::ServiceSeen {
+    v1::ServiceSeen {
+        service: seen.usage.service.to_string(),
+        schema_version: seen.usage.schema_version,
+        calls: seen.usage.calls,
+        below_floor: seen.usage.below_floor,
+        first_seen: Some(timestamp(seen.first_seen)),
+        last_seen: Some(timestamp(seen.last_seen)),
+    }
+}
+
+/// A purpose with the schema floor that stands at it.
+pub(in crate::api) fn purpose(purpose: Purpose, schema_floor: u32) -> v1::Purpose {
     v1::Purpose {
         name: purpose.name.to_string(),
         description: purpose.description,
         default_deny: purpose.default_deny,
         essential: purpose.essential,
         schema_version: purpose.schema_version,
-        ..v1::Purpose::default()
+        schema_floor,
     }
 }
 

@@ -61,6 +61,9 @@ impl Failure {
             | Self::Refused(Refusal::RevisionCompacted { earliest, .. }) => {
                 Some(("earliest_revision", earliest.to_string()))
             }
+            Self::Refused(Refusal::SchemaTooOld { needed, .. }) => {
+                Some(("schema_version_needed", needed.to_string()))
+            }
             _ => None,
         }
     }

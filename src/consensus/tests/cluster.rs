@@ -7,15 +7,15 @@ use tokio::runtime::Runtime;
 use tokio::time::{Instant, sleep};
 use tonic::transport::Server;
 
-use crate::clock::{Clock as _, Entropy as _, SystemClock, SystemEntropy};
+use crate::clock::SystemEntropy;
 use futures::StreamExt as _;
 
 use super::clocks::SetClock;
+use super::proposals::{opt_out, proposal, request_id, token};
 use crate::consensus::{AdminError, Consensus, Parts, Peer, Timing, Unavailable, WriteError};
 use crate::domain::{
-    AddNamespace, Body, Decision, IdentifierType, KeyFingerprint, Millis, Namespace, Outcome,
-    Principal, Proposal, PurposeName, Question, Refusal, RequestId, ServiceName, SetPreference,
-    SubjectToken, Token,
+    AddNamespace, Body, Decision, KeyFingerprint, Millis, Namespace, Outcome, PurposeName,
+    Question, Refusal, ServiceName,
 };
 use crate::net::{Connector, Listener};
 use crate::storage::identity::Identity;
@@ -89,12 +89,7 @@ impl Node {
             identity,
             own: Peer::default(),
             key_fingerprint: KeyFingerprint([key; 16]),
-            timing: Timing {
-                heartbeat_ms: 50,
-                election_timeout_ms: (200, 400),
-                snapshot_log_bytes,
-                usage_report_ms: 60_000,
-            },
+            timing: timing(snapshot_log_bytes),
         };
         let start = async move {
             let listener = Listener::tcp(listener).await.unwrap();
@@ -165,42 +160,13 @@ impl Node {
     }
 }
 
-fn token(subject: u8) -> SubjectToken {
-    SubjectToken {
-        identifier_type: IdentifierType::parse("email").unwrap(),
-        token: Token {
-            generation: 1,
-            bytes: [subject; 16],
-        },
+fn timing(snapshot_log_bytes: u64) -> Timing {
+    Timing {
+        heartbeat_ms: 50,
+        election_timeout_ms: (200, 400),
+        snapshot_log_bytes,
+        usage_report_ms: 60_000,
     }
-}
-
-pub fn request_id() -> RequestId {
-    let mut random = [0; 10];
-    SystemEntropy.fill(&mut random);
-    RequestId::new(SystemClock.now(), random)
-}
-
-pub fn proposal(body: Body) -> Proposal {
-    Proposal {
-        principal: Principal::parse("test").unwrap(),
-        body,
-    }
-}
-
-pub fn opt_out(subject: u8) -> Proposal {
-    proposal(Body::SetPreference(SetPreference {
-        request_id: request_id(),
-        namespace: Namespace::default_namespace(),
-        tokens: vec![token(subject)],
-        opt_out: vec![PurposeName::parse("analytics").unwrap()],
-        opt_in: Vec::new(),
-        signal: crate::domain::Signal::User,
-        schema_version: 0,
-        min_revision: 0,
-        if_last_revision: None,
-        evidence: None,
-    }))
 }
 
 pub async fn cluster(size: usize) -> Vec<Node> {
