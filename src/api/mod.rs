@@ -5,6 +5,7 @@ mod convert;
 mod deadline;
 mod decision;
 pub mod decision_id;
+mod gate;
 mod health;
 mod import;
 mod input;
@@ -24,14 +25,13 @@ use tonic::Request;
 
 use self::{deadline::Deadline, decision_id::DecisionKey};
 use crate::{
-    admission::{self, Caller, Unauthenticated},
+    admission::{Caller, Principals, Unauthenticated},
     authority::Authority,
     clock::{Clock, Entropy},
     config::Deadlines,
     domain::{RequestId, SealingKey, TokenKey},
     feed::Feed,
     limits,
-    net::Remote,
 };
 
 pub use self::routes::Edge;
@@ -54,7 +54,9 @@ pub struct Parts {
     pub entropy: Arc<dyn Entropy>,
     /// How long calls may take.
     pub deadlines: Deadlines,
-    /// Whether callers from elsewhere are taken.
+    /// Who may call.
+    pub principals: Principals,
+    /// Whether callers from elsewhere are taken where no principals are known.
     pub insecure: bool,
     /// Ends long-lived calls when the node drains.
     pub drain: CancellationToken,
@@ -91,12 +93,10 @@ impl Api {
 
     /// The first step of every call: who is it, and how long may it take?
     fn call<T>(&self, request: &Request<T>) -> Result<Call, Unauthenticated> {
-        let remote = request
-            .extensions()
-            .get::<Remote>()
-            .and_then(|Remote(address)| *address);
+        // The gate has found out. A call that came around it is nobody's.
+        let caller = request.extensions().get::<Caller>();
         Ok(Call {
-            caller: admission::authenticate(remote, self.parts().insecure)?,
+            caller: caller.cloned().ok_or(Unauthenticated::TokenMissing)?,
             deadline: Deadline::of(request.metadata().as_ref(), self.parts().deadlines),
         })
     }

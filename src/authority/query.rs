@@ -1,7 +1,7 @@
 //! The questions that can be asked of the state.
 
 use crate::{
-    admission::{Admissible, Permission},
+    admission::{Admissible, Need, Needs, Permission, Touches},
     domain::{
         Millis, Namespace, Preferences, Purpose, PurposeName, Refusal, RequestId, Revision, State,
         SubjectToken, Token, Verdict,
@@ -43,6 +43,11 @@ pub struct Check {
 }
 
 impl Check {
+    fn need(&self) -> Need<'_> {
+        let namespace = &self.subject.namespace;
+        Need::within(Permission::Check, namespace, Touches::One(&self.purpose))
+    }
+
     fn decide(&self, state: &State) -> Result<Verdict, Refusal> {
         state.decide(
             &self.subject.namespace,
@@ -55,8 +60,8 @@ impl Check {
 }
 
 impl Admissible for Check {
-    fn permission(&self) -> Permission {
-        Permission::Check
+    fn needs(&self) -> Needs<'_> {
+        Needs::one(self.need())
     }
 
     fn schema_version(&self) -> u32 {
@@ -92,8 +97,9 @@ pub struct Decided {
 }
 
 impl Admissible for Checks {
-    fn permission(&self) -> Permission {
-        Permission::Check
+    fn needs(&self) -> Needs<'_> {
+        let each = self.0.iter().map(Check::need);
+        Needs::one(Need::anywhere(Permission::Check)).and(each)
     }
 }
 
@@ -124,8 +130,10 @@ pub struct GetPreferences {
 }
 
 impl Admissible for GetPreferences {
-    fn permission(&self) -> Permission {
-        Permission::Read
+    fn needs(&self) -> Needs<'_> {
+        // The answer tells of every purpose.
+        let namespace = &self.subject.namespace;
+        Needs::one(Need::within(Permission::Check, namespace, Touches::All))
     }
 
     fn schema_version(&self) -> u32 {
@@ -160,8 +168,9 @@ pub struct Heads {
 }
 
 impl Admissible for Heads {
-    fn permission(&self) -> Permission {
-        Permission::Read
+    fn needs(&self) -> Needs<'_> {
+        let namespace = &self.subject.namespace;
+        Needs::one(Need::within(Permission::Audit, namespace, Touches::All))
     }
 
     fn min_revision(&self) -> Revision {
@@ -199,8 +208,12 @@ pub struct ImportProgress {
 }
 
 impl Admissible for ImportProgress {
-    fn permission(&self) -> Permission {
-        Permission::Import
+    fn needs(&self) -> Needs<'_> {
+        Needs::one(Need::within(
+            Permission::Import,
+            &self.namespace,
+            Touches::Any,
+        ))
     }
 }
 
@@ -230,8 +243,8 @@ pub struct Purposes {
 }
 
 impl Admissible for ListPurposes {
-    fn permission(&self) -> Permission {
-        Permission::Read
+    fn needs(&self) -> Needs<'_> {
+        Needs::one(Need::anywhere(Permission::Check))
     }
 }
 
@@ -261,8 +274,12 @@ pub struct Namespaces {
 }
 
 impl Admissible for ListNamespaces {
-    fn permission(&self) -> Permission {
-        Permission::Read
+    fn needs(&self) -> Needs<'_> {
+        // It tells of every tenant.
+        Needs::one(Need {
+            namespace: Touches::All,
+            ..Need::anywhere(Permission::Check)
+        })
     }
 }
 
@@ -301,8 +318,15 @@ pub struct Started {
 }
 
 impl Admissible for StartWatch {
-    fn permission(&self) -> Permission {
-        Permission::Watch
+    fn needs(&self) -> Needs<'_> {
+        let needs = filtered(&self.namespaces).flat_map(|namespace| {
+            filtered(&self.purposes).map(move |purpose| Need {
+                permission: Permission::Watch,
+                namespace,
+                purpose,
+            })
+        });
+        Needs::one(Need::anywhere(Permission::Watch)).and(needs)
     }
 }
 
@@ -335,6 +359,12 @@ impl Query for StartWatch {
             state: self.snapshot.then(|| state.clone()),
         })
     }
+}
+
+/// What a filter lets through: what it names, or all where it names nothing.
+fn filtered<T>(names: &[T]) -> impl Iterator<Item = Touches<&T>> {
+    let all = names.is_empty().then_some(Touches::All);
+    names.iter().map(Touches::One).chain(all)
 }
 
 fn known(state: &State, namespace: &Namespace) -> Result<(), Refusal> {
