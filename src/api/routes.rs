@@ -22,6 +22,7 @@ use super::{
     decision::Decisions,
     gate::GateLayer,
     health::{self, Readiness, Reporting},
+    overrides::Overrides,
     preference::Preferences,
     registry::Registry,
     shield::ShieldLayer,
@@ -34,6 +35,7 @@ use crate::{
     proto::v1::{
         self, cluster_service_server::ClusterServiceServer,
         decision_service_server::DecisionServiceServer,
+        override_service_server::OverrideServiceServer,
         preference_service_server::PreferenceServiceServer,
         registry_service_server::RegistryServiceServer, watch_service_server::WatchServiceServer,
     },
@@ -80,6 +82,10 @@ impl Edge {
             )
             .add_service(
                 RegistryServiceServer::new(Registry(api.clone()))
+                    .max_decoding_message_size(limits::MESSAGE_BYTES),
+            )
+            .add_service(
+                OverrideServiceServer::new(Overrides(api.clone()))
                     .max_decoding_message_size(limits::MESSAGE_BYTES),
             )
             .add_service(
