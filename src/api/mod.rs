@@ -14,6 +14,7 @@ mod input;
 mod overrides;
 mod preference;
 mod registry;
+mod rest;
 mod routes;
 mod setting;
 mod shield;
@@ -78,6 +79,7 @@ struct Shared {
 }
 
 /// Who calls, and until when.
+#[derive(Clone)]
 struct Call {
     caller: Caller,
     deadline: Deadline,
