@@ -32,6 +32,18 @@ pub const DESCRIPTION_BYTES: usize = 1_024;
 /// Bytes of a principal's name. Longer: `PRINCIPAL_INVALID`.
 pub const PRINCIPAL_BYTES: usize = 128;
 
+/// Configured principals. More: the node does not start.
+pub const PRINCIPALS: usize = 1_024;
+
+/// Tokens of one principal, so that they can be replaced. More: the node does not start.
+pub const PRINCIPAL_TOKENS: usize = 8;
+
+/// Grants of one principal. More: the node does not start.
+pub const GRANTS: usize = 64;
+
+/// Namespaces, and purposes, that one grant names. More: the node does not start.
+pub const GRANT_NAMES: usize = 64;
+
 /// Characters of the name of the service that asks. Longer: `SERVICE_INVALID`.
 pub const SERVICE_BYTES: usize = 128;
 

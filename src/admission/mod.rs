@@ -1,15 +1,36 @@
 //! Who may ask what: the stage that every call passes, and the only place where an [`Admitted`] is made.
+//!
+//! A call passes here twice: [`Principals::authenticate`] tells who calls before anything of the call is read, and
+//! [`admit`] judges what was asked for once it is understood. Between the two lies the place for limits on how much a
+//! principal may ask.
 
+mod bearer;
 mod caller;
+mod need;
+mod permission;
+mod principals;
+#[cfg(test)]
+mod tests;
 
-use crate::domain::{Body, Principal, Refusal, Revision, State};
+use std::collections::HashSet;
 
-pub use self::caller::{Caller, Permission, Permissions, Unauthenticated, authenticate};
+use crate::domain::{
+    Body, ChangeKind, ImportChunk, ImportRow, Principal, ProposedChange, PurposeName, Refusal,
+    Revision, State,
+};
+
+pub use self::{
+    bearer::Bearer,
+    caller::{Caller, Denied},
+    need::{Grant, Need, Needs, Touches},
+    permission::{Permission, Permissions},
+    principals::{BadEntry, Entry, Principals, TokenHash, Unauthenticated},
+};
 
 /// What can be admitted: it knows what it needs.
 pub trait Admissible {
-    /// The permission that the caller must hold.
-    fn permission(&self) -> Permission;
+    /// All that the caller must have been granted.
+    fn needs(&self) -> Needs<'_>;
 
     /// The version of the purpose registry that the caller was built for; 0 if not known.
     fn schema_version(&self) -> u32 {
@@ -30,31 +51,14 @@ pub struct Admitted<T> {
     what: T,
 }
 
-/// The caller lacks a permission.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{principal}` lacks the permission `{permission}`: ask those who run the cluster for it")]
-pub struct Denied {
-    /// Who called.
-    pub principal: Principal,
-    /// What is missing.
-    pub permission: Permission,
-}
-
 /// Lets a caller's wish through, if the caller may have it.
 ///
 /// # Errors
-/// [`Denied`] where the caller lacks the permission.
+/// [`Denied`] where the caller lacks a permission.
 pub fn admit<T: Admissible>(caller: &Caller, what: T) -> Result<Admitted<T>, Denied> {
-    let permission = what.permission();
-    let principal = caller.principal.clone();
-    if caller.permissions.contain(permission) {
-        Ok(Admitted { principal, what })
-    } else {
-        Err(Denied {
-            principal,
-            permission,
-        })
-    }
+    caller.may(&what.needs())?;
+    let principal = caller.principal().clone();
+    Ok(Admitted { principal, what })
 }
 
 impl<T> Admitted<T> {
@@ -86,25 +90,75 @@ impl<T: Admissible> Admitted<T> {
     }
 }
 
+/// What changing a purpose needs, or, without one, what concerns all of them.
+fn of_purpose(purpose: Option<&PurposeName>) -> Need<'_> {
+    Need {
+        purpose: purpose.map_or(Touches::All, Touches::One),
+        ..Need::everywhere(Permission::Registry)
+    }
+}
+
+/// The permission that a kind of change belongs to.
+fn of_kind(kind: ChangeKind) -> Permission {
+    match kind {
+        ChangeKind::Override => Permission::Override,
+        ChangeKind::Registry => Permission::Registry,
+    }
+}
+
 impl Admissible for Body {
-    fn permission(&self) -> Permission {
+    fn needs(&self) -> Needs<'_> {
         match self {
-            Self::SetPreference(set) if set.opt_in.is_empty() => Permission::OptOut,
-            Self::SetPreference(_) => Permission::OptIn,
-            Self::ReportSignal(_) => Permission::OptOut,
-            Self::ImportChunk(_) => Permission::Import,
-            Self::PutPurpose(_)
-            | Self::AddNamespace(_)
-            | Self::ConfigureNamespace(_)
-            | Self::SetSchemaFloor(_)
-            | Self::Propose(_)
-            | Self::Approve(_)
-            | Self::Withdraw(_) => Permission::Register,
+            Self::SetPreference(set) => {
+                let out = |purpose| {
+                    Need::within(Permission::OptOut, &set.namespace, Touches::One(purpose))
+                };
+                let opt_in = !set.opt_in.is_empty();
+                let needs = if opt_in {
+                    Needs::for_each(Permission::OptIn, &set.namespace, &set.opt_in)
+                } else {
+                    Needs::for_each(Permission::OptOut, &set.namespace, &set.opt_out)
+                };
+                needs.and(set.opt_out.iter().filter(|_| opt_in).map(out))
+            }
+            // What it opts out of is for the namespace to say.
+            Self::ReportSignal(report) => {
+                let namespace = &report.namespace;
+                Needs::one(Need::within(Permission::OptOut, namespace, Touches::All))
+            }
+            Self::ImportChunk(chunk) => {
+                Needs::for_each(Permission::Import, &chunk.namespace, purposes_of(chunk))
+            }
+            // A purpose is every namespace's.
+            Self::PutPurpose(put) => Needs::one(of_purpose(Some(&put.purpose.name))),
+            Self::SetSchemaFloor(set) => Needs::one(of_purpose(set.floor.purpose.as_ref())),
+            Self::AddNamespace(add) => {
+                let need = Need::within(Permission::Registry, &add.namespace, Touches::Any);
+                Needs::one(need)
+            }
+            Self::ConfigureNamespace(configure) => Needs::for_each(
+                Permission::Registry,
+                &configure.namespace,
+                &configure.gpc_purposes,
+            ),
+            Self::Propose(propose) => match &propose.change {
+                ProposedChange::Override(terms) => {
+                    Needs::for_each(Permission::Override, &terms.namespace, &terms.purposes)
+                }
+                ProposedChange::Purpose(purpose) => Needs::one(of_purpose(Some(&purpose.name))),
+                ProposedChange::SchemaFloor(floor) => {
+                    Needs::one(of_purpose(floor.purpose.as_ref()))
+                }
+            },
+            // Which change it is, only the state can tell: a grant without a limit approves. Anyone who may propose ends.
+            Self::Approve(approve) => Needs::one(Need::everywhere(of_kind(approve.kind))),
+            Self::Withdraw(withdraw) => Needs::one(Need::anywhere(of_kind(withdraw.kind))),
+            // The cluster's own; no call asks for them.
             Self::Create(_)
             | Self::AddStampKey(_)
             | Self::RetireStampKeys(_)
             | Self::ReportUsage(_)
-            | Self::RaiseFeatureLevel(_) => Permission::Administer,
+            | Self::RaiseFeatureLevel(_) => Needs::one(Need::everywhere(Permission::Cluster)),
         }
     }
 
@@ -123,4 +177,14 @@ impl Admissible for Body {
             _ => 0,
         }
     }
+}
+
+/// The purposes of an import's rows, each once: many rows share a few.
+fn purposes_of(chunk: &ImportChunk) -> HashSet<&PurposeName> {
+    let rows = chunk.rows.iter();
+    rows.flat_map(|row| match row {
+        ImportRow::OptOut { purposes, .. } => &purposes[..],
+        ImportRow::Refused => &[],
+    })
+    .collect()
 }

@@ -11,7 +11,7 @@ use super::{
     status::Failure,
 };
 use crate::{
-    admission::admit,
+    admission::{Admissible as _, Caller, admit},
     authority::{Check, Checks},
     domain::{PurposeName, Refusal, ServiceName, Verdict},
     limits,
@@ -64,14 +64,16 @@ impl DecisionService for Decisions {
 /// showed before anything was asked.
 pub(super) type Place = Result<String, Failure>;
 
-/// Parts the checks that can be asked from those that cannot, and keeps their order.
+/// Parts the checks that can be asked, and that the caller may ask, from those that cannot, and keeps their order.
 pub(super) fn sort_out(
+    caller: &Caller,
     items: impl Iterator<Item = Result<Asked, Failure>>,
 ) -> (Vec<Check>, Vec<Place>) {
     let mut checks = Vec::new();
     let places = items
         .map(|item| {
             let Asked { check, service } = item?;
+            caller.may(&check.needs())?;
             checks.push(check);
             Ok(service)
         })
@@ -110,7 +112,8 @@ impl Api {
             1..=limits::BATCH_ITEMS => {}
             _ => return Err(Input::BatchTooLarge.into()),
         }
-        let (checks, places) = sort_out(items.into_iter().map(|item| self.asked(item)));
+        let (checks, places) =
+            sort_out(&call.caller, items.into_iter().map(|item| self.asked(item)));
         let admitted = admit(&call.caller, Checks(checks))?;
         let decided = self
             .authority()

@@ -8,6 +8,7 @@ mod deadline;
 mod decision;
 pub mod decision_id;
 mod floors;
+mod gate;
 mod health;
 mod import;
 mod input;
@@ -31,14 +32,13 @@ use tonic::{Request, Response, Status};
 
 use self::{deadline::Deadline, decision_id::DecisionKey, status::Failure};
 use crate::{
-    admission::{self, Caller, Unauthenticated},
+    admission::{Caller, Principals, Unauthenticated},
     authority::Authority,
     clock::{Clock, Entropy},
     config::Deadlines,
     domain::{RequestId, SealingKey, TokenKey},
     feed::Feed,
     limits,
-    net::Remote,
 };
 
 pub use self::routes::Edge;
@@ -63,7 +63,9 @@ pub struct Parts {
     pub deadlines: Deadlines,
     /// How far from now an override may end, in minutes.
     pub override_max_minutes: u32,
-    /// Whether callers from elsewhere are taken.
+    /// Who may call.
+    pub principals: Principals,
+    /// Whether callers from elsewhere are taken where no principals are known.
     pub insecure: bool,
     /// Ends long-lived calls when the node drains.
     pub drain: CancellationToken,
@@ -101,11 +103,10 @@ impl Api {
 
     /// The first step of every call, whatever it came in by: who is it, and how long may it take?
     fn call(&self, headers: &HeaderMap, extensions: &Extensions) -> Result<Call, Unauthenticated> {
-        let remote = extensions
-            .get::<Remote>()
-            .and_then(|Remote(address)| *address);
+        // The gate has found out. A call that came around it is nobody's.
+        let caller = extensions.get::<Caller>();
         Ok(Call {
-            caller: admission::authenticate(remote, self.parts().insecure)?,
+            caller: caller.cloned().ok_or(Unauthenticated::TokenMissing)?,
             deadline: Deadline::of(headers, self.parts().deadlines),
         })
     }

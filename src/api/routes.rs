@@ -20,6 +20,7 @@ use super::{
     Api, Parts,
     cluster::Cluster,
     decision::Decisions,
+    gate::GateLayer,
     health::{self, Readiness, Reporting},
     overrides::Overrides,
     preference::Preferences,
@@ -55,6 +56,7 @@ pub enum EdgeError {
 /// Everything that clients can reach.
 pub struct Edge {
     routes: Routes,
+    gate: GateLayer,
     shield: ShieldLayer,
     health: Reporting,
 }
@@ -64,12 +66,13 @@ impl Edge {
     ///
     /// # Errors
     /// Where the descriptors of the services do not parse, or those of the routes cannot be written: faults of the build.
-    pub fn new(parts: Parts, max_calls: usize, reflection: bool) -> Result<Self, EdgeError> {
+    pub fn new(mut parts: Parts, max_calls: usize, reflection: bool) -> Result<Self, EdgeError> {
         let readiness = Readiness {
             consensus: parts.authority.health(),
             drain: parts.drain.clone(),
         };
         let reporter = HealthReporter::new();
+        let gate = GateLayer::new(std::mem::take(&mut parts.principals), parts.insecure);
         let api = Api::new(parts);
         let mut routes = Routes::builder();
         routes
@@ -113,6 +116,7 @@ impl Edge {
             .fallback(unknown);
         Ok(Self {
             routes: Routes::from(served),
+            gate,
             shield: ShieldLayer::new(max_calls),
             health: Reporting {
                 readiness,
@@ -132,6 +136,7 @@ impl Edge {
     ) -> Result<(), tonic::transport::Error> {
         let Self {
             routes,
+            gate,
             shield,
             mut health,
         } = self;
@@ -153,6 +158,7 @@ impl Edge {
             .http2_keepalive_timeout(Some(limits::KEEP_ALIVE))
             .http2_max_header_list_size(limits::HEADER_BYTES)
             .max_concurrent_streams(limits::CALLS_PER_CONNECTION)
+            .layer(gate)
             .layer(shield)
             .add_routes(routes)
             .serve_with_incoming_shutdown(incoming, async move {

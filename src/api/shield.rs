@@ -46,7 +46,7 @@ pub(super) fn speaks_grpc(headers: &HeaderMap) -> bool {
 }
 
 /// A failure in the words of who asked.
-fn told(failure: Failure, grpc: bool) -> Response<Body> {
+pub(super) fn told(failure: Failure, grpc: bool) -> Response<Body> {
     if grpc {
         Status::from(failure).into_http()
     } else {

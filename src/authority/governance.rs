@@ -2,7 +2,7 @@
 
 use super::query::Query;
 use crate::{
-    admission::{Admissible, Permission},
+    admission::{Admissible, Need, Needs, Permission},
     domain::{
         ChangeKind, Millis, Override, Pending, Refusal, Revision, SchemaFloor, ServiceName,
         ServiceSeen, State,
@@ -36,8 +36,9 @@ pub struct StandingOverride {
 }
 
 impl Admissible for ListOverrides {
-    fn permission(&self) -> Permission {
-        Permission::Register
+    fn needs(&self) -> Needs<'_> {
+        // Whoever may override sees all that is overridden.
+        Needs::one(Need::anywhere(Permission::Override))
     }
 }
 
@@ -75,8 +76,8 @@ pub struct PendingChanges {
 }
 
 impl Admissible for ListPending {
-    fn permission(&self) -> Permission {
-        Permission::Register
+    fn needs(&self) -> Needs<'_> {
+        Needs::one(Need::anywhere(Permission::Registry))
     }
 }
 
@@ -113,8 +114,8 @@ pub struct Services {
 }
 
 impl Admissible for ListServices {
-    fn permission(&self) -> Permission {
-        Permission::Read
+    fn needs(&self) -> Needs<'_> {
+        Needs::one(Need::everywhere(Permission::Audit))
     }
 }
 
@@ -137,8 +138,8 @@ pub struct WouldRefuse {
 }
 
 impl Admissible for WouldRefuse {
-    fn permission(&self) -> Permission {
-        Permission::Register
+    fn needs(&self) -> Needs<'_> {
+        Needs::one(Need::anywhere(Permission::Registry))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The questions that can be asked of the state.
 
 use crate::{
-    admission::{Admissible, Permission},
+    admission::{Admissible, Need, Needs, Permission, Touches},
     domain::{
         Millis, Namespace, Preferences, Purpose, PurposeName, Question, Refusal, RequestId,
         Revision, ServiceName, State, SubjectToken, Token, Verdict,
@@ -45,6 +45,11 @@ pub struct Check {
 }
 
 impl Check {
+    fn need(&self) -> Need<'_> {
+        let namespace = &self.subject.namespace;
+        Need::within(Permission::Check, namespace, Touches::One(&self.purpose))
+    }
+
     fn decide(&self, state: &State, at: Millis) -> Result<Verdict, Refusal> {
         state.decide(&Question {
             namespace: &self.subject.namespace,
@@ -59,8 +64,8 @@ impl Check {
 }
 
 impl Admissible for Check {
-    fn permission(&self) -> Permission {
-        Permission::Check
+    fn needs(&self) -> Needs<'_> {
+        Needs::one(self.need())
     }
 
     fn schema_version(&self) -> u32 {
@@ -96,8 +101,9 @@ pub struct Decided {
 }
 
 impl Admissible for Checks {
-    fn permission(&self) -> Permission {
-        Permission::Check
+    fn needs(&self) -> Needs<'_> {
+        let each = self.0.iter().map(Check::need);
+        Needs::one(Need::anywhere(Permission::Check)).and(each)
     }
 }
 
@@ -130,8 +136,10 @@ pub struct GetPreferences {
 }
 
 impl Admissible for GetPreferences {
-    fn permission(&self) -> Permission {
-        Permission::Read
+    fn needs(&self) -> Needs<'_> {
+        // The answer tells of every purpose.
+        let namespace = &self.subject.namespace;
+        Needs::one(Need::within(Permission::Check, namespace, Touches::All))
     }
 
     fn schema_version(&self) -> u32 {
@@ -169,8 +177,9 @@ pub struct Heads {
 }
 
 impl Admissible for Heads {
-    fn permission(&self) -> Permission {
-        Permission::Read
+    fn needs(&self) -> Needs<'_> {
+        let namespace = &self.subject.namespace;
+        Needs::one(Need::within(Permission::Audit, namespace, Touches::All))
     }
 
     fn min_revision(&self) -> Revision {
@@ -206,8 +215,9 @@ pub struct KnownSubject {
 }
 
 impl Admissible for KnownSubject {
-    fn permission(&self) -> Permission {
-        Permission::Check
+    fn needs(&self) -> Needs<'_> {
+        let namespace = &self.subject.namespace;
+        Needs::one(Need::within(Permission::Check, namespace, Touches::Any))
     }
 }
 
@@ -230,8 +240,12 @@ pub struct ImportProgress {
 }
 
 impl Admissible for ImportProgress {
-    fn permission(&self) -> Permission {
-        Permission::Import
+    fn needs(&self) -> Needs<'_> {
+        Needs::one(Need::within(
+            Permission::Import,
+            &self.namespace,
+            Touches::Any,
+        ))
     }
 }
 
@@ -263,8 +277,8 @@ pub struct Purposes {
 }
 
 impl Admissible for ListPurposes {
-    fn permission(&self) -> Permission {
-        Permission::Read
+    fn needs(&self) -> Needs<'_> {
+        Needs::one(Need::anywhere(Permission::Check))
     }
 }
 
@@ -299,8 +313,12 @@ pub struct Namespaces {
 }
 
 impl Admissible for ListNamespaces {
-    fn permission(&self) -> Permission {
-        Permission::Read
+    fn needs(&self) -> Needs<'_> {
+        // It tells of every tenant.
+        Needs::one(Need {
+            namespace: Touches::All,
+            ..Need::anywhere(Permission::Check)
+        })
     }
 }
 
@@ -316,65 +334,7 @@ impl Query for ListNamespaces {
     }
 }
 
-/// Where does a watch begin?
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StartWatch {
-    /// The revision wanted first; 0 for what is new from now.
-    pub from_revision: Revision,
-    /// Whether the state is wanted as well.
-    pub snapshot: bool,
-    /// The namespaces that must be known.
-    pub namespaces: Vec<Namespace>,
-    /// The purposes that must be known.
-    pub purposes: Vec<PurposeName>,
-}
-
-/// Where a watch begins.
-pub struct Started {
-    /// The first revision that follows.
-    pub from: Revision,
-    /// The state before it, where it was wanted: a clone that shares what does not change.
-    pub state: Option<State>,
-}
-
-impl Admissible for StartWatch {
-    fn permission(&self) -> Permission {
-        Permission::Watch
-    }
-}
-
-impl Query for StartWatch {
-    type Answer = Started;
-
-    fn answer(self, state: &State, _at: Millis) -> Result<Started, Refusal> {
-        for namespace in &self.namespaces {
-            known(state, namespace)?;
-        }
-        for purpose in &self.purposes {
-            if !purpose.is_root() && state.registry().get(purpose).is_none() {
-                let purpose = purpose.to_string();
-                return Err(Refusal::PurposeUnknown { purpose });
-            }
-        }
-        let next = state.revision() + 1;
-        if self.from_revision > next {
-            return Err(Refusal::RevisionAhead {
-                asked: self.from_revision,
-                reached: state.revision(),
-            });
-        }
-        let from = match self.from_revision {
-            0 => next,
-            from => from,
-        };
-        Ok(Started {
-            from,
-            state: self.snapshot.then(|| state.clone()),
-        })
-    }
-}
-
-fn known(state: &State, namespace: &Namespace) -> Result<(), Refusal> {
+pub(super) fn known(state: &State, namespace: &Namespace) -> Result<(), Refusal> {
     if state.namespaces().any(|known| known == namespace) {
         return Ok(());
     }

@@ -7,7 +7,9 @@ use std::{
     time::Duration,
 };
 
-use super::{Config, LogFormat, Secret, SecretSource, Timing, layers::Layers, loopback, secret};
+use super::{
+    Config, LogFormat, Secret, SecretSource, Timing, layers::Layers, loopback, principals, secret,
+};
 use crate::limits;
 
 impl Config {
@@ -39,6 +41,7 @@ impl Config {
             .unwrap_or(config.listen.ip().is_loopback());
 
         config.read_secrets(layers, token_key);
+        config.principals = principals::read(layers);
 
         let filter = "a filter such as `info` or `warn,refrain=debug` would do";
         set(
@@ -139,7 +142,7 @@ impl Config {
             if !address.ip().is_loopback() && !self.insecure {
                 layers.refuse(
                     key,
-                    format!("{address} can be reached from elsewhere, and this version neither encrypts nor authenticates"),
+                    format!("{address} can be reached from elsewhere, and this version does not encrypt what travels, tokens among it"),
                     "listen on 127.0.0.1, or say --insecure (REFRAIN_INSECURE=true, `insecure = true`) if the network is \
                      trusted",
                 );

@@ -52,7 +52,8 @@ const ROOMS: [(&str, &[&str]); 16] = [
         ],
     ),
     // Around it.
-    ("config", &["clock", "limits"]),
+    // Who may call is a setting.
+    ("config", &["admission", "domain", "clock", "limits"]),
     ("client", &["clock", "net", "proto::v1"]),
     ("server", &["*"]),
     ("cli", &["*"]),

@@ -88,12 +88,12 @@ impl Row {
             Failure::Unauthenticated(_) => Self::not_applied(
                 Code::Unauthenticated,
                 "UNAUTHENTICATED",
-                "call over loopback, or have the node started with --insecure",
+                "send the token of a principal of this node, as `authorization: Bearer TOKEN`; a node without principals takes calls over loopback alone, or needs --insecure",
             ),
             Failure::Denied(_) => Self::not_applied(
                 Code::PermissionDenied,
                 "PERMISSION_DENIED",
-                "ask those who run the cluster for the permission",
+                "ask those who run the cluster for a grant of that permission",
             ),
             Failure::Unavailable(why) => Self::unavailable(*why),
             Failure::Unknown(why) => Self::unknown(unavailable_code(*why), RETRY),
