@@ -55,7 +55,7 @@ impl Edge {
     /// # Errors
     /// Where the descriptors of the services do not parse: a fault of the build.
     pub fn new(
-        mut parts: Parts,
+        parts: Parts,
         max_calls: usize,
         reflection: bool,
     ) -> Result<Self, tonic_reflection::server::Error> {
@@ -64,7 +64,7 @@ impl Edge {
             drain: parts.drain.clone(),
         };
         let reporter = HealthReporter::new();
-        let gate = GateLayer::new(std::mem::take(&mut parts.principals), parts.insecure);
+        let gate = GateLayer::new(Arc::clone(&parts.principals), parts.insecure);
         let api = Api::new(parts);
         let mut routes = Routes::builder();
         routes

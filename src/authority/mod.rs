@@ -1,6 +1,7 @@
 //! The two doors to the replicated state: write and read; what comes through has been admitted.
 
 mod cluster;
+mod following;
 mod governance;
 mod query;
 
@@ -14,13 +15,14 @@ use crate::{
 
 pub use self::{
     cluster::{Add, DescribeCluster, Init, Remove, TransferLeader},
+    following::{StartWatch, Started},
     governance::{
         ListOverrides, ListPending, ListServices, Overrides, PendingChanges, Services,
         StandingOverride, WouldRefuse,
     },
     query::{
         Check, Checks, Decided, GetPreferences, Heads, ImportProgress, KnownSubject,
-        ListNamespaces, ListPurposes, Namespaces, Purposes, Query, StartWatch, Started, Subject,
+        ListNamespaces, ListPurposes, Namespaces, Purposes, Query, Subject,
     },
 };
 pub use crate::consensus::{
