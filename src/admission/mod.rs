@@ -5,6 +5,7 @@
 //! principal may ask.
 
 mod bearer;
+mod body;
 mod caller;
 mod need;
 mod permission;
@@ -12,15 +13,11 @@ mod principals;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashSet;
-
-use crate::domain::{
-    Body, ChangeKind, ImportChunk, ImportRow, Principal, ProposedChange, PurposeName, Refusal,
-    Revision, State,
-};
+use crate::domain::{Principal, Refusal, Revision, State};
 
 pub use self::{
     bearer::Bearer,
+    body::floor,
     caller::{Caller, Denied},
     need::{Grant, Need, Needs, Touches},
     permission::{Permission, Permissions},
@@ -41,6 +38,20 @@ pub trait Admissible {
     fn min_revision(&self) -> Revision {
         0
     }
+
+    /// Whether it is a step towards more ALLOW that takes two principals, and which.
+    fn widens(&self) -> Option<Widening> {
+        None
+    }
+}
+
+/// A step towards more ALLOW. The state holds that two principals take part in it; admission, that there are two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Widening {
+    /// An override is proposed or approved.
+    Override,
+    /// A change of the registry is approved.
+    Registry,
 }
 
 /// Something that passed admission, with the one who asked for it. Only [`admit`] makes one, so that a skipped stage does
@@ -51,12 +62,34 @@ pub struct Admitted<T> {
     what: T,
 }
 
+/// Why something was not admitted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotAdmitted {
+    /// The caller lacks a permission.
+    #[error("{0}")]
+    Denied(#[from] Denied),
+    /// It takes two principals, and there are not two.
+    #[error("{0}")]
+    Refused(#[from] Refusal),
+}
+
 /// Lets a caller's wish through, if the caller may have it.
 ///
 /// # Errors
-/// [`Denied`] where the caller lacks a permission.
-pub fn admit<T: Admissible>(caller: &Caller, what: T) -> Result<Admitted<T>, Denied> {
+/// [`Denied`] where the caller lacks a permission; `OVERRIDES_OFF` where fewer than two principals may override;
+/// `SECOND_PRINCIPAL_REQUIRED` where a change is approved by somebody who is known by an address alone: `local` and
+/// `anonymous` may be the same person.
+pub fn admit<T: Admissible>(caller: &Caller, what: T) -> Result<Admitted<T>, NotAdmitted> {
     caller.may(&what.needs())?;
+    match what.widens() {
+        Some(Widening::Override) if !caller.overrides_possible() => {
+            return Err(Refusal::OverridesOff.into());
+        }
+        Some(Widening::Registry) if !caller.is_proven() => {
+            return Err(Refusal::SecondPrincipalRequired.into());
+        }
+        Some(Widening::Override | Widening::Registry) | None => {}
+    }
     let principal = caller.principal().clone();
     Ok(Admitted { principal, what })
 }
@@ -88,103 +121,4 @@ impl<T: Admissible> Admitted<T> {
         }
         Ok(())
     }
-}
-
-/// What changing a purpose needs, or, without one, what concerns all of them.
-fn of_purpose(purpose: Option<&PurposeName>) -> Need<'_> {
-    Need {
-        purpose: purpose.map_or(Touches::All, Touches::One),
-        ..Need::everywhere(Permission::Registry)
-    }
-}
-
-/// The permission that a kind of change belongs to.
-fn of_kind(kind: ChangeKind) -> Permission {
-    match kind {
-        ChangeKind::Override => Permission::Override,
-        ChangeKind::Registry => Permission::Registry,
-    }
-}
-
-impl Admissible for Body {
-    fn needs(&self) -> Needs<'_> {
-        match self {
-            Self::SetPreference(set) => {
-                let out = |purpose| {
-                    Need::within(Permission::OptOut, &set.namespace, Touches::One(purpose))
-                };
-                let opt_in = !set.opt_in.is_empty();
-                let needs = if opt_in {
-                    Needs::for_each(Permission::OptIn, &set.namespace, &set.opt_in)
-                } else {
-                    Needs::for_each(Permission::OptOut, &set.namespace, &set.opt_out)
-                };
-                needs.and(set.opt_out.iter().filter(|_| opt_in).map(out))
-            }
-            // What it opts out of is for the namespace to say.
-            Self::ReportSignal(report) => {
-                let namespace = &report.namespace;
-                Needs::one(Need::within(Permission::OptOut, namespace, Touches::All))
-            }
-            Self::ImportChunk(chunk) => {
-                Needs::for_each(Permission::Import, &chunk.namespace, purposes_of(chunk))
-            }
-            // A purpose is every namespace's.
-            Self::PutPurpose(put) => Needs::one(of_purpose(Some(&put.purpose.name))),
-            Self::SetSchemaFloor(set) => Needs::one(of_purpose(set.floor.purpose.as_ref())),
-            Self::AddNamespace(add) => {
-                let need = Need::within(Permission::Registry, &add.namespace, Touches::Any);
-                Needs::one(need)
-            }
-            Self::ConfigureNamespace(configure) => Needs::for_each(
-                Permission::Registry,
-                &configure.namespace,
-                &configure.gpc_purposes,
-            ),
-            Self::Propose(propose) => match &propose.change {
-                ProposedChange::Override(terms) => {
-                    Needs::for_each(Permission::Override, &terms.namespace, &terms.purposes)
-                }
-                ProposedChange::Purpose(purpose) => Needs::one(of_purpose(Some(&purpose.name))),
-                ProposedChange::SchemaFloor(floor) => {
-                    Needs::one(of_purpose(floor.purpose.as_ref()))
-                }
-            },
-            // Which change it is, only the state can tell: a grant without a limit approves. Anyone who may propose ends.
-            Self::Approve(approve) => Needs::one(Need::everywhere(of_kind(approve.kind))),
-            Self::Withdraw(withdraw) => Needs::one(Need::anywhere(of_kind(withdraw.kind))),
-            // The cluster's own; no call asks for them.
-            Self::Create(_)
-            | Self::AddStampKey(_)
-            | Self::RetireStampKeys(_)
-            | Self::ReportUsage(_)
-            | Self::RaiseFeatureLevel(_) => Needs::one(Need::everywhere(Permission::Cluster)),
-        }
-    }
-
-    fn schema_version(&self) -> u32 {
-        match self {
-            Self::SetPreference(set) => set.schema_version,
-            Self::ReportSignal(report) => report.schema_version,
-            Self::ImportChunk(chunk) => chunk.schema_version,
-            _ => 0,
-        }
-    }
-
-    fn min_revision(&self) -> Revision {
-        match self {
-            Self::SetPreference(set) => set.min_revision,
-            _ => 0,
-        }
-    }
-}
-
-/// The purposes of an import's rows, each once: many rows share a few.
-fn purposes_of(chunk: &ImportChunk) -> HashSet<&PurposeName> {
-    let rows = chunk.rows.iter();
-    rows.flat_map(|row| match row {
-        ImportRow::OptOut { purposes, .. } => &purposes[..],
-        ImportRow::Refused => &[],
-    })
-    .collect()
 }

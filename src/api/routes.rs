@@ -66,13 +66,13 @@ impl Edge {
     ///
     /// # Errors
     /// Where the descriptors of the services do not parse, or those of the routes cannot be written: faults of the build.
-    pub fn new(mut parts: Parts, max_calls: usize, reflection: bool) -> Result<Self, EdgeError> {
+    pub fn new(parts: Parts, max_calls: usize, reflection: bool) -> Result<Self, EdgeError> {
         let readiness = Readiness {
             consensus: parts.authority.health(),
             drain: parts.drain.clone(),
         };
         let reporter = HealthReporter::new();
-        let gate = GateLayer::new(std::mem::take(&mut parts.principals), parts.insecure);
+        let gate = GateLayer::new(Arc::clone(&parts.principals), parts.insecure);
         let api = Api::new(parts);
         let mut routes = Routes::builder();
         routes

@@ -2,7 +2,7 @@
 
 use super::query::Query;
 use crate::{
-    admission::{Admissible, Need, Needs, Permission},
+    admission::{self, Admissible, Need, Needs, Permission},
     domain::{
         ChangeKind, Millis, Override, Pending, Refusal, Revision, SchemaFloor, ServiceName,
         ServiceSeen, State,
@@ -139,7 +139,7 @@ pub struct WouldRefuse {
 
 impl Admissible for WouldRefuse {
     fn needs(&self) -> Needs<'_> {
-        Needs::one(Need::anywhere(Permission::Registry))
+        Needs::one(admission::floor(&self.floor))
     }
 }
 

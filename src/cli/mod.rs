@@ -12,9 +12,11 @@ mod import;
 mod output;
 mod paint;
 mod preference;
+mod principal;
 mod registry;
 mod serve;
 mod subject;
+mod token;
 mod watch;
 
 use std::{ffi::OsString, future::Future, io::Write as _, process::ExitCode};
@@ -45,6 +47,9 @@ struct Cli {
 enum Command {
     /// Runs a node
     Serve(Box<serve::ServeCommand>),
+    /// Makes principals: who may call a node
+    #[command(subcommand)]
+    Principal(principal::PrincipalCommand),
     #[command(flatten)]
     Talk(Box<Talk>),
 }
@@ -103,6 +108,7 @@ pub fn run() -> ExitCode {
 fn execute(cli: &Cli, output: &Output) -> Result<u8, Failure> {
     match &cli.command {
         Command::Serve(args) => serve::run(args),
+        Command::Principal(command) => principal::run(command, output),
         Command::Talk(command) => block_on(talk(command, &cli.client, output)),
     }
 }

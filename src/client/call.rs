@@ -3,11 +3,12 @@
 use std::{future::Future, time::Duration};
 
 use tokio::time::{Instant, sleep, timeout};
-use tonic::{Request, Response, Status, transport::Channel};
+use tonic::{Request, Response, Status};
 
 use super::{
     Client,
     builder::Settings,
+    endpoints::Channel,
     error::{Error, Trail},
 };
 

@@ -2,11 +2,10 @@
 
 use std::fmt;
 
-use tonic::transport::Channel;
-
 use super::{
     ANSWER_BYTES_MAX, Client,
     call::{Effect, timed},
+    endpoints::Channel,
     error::{Error, Outcome},
 };
 use crate::proto::v1::{

@@ -1,10 +1,9 @@
 //! Setting and reading preferences.
 
-use tonic::transport::Channel;
-
 use super::{
     ANSWER_BYTES_MAX, Client,
     call::{Effect, timed},
+    endpoints::Channel,
     error::Error,
 };
 use crate::proto::v1::{

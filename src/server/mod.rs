@@ -134,7 +134,7 @@ pub async fn start(config: Config, injected: Injected) -> anyhow::Result<Running
         entropy: injected.entropy,
         deadlines: config.deadlines,
         override_max_minutes: config.override_max_minutes,
-        principals: config.principals,
+        principals: Arc::new(config.principals),
         insecure: config.insecure,
         drain: drain.clone(),
     };
