@@ -1,7 +1,7 @@
 //! What stands around a body: who calls, the path, the query and the headers; each read strictly.
 
 use axum::{
-    extract::{FromRequestParts, Path as AxumPath},
+    extract::{FromRequestParts, Path as AxumPath, RawPathParams},
     http::{HeaderMap, HeaderName, header, request::Parts},
 };
 use serde::{Deserialize, de::DeserializeOwned};
@@ -37,6 +37,13 @@ impl<T: DeserializeOwned + Send> FromRequestParts<Api> for Path<T> {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Failure> {
+        let raw = RawPathParams::from_request_parts(parts, api)
+            .await
+            .map_err(|_| Transport::PathInvalid)?;
+        // The router lets an empty one through; an empty namespace would come to mean `default`.
+        if raw.iter().any(|(_, value)| value.is_empty()) {
+            return Err(Transport::RouteUnknown.into());
+        }
         let AxumPath(path) = AxumPath::from_request_parts(parts, api)
             .await
             .map_err(|_| Transport::PathInvalid)?;

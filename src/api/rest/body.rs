@@ -48,6 +48,12 @@ impl<T: DeserializeOwned> FromRequest<Api> for Json<T> {
         if text.is_empty() {
             return Err(Transport::MessageMissing.into());
         }
+        let begin = text.iter().find(|byte| !byte.is_ascii_whitespace());
+        if begin == Some(&b'[') {
+            // serde takes a list for the fields in their order, and would not know those that are not there.
+            let why = "a list stands where an object is expected".to_owned();
+            return Err(Transport::MessageInvalid { why }.into());
+        }
         let read = serde_json::from_slice(&text);
         Ok(Self(read.map_err(|error| Transport::MessageInvalid {
             why: told(&error),
