@@ -10,8 +10,8 @@ use crate::{
     admission::admit,
     authority::ListPending,
     domain::{
-        Approve, Body, ChangeKind, EventId, Outcome, Pending, Propose, ProposedChange, Refusal,
-        RequestId, Revision, Withdraw,
+        Approve, Body, ChangeKind, EventId, Outcome, Pending, Propose, ProposedChange, RequestId,
+        Revision, Withdraw,
     },
     proto::v1::{
         self, ApproveChangeRequest, ApproveChangeResponse, ListPendingChangesRequest,
@@ -114,10 +114,7 @@ impl Api {
         change: ProposedChange,
     ) -> Result<Stepped, Failure> {
         let max_minutes = match change.kind() {
-            ChangeKind::Override => {
-                self.check_overrides_possible()?;
-                self.parts().override_max_minutes
-            }
+            ChangeKind::Override => self.parts().override_max_minutes,
             ChangeKind::Registry => 0,
         };
         let request_id = self.request_id(request_id)?;
@@ -137,9 +134,6 @@ impl Api {
         change_id: &str,
         kind: ChangeKind,
     ) -> Result<Stepped, Failure> {
-        if kind == ChangeKind::Override {
-            self.check_overrides_possible()?;
-        }
         let request_id = self.request_id(request_id)?;
         let body = Body::Approve(Approve {
             request_id,
@@ -164,15 +158,6 @@ impl Api {
             kind,
         });
         self.step(call, request_id, body).await
-    }
-
-    /// Overrides are off until two principals can make one. Revoking one that was made before is always possible.
-    fn check_overrides_possible(&self) -> Result<(), Refusal> {
-        if self.parts().principals.overrides_possible() {
-            Ok(())
-        } else {
-            Err(Refusal::OverridesOff)
-        }
     }
 
     async fn step(

@@ -15,6 +15,7 @@ mod input;
 mod overrides;
 mod preference;
 mod registry;
+mod rest;
 mod routes;
 mod setting;
 mod shield;
@@ -63,7 +64,7 @@ pub struct Parts {
     /// How far from now an override may end, in minutes.
     pub override_max_minutes: u32,
     /// Who may call.
-    pub principals: Principals,
+    pub principals: Arc<Principals>,
     /// Whether callers from elsewhere are taken where no principals are known.
     pub insecure: bool,
     /// Ends long-lived calls when the node drains.
@@ -80,6 +81,7 @@ struct Shared {
 }
 
 /// Who calls, and until when.
+#[derive(Clone)]
 struct Call {
     caller: Caller,
     deadline: Deadline,

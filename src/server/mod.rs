@@ -133,8 +133,8 @@ pub async fn start(config: Config, injected: Injected) -> anyhow::Result<Running
         clock: injected.clock,
         entropy: injected.entropy,
         deadlines: config.deadlines,
-        principals: config.principals,
         override_max_minutes: config.override_max_minutes,
+        principals: Arc::new(config.principals),
         insecure: config.insecure,
         drain: drain.clone(),
     };
