@@ -1,6 +1,7 @@
 //! Puts a node together from its parts, runs it, and stops it with grace.
 
 pub mod disk;
+mod first_start;
 mod keys;
 mod logging;
 mod ready;
@@ -194,9 +195,10 @@ impl Node {
                 served = &mut serve => return ended(served),
                 () = self.drain.cancelled() => return Ok(()),
             };
-            tracing::info!(
+            tracing::warn!(
                 cluster_id = hex::encode(cluster_id),
-                "formed a cluster of one node"
+                "formed a new, EMPTY cluster of this one node: it knows of no opt-out; if this node belongs to a cluster, \
+                 stop it, empty its data folder and start it with --join"
             );
         }
         let fatal = self.consensus.failed();

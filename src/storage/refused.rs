@@ -154,7 +154,7 @@ impl fmt::Display for Rejoin<'_> {
         let id = self
             .0
             .node_id
-            .map_or_else(|| "<its old id>".to_owned(), |id| id.to_string());
+            .map_or_else(|| "<its old id>".to_owned(), |id| format!("{id:016x}"));
         writeln!(
             f,
             "Acknowledged changes may be missing, so this node must not take part with what is left."
@@ -166,7 +166,11 @@ impl fmt::Display for Rejoin<'_> {
         writeln!(f, "  1. keep this node stopped")?;
         writeln!(f, "  2. wipe its data: move {folder} away, or delete it")?;
         writeln!(f, "  3. on a healthy node: refrain cluster remove {id}")?;
-        writeln!(f, "  4. start this node again; it makes itself a new id")?;
+        writeln!(
+            f,
+            "  4. start this node with --join; it makes itself a new id (without --join it would form an empty \
+             cluster of its own, which allows what people have refused)"
+        )?;
         writeln!(
             f,
             "  5. on a healthy node: refrain cluster add, with this node's address"
@@ -186,14 +190,14 @@ mod tests {
     fn damage_names_the_place_and_every_step_back() {
         let text = Refused::damaged("vote", "its checksum does not match its content")
             .in_folder(Path::new("/data"))
-            .of_node(42)
+            .of_node(0x2a)
             .to_string();
         for part in [
             "/data/vote is damaged: its checksum",
             "stopped",
             "move /data away",
-            "refrain cluster remove 42",
-            "start this node again",
+            "refrain cluster remove 000000000000002a",
+            "start this node with --join",
             "refrain cluster add",
         ] {
             assert!(text.contains(part), "{part:?} is missing in:\n{text}");
