@@ -125,6 +125,54 @@ fn an_import_that_broke_off_goes_on_with_the_same_command() {
 }
 
 #[test]
+fn a_file_that_changed_behind_its_beginning_is_not_gone_on_with() {
+    let node = Fake::start();
+    let text = many(6_000);
+    let place = text.find("p4000@").unwrap();
+    assert!(place > 64 << 10, "within what is looked at first");
+    let csv = Csv::of(&text);
+    node.fail((0..6).map(|_| Fault::None).chain([gone()]));
+    assert_eq!(status(&csv.import(&node, "")), 77);
+    assert_eq!(node.model().events.len(), 5_000);
+
+    let mut changed = text.clone();
+    changed.replace_range(place..=place, "q");
+    // As long as before, and with fewer rows than were taken.
+    let shorter = format!("{}#{}", &text[..place], "x".repeat(text.len() - place - 1));
+    for other in [changed, shorter] {
+        std::fs::write(csv.path(), other).unwrap();
+        let output = csv.import(&node, "");
+        assert_eq!(status(&output), 65, "{}", stdout(&output));
+        let text = stderr(&output);
+        assert!(text.contains("the file has changed"), "{text}");
+        assert!(text.contains("--restart"), "{text}");
+        assert_eq!(node.model().events.len(), 5_000);
+    }
+    std::fs::write(csv.path(), text).unwrap();
+    let output = csv.import(&node, "");
+    assert_eq!(status(&output), 0, "{}", stderr(&output));
+    assert_eq!(node.model().events.len(), 6_000);
+}
+
+#[test]
+fn what_came_to_nothing_is_corrected_and_run_again() {
+    let node = Fake::start();
+    let csv = Csv::of("email\nada@example.com\n");
+    let output = csv.import(&node, "");
+    assert_eq!(status(&output), 65);
+    assert!(stderr(&output).contains("--purpose"));
+    assert!(!csv.sidecar().exists());
+    node.fail([Fault::None, gone()]);
+    let output = csv.import(&node, "--purpose sale --namespace nowhere");
+    assert_eq!(status(&output), 77);
+    assert!(csv.sidecar().exists());
+    let output = csv.import(&node, "--purpose sale");
+    assert_eq!(status(&output), 0, "{}", stderr(&output));
+    assert!(!stderr(&output).contains("row 0"), "{}", stderr(&output));
+    assert!(!csv.sidecar().exists());
+}
+
+#[test]
 fn a_cluster_that_forgot_the_import_gets_it_from_the_start() {
     let node = Fake::start();
     let csv = Csv::of(many(1_500));
