@@ -132,6 +132,8 @@ impl From<Error> for Failure {
                     .to_owned(),
             );
         }
+        let what_to_do = error.metadata().get("what_to_do");
+        failure.advice.extend(what_to_do.cloned());
         failure.call = Some(error);
         failure
     }
@@ -153,7 +155,11 @@ fn status_of(error: &Error) -> u8 {
         | Code::AlreadyExists
         | Code::PermissionDenied
         | Code::Unauthenticated => exit::REFUSED,
-        Code::Unavailable if error.outcome() == Outcome::NotApplied => exit::UNAVAILABLE,
+        Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled
+            if error.outcome() == Outcome::NotApplied =>
+        {
+            exit::UNAVAILABLE
+        }
         Code::Unavailable
         | Code::DeadlineExceeded
         | Code::Cancelled

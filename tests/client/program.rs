@@ -8,7 +8,7 @@ use std::{
 use serde_json::Value;
 use tonic::Code;
 
-use super::fake::{Fake, Fault, refusal};
+use super::fake::{Fake, Fault, refusal, refusal_with};
 
 /// The program, untouched by the environment of the test.
 pub fn program(node: &Fake) -> Command {
@@ -152,6 +152,35 @@ fn every_error_has_its_status_and_json_where_it_is_asked_for() {
     let denied = run(&node, &format!("check {ADA} --timeout 200ms --output json"));
     assert_eq!(status(&denied), 69);
     assert_eq!(json(&denied.stderr)["decision"], "DENY");
+}
+
+#[test]
+fn a_question_without_an_answer_in_time_leaves_nothing_in_doubt() {
+    let node = Fake::start();
+    let told = [
+        ("outcome", "not_applied"),
+        ("what_to_do", "wait for a minute"),
+    ];
+    let late = || Fault::Refuse(refusal_with(Code::DeadlineExceeded, "DEADLINE", &told));
+    for line in [
+        format!("check {ADA}"),
+        "preferences --email a@b.c".to_owned(),
+        "watch".to_owned(),
+    ] {
+        node.fail((0..1_000).map(|_| late()));
+        let output = run(&node, &format!("{line} --timeout 200ms"));
+        assert_eq!(status(&output), 69, "{line}: {}", stderr(&output));
+        assert!(
+            !stderr(&output).contains("may or may not"),
+            "{}",
+            stderr(&output)
+        );
+        assert!(
+            stderr(&output).contains("\n  wait for a minute"),
+            "{}",
+            stderr(&output)
+        );
+    }
 }
 
 #[test]
