@@ -311,6 +311,19 @@ fn history_preferences_and_registry_are_shown() {
     );
     let text = stdout(&run(&node, "purpose list"));
     assert!(text.contains("marketing.push  denied"), "{text}");
+    let put = |flags: &str| {
+        let line = format!("purpose put marketing.push --output json {flags}");
+        let purpose = json(&run(&node, &line).stdout)["purpose"].clone();
+        let of = |key: &str| purpose[key].to_string();
+        [of("description"), of("default_deny"), of("essential")]
+    };
+    // What no flag names stays.
+    assert_eq!(put("--description pings"), [r#""pings""#, "true", "false"]);
+    assert_eq!(
+        put("--default-deny=false --essential"),
+        [r#""pings""#, "false", "true"]
+    );
+    assert_eq!(put("--default-deny"), [r#""pings""#, "true", "true"]);
     assert_eq!(status(&run(&node, "namespace add acme")), 0);
     assert_eq!(stdout(&run(&node, "namespace list")), "acme\n");
 }
