@@ -17,7 +17,7 @@ use super::{
     watch::Watches,
 };
 use crate::{
-    authority::Health,
+    authority::{Health, Unavailable},
     proto::v1::{
         cluster_service_server::ClusterServiceServer,
         decision_service_server::DecisionServiceServer,
@@ -96,6 +96,12 @@ impl Reporting {
             let Health { ready, reason } = self.tell().await;
             if said != reason {
                 tracing::info!(ready, reason, "health");
+                if reason == Unavailable::TokenKeyMismatch.reason().to_ascii_lowercase() {
+                    tracing::error!(
+                        "this node's token key is not the cluster's, so that it serves nothing: stop it, give it the \
+                         cluster's token key (token_key_file or REFRAIN_TOKEN_KEY), and start it again"
+                    );
+                }
                 said = reason;
             }
             let drain = self.readiness.drain.clone();

@@ -13,6 +13,7 @@ mod log_store;
 mod machine;
 mod members;
 mod network;
+mod news;
 mod outcome;
 mod peers;
 mod reads;
@@ -180,6 +181,7 @@ impl Consensus {
         tasks.spawn(duties::lead(core.clone()));
         tasks.spawn(duties::compact(core.clone(), timing.snapshot_log_bytes));
         tasks.spawn(duties::backfill(core.clone()));
+        tasks.spawn(news::tell(core.clone()));
         Ok(Self {
             core,
             tasks: Arc::new(Mutex::new(tasks)),
