@@ -12,10 +12,9 @@ use tonic::Status;
 use super::administer::not_leader;
 use super::core::Core;
 use super::outcome::{AdminError, Unavailable, WriteError};
-use super::reads;
 use super::types::Peer;
 use crate::domain::{FEATURE_LEVEL, State};
-use crate::limits::{CAUGHT_UP_REVISIONS, DESCRIBE_TIMEOUT, READ_ROUND_TIMEOUT};
+use crate::limits::{CAUGHT_UP_REVISIONS, DESCRIBE_TIMEOUT};
 use crate::proto::peer::{DescribeReply, DescribeRequest, InviteRequest};
 
 fn hex(id: u64) -> String {
@@ -192,10 +191,6 @@ pub async fn promote(core: &Core, id: u64) -> Result<u64, AdminError> {
 /// See [`AdminError`].
 pub async fn remove(core: &Core, id: u64, force: bool) -> Result<u64, AdminError> {
     let (_, votes) = find(core, id)?;
-    // Without a majority no change of the membership comes to an end, forced or not.
-    timeout(READ_ROUND_TIMEOUT, reads::confirm(core))
-        .await
-        .unwrap_or(Err(Unavailable::NoQuorum))?;
     if !votes {
         change(
             core,

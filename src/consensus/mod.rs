@@ -317,6 +317,8 @@ impl Consensus {
         force: bool,
         deadline: Instant,
     ) -> Result<(), AdminError> {
+        // Without a majority no change of the membership comes to an end, forced or not: said before anything is asked.
+        reads::catch_up(&self.core, deadline).await?;
         let act = Act::Remove(RemoveNode { node_id, force });
         administer::ask_leader(&self.core, act, deadline)
             .await

@@ -18,7 +18,7 @@ async fn a_leader_that_is_left_alone_removes_nobody_and_says_why() {
     let gone = nodes[0].consensus.node_id();
     drop(nodes);
     for force in [false, true] {
-        let deadline = Instant::now() + Duration::from_secs(5);
+        let deadline = Instant::now() + Duration::from_secs(4);
         let refused = last.consensus.remove(gone, force, deadline).await;
         let expected = AdminError::from(Unavailable::NoQuorum);
         assert_eq!(refused, Err(expected), "forced: {force}");
