@@ -21,7 +21,7 @@ use crate::{
     authority::Authority,
     clock::{Clock, Entropy},
     config::Config,
-    consensus::{self, Consensus, Peer},
+    consensus::{self, Consensus, Peer, StartError},
     feed::Feed,
     limits,
     net::{Connector, Listener},
@@ -100,6 +100,7 @@ pub async fn start(config: Config, injected: Injected) -> anyhow::Result<Running
         identity,
         ..
     } = injected.disk;
+    let own_id = identity.node_id;
     let consensus = Consensus::start(consensus::Parts {
         log,
         files,
@@ -122,7 +123,13 @@ pub async fn start(config: Config, injected: Injected) -> anyhow::Result<Running
             snapshot_log_bytes: config.snapshot_log_bytes,
         },
     })
-    .await?;
+    .await
+    .map_err(|error| match error {
+        StartError::Refused(refused) => {
+            StartError::Refused(refused.in_folder(&config.data).of_node(own_id))
+        }
+        other => other,
+    })?;
     let drain = CancellationToken::new();
     let parts = Parts {
         authority: Authority::new(consensus.clone()),

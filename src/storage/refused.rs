@@ -5,6 +5,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::journal::JournalError;
+use super::snapshot::SnapshotError;
+
 /// Why a node does not start on this data folder. Its text is meant for the operator, whole.
 #[derive(Debug)]
 pub struct Refused {
@@ -52,6 +55,9 @@ impl Refused {
         let cause = match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Cause::DiskFull(error),
             io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData => {
+                if let Some((file, what)) = named(&error) {
+                    return Self::damaged(file, what);
+                }
                 Cause::Damaged(error.to_string())
             }
             _ => Cause::Io(error),
@@ -88,6 +94,18 @@ impl Refused {
         self.folder
             .as_ref()
             .map_or_else(|| self.place.clone(), |folder| folder.join(&self.place))
+    }
+}
+
+/// The damaged file, relative to the data folder, and what is wrong with it, where the error names them.
+fn named(error: &io::Error) -> Option<(PathBuf, String)> {
+    let inner = error.get_ref()?;
+    if let Some(JournalError::Damaged { file, what }) = inner.downcast_ref() {
+        return Some((file.clone(), what.clone()));
+    }
+    match inner.downcast_ref()? {
+        SnapshotError::Damaged { file, what } => Some((file.clone(), what.clone())),
+        _ => None,
     }
 }
 
@@ -216,6 +234,25 @@ mod tests {
             assert!(!refused.is_damage(), "{text}");
             assert!(!text.contains("wipe"), "{text}");
             assert!(text.starts_with("refusing to start"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_damaged_journal_or_snapshot_is_named_by_its_file_and_once() {
+        let (file, what) = (PathBuf::from("journal/mark"), "it is odd".to_owned());
+        let journal = JournalError::Damaged {
+            file: file.clone(),
+            what: what.clone(),
+        };
+        let snapshot = SnapshotError::Damaged { file, what };
+        for error in [io::Error::from(journal), io::Error::from(snapshot)] {
+            let refused = Refused::io("somewhere", error).in_folder(Path::new("/data"));
+            let text = refused.to_string();
+            assert!(
+                text.starts_with("refusing to start: /data/journal/mark is damaged: it is odd.\n"),
+                "{text}"
+            );
+            assert_eq!(text.matches("damaged").count(), 1, "{text}");
         }
     }
 
