@@ -297,6 +297,12 @@ fn finish(
         )
     };
     let import = match (&taken.import, &taken.unread) {
+        (Err(error), _) if !resume.beside && error.reason() == "REQUEST_ID_INVALID" => {
+            let message = "--import-id is no UUID of version 7";
+            let advice =
+                "give the id that was told when the import broke off, or leave the flag out";
+            return Err(Failure::usage(message).advise(advice));
+        }
         (Err(error), _) => {
             output.note(report.text());
             return Err(Failure::from(error.clone()).advise(how));
