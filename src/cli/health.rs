@@ -23,9 +23,10 @@ pub async fn run(args: &HealthArgs, client: &ClientArgs, output: &Output) -> Res
         failure.status = exit::FAILED;
         failure
     })?;
-    let reason = match serving {
-        true => String::new(),
-        false => reason(&client).await.unwrap_or_default(),
+    let reason = if serving {
+        String::new()
+    } else {
+        reason(&client).await.unwrap_or_default()
     };
     let text = || match (serving, reason.as_str()) {
         (true, _) => output.paint.text(Tone::Good, "serving"),
