@@ -114,6 +114,8 @@ impl Reporting {
                 () = stopping.cancelled() => break,
             }
         }
+        // The stop may come with the drain: whoever watches hears that the node does not serve, before its call ends.
+        self.tell().await;
         stopping.cancelled().await;
         for name in READY.into_iter().chain(ALWAYS) {
             self.reporter.clear_service_status(name).await;
