@@ -107,6 +107,19 @@ pub const CORRELATION_ID_BYTES: usize = 64;
 /// Characters of a decision id.
 pub const DECISION_ID_BYTES: usize = 256;
 
+/// Identifiers in a link. More: `LINK_TOO_LARGE`.
+pub const LINK_IDENTIFIERS: usize = 4;
+
+/// Purposes in a link. More: `LINK_TOO_LARGE`.
+pub const LINK_PURPOSES: usize = 8;
+
+/// Characters of a link, its path left out: with its header's name and a host before it, it fits a mail's line of 998. One
+/// that would be longer: `LINK_TOO_LARGE`.
+pub const LINK_BYTES: usize = 896;
+
+/// Bytes that may be sent to a link: one small form. More: `MESSAGE_TOO_LARGE`.
+pub const LINK_BODY_BYTES: usize = 16 << 10;
+
 /// Bytes of a stamp. Longer: `STAMP_INVALID`.
 pub const STAMP_BYTES: usize = 8_192;
 

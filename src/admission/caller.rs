@@ -72,6 +72,23 @@ pub struct Caller {
     pub permissions: Permissions,
 }
 
+/// Under which name a link acts.
+const LINK: &str = "link";
+
+impl Caller {
+    /// Whoever holds a signed link: may opt out, and the link says whom and of what. To be called only once the link's
+    /// signature is verified.
+    ///
+    /// # Errors
+    /// None in practice: the name is a good one.
+    pub fn link() -> Result<Self, Unauthenticated> {
+        Ok(Self {
+            principal: Principal::parse(LINK)?,
+            permissions: Permissions::of(&[Permission::OptOut]),
+        })
+    }
+}
+
 /// It cannot be told who calls.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unauthenticated {

@@ -66,12 +66,28 @@ pub(crate) enum Input {
     /// No purpose in a request to put one.
     #[error("no purpose is given: fill in `purpose`")]
     PurposeRequired,
+    /// More than a link can hold.
+    #[error(
+        "that does not fit into a link: name at most {} identifiers and {} purposes, {} characters in all",
+        limits::LINK_IDENTIFIERS,
+        limits::LINK_PURPOSES,
+        limits::LINK_BYTES
+    )]
+    LinkTooLarge,
+    /// A link that this cluster has not made, or only a part of one.
+    #[error("the link is none of this cluster's, or was changed on its way")]
+    LinkUnknown,
+    /// A request to a link that does not say what RFC 8058 demands.
+    #[error(
+        "the request is no one-click unsubscribe: send the form field `List-Unsubscribe=One-Click`"
+    )]
+    LinkBodyInvalid,
 }
 
 impl Input {
     /// Every value, for tables and tests.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::BatchEmpty,
         Self::BatchTooLarge,
         Self::ServiceInvalid,
@@ -85,6 +101,9 @@ impl Input {
         Self::ImportHeaderRepeated,
         Self::ImportPartRequired,
         Self::PurposeRequired,
+        Self::LinkTooLarge,
+        Self::LinkUnknown,
+        Self::LinkBodyInvalid,
     ];
 
     /// The stable reason, in capitals.
@@ -103,6 +122,9 @@ impl Input {
             Self::ImportHeaderRepeated => "IMPORT_HEADER_REPEATED",
             Self::ImportPartRequired => "IMPORT_PART_REQUIRED",
             Self::PurposeRequired => "PURPOSE_REQUIRED",
+            Self::LinkTooLarge => "LINK_TOO_LARGE",
+            Self::LinkUnknown => "LINK_UNKNOWN",
+            Self::LinkBodyInvalid => "LINK_BODY_INVALID",
         }
     }
 }

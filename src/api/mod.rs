@@ -5,9 +5,11 @@ mod convert;
 mod deadline;
 mod decision;
 pub mod decision_id;
+mod derived;
 mod health;
 mod import;
 mod input;
+pub mod link;
 mod preference;
 mod registry;
 mod routes;
@@ -22,7 +24,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tonic::Request;
 
-use self::{deadline::Deadline, decision_id::DecisionKey};
+use self::{deadline::Deadline, decision_id::DecisionKey, link::LinkKey};
 use crate::{
     admission::{self, Caller, Unauthenticated},
     authority::Authority,
@@ -48,6 +50,8 @@ pub struct Parts {
     pub sealing_key: SealingKey,
     /// Authenticates decision ids.
     pub decision_key: DecisionKey,
+    /// Signs links.
+    pub link_key: LinkKey,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Randomness.

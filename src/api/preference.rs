@@ -196,9 +196,12 @@ impl PreferenceService for Preferences {
 
     async fn create_link(
         &self,
-        _: Request<v1::CreateLinkRequest>,
+        request: Request<v1::CreateLinkRequest>,
     ) -> Result<Response<v1::CreateLinkResponse>, Status> {
-        Err(Status::unimplemented("not yet"))
+        let Self(api) = self;
+        let call = api.call(&request)?;
+        let made = api.create_link(call, request.into_inner()).await?;
+        Ok(Response::new(made))
     }
 }
 

@@ -21,6 +21,7 @@ use super::{
     cluster::Cluster,
     decision::Decisions,
     health::{self, Readiness, Reporting},
+    link,
     preference::Preferences,
     registry::Registry,
     shield::ShieldLayer,
@@ -80,7 +81,7 @@ impl Edge {
                     .max_decoding_message_size(limits::MESSAGE_BYTES),
             )
             .add_service(
-                ClusterServiceServer::new(Cluster(api))
+                ClusterServiceServer::new(Cluster(api.clone()))
                     .max_decoding_message_size(limits::MESSAGE_BYTES),
             )
             .add_service(HealthServer::new(HealthService::from_health_reporter(
@@ -95,6 +96,7 @@ impl Edge {
             .routes()
             .into_axum_router()
             .merge(health::probes(readiness.clone()))
+            .merge(link::routes(api))
             .fallback(unknown);
         Ok(Self {
             routes: Routes::from(served),

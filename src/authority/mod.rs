@@ -1,6 +1,7 @@
 //! The two doors to the replicated state: write and read; what comes through has been admitted.
 
 mod cluster;
+mod link;
 mod query;
 
 use tokio::{sync::watch, time::Instant};
@@ -13,6 +14,7 @@ use crate::{
 
 pub use self::{
     cluster::{Add, DescribeCluster, Init, Remove, TransferLeader},
+    link::{Offer, Offered},
     query::{
         Check, Checks, Decided, GetPreferences, Heads, ImportProgress, ListNamespaces,
         ListPurposes, Namespaces, Purposes, Query, StartWatch, Started, Subject,

@@ -337,7 +337,7 @@ impl Query for StartWatch {
     }
 }
 
-fn known(state: &State, namespace: &Namespace) -> Result<(), Refusal> {
+pub(super) fn known(state: &State, namespace: &Namespace) -> Result<(), Refusal> {
     if state.namespaces().any(|known| known == namespace) {
         return Ok(());
     }

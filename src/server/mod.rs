@@ -129,6 +129,7 @@ pub async fn start(config: Config, injected: Injected) -> anyhow::Result<Running
         token_key: keys.token,
         sealing_key: keys.sealing,
         decision_key: keys.decision,
+        link_key: keys.link,
         clock: injected.clock,
         entropy: injected.entropy,
         deadlines: config.deadlines,

@@ -134,7 +134,11 @@ impl Row {
     }
 
     fn input(input: Input) -> Self {
-        Self::not_applied(Code::InvalidArgument, input.reason(), CORRECT)
+        let (code, what_to_do) = match input {
+            Input::LinkUnknown => (Code::NotFound, "open the link again as it was sent"),
+            _ => (Code::InvalidArgument, CORRECT),
+        };
+        Self::not_applied(code, input.reason(), what_to_do)
     }
 
     fn unavailable(why: Unavailable) -> Self {
