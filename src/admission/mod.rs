@@ -2,7 +2,7 @@
 
 mod caller;
 
-use crate::domain::{Body, Change, Principal, Refusal, Revision, State};
+use crate::domain::{Body, Principal, Refusal, Revision, State};
 
 pub use self::caller::{Caller, Permission, Permissions, Unauthenticated, authenticate};
 
@@ -89,35 +89,38 @@ impl<T: Admissible> Admitted<T> {
 impl Admissible for Body {
     fn permission(&self) -> Permission {
         match self {
-            Self::SetPreference(set) => match set.change {
-                Change::OptOut => Permission::OptOut,
-                Change::OptIn => Permission::OptIn,
-            },
+            Self::SetPreference(set) if set.opt_in.is_empty() => Permission::OptOut,
+            Self::SetPreference(_) => Permission::OptIn,
+            Self::ReportSignal(_) => Permission::OptOut,
             Self::ImportChunk(_) => Permission::Import,
-            Self::PutPurpose(_) | Self::AddNamespace(_) => Permission::Register,
-            Self::Create(_) | Self::RaiseFeatureLevel(_) => Permission::Administer,
+            Self::PutPurpose(_)
+            | Self::AddNamespace(_)
+            | Self::ConfigureNamespace(_)
+            | Self::SetSchemaFloor(_)
+            | Self::Propose(_)
+            | Self::Approve(_)
+            | Self::Withdraw(_) => Permission::Register,
+            Self::Create(_)
+            | Self::AddStampKey(_)
+            | Self::RetireStampKeys(_)
+            | Self::ReportUsage(_)
+            | Self::RaiseFeatureLevel(_) => Permission::Administer,
         }
     }
 
     fn schema_version(&self) -> u32 {
         match self {
             Self::SetPreference(set) => set.schema_version,
+            Self::ReportSignal(report) => report.schema_version,
             Self::ImportChunk(chunk) => chunk.schema_version,
-            Self::PutPurpose(_)
-            | Self::AddNamespace(_)
-            | Self::Create(_)
-            | Self::RaiseFeatureLevel(_) => 0,
+            _ => 0,
         }
     }
 
     fn min_revision(&self) -> Revision {
         match self {
             Self::SetPreference(set) => set.min_revision,
-            Self::ImportChunk(_)
-            | Self::PutPurpose(_)
-            | Self::AddNamespace(_)
-            | Self::Create(_)
-            | Self::RaiseFeatureLevel(_) => 0,
+            _ => 0,
         }
     }
 }

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     admission::admit,
     authority::{Check, Checks},
-    domain::{PurposeName, Refusal, Verdict},
+    domain::{PurposeName, Refusal, ServiceName, Verdict},
     limits,
     proto::v1::{
         BatchCheckItem, BatchCheckRequest, BatchCheckResponse, CheckRequest, CheckResponse,
@@ -117,6 +117,7 @@ impl Api {
             check: Check {
                 subject,
                 purpose,
+                service: ServiceName::parse(&request.service)?,
                 schema_version: request.schema_version,
                 min_revision: request.min_revision,
             },
@@ -126,7 +127,7 @@ impl Api {
 
     /// Converts a verdict, and gives it its name.
     pub(super) fn answer(&self, check: &Check, service: &str, verdict: &Verdict) -> CheckResponse {
-        let evaluated_at = self.parts().clock.now();
+        let evaluated_at = verdict.evaluated_at;
         let question = Question {
             namespace: &check.subject.namespace,
             tokens: &check.subject.tokens,
@@ -146,6 +147,7 @@ impl Api {
             revision: verdict.revision,
             decision_id: self.parts().decision_key.name(&question, &answer),
             evaluated_at: Some(answers::timestamp(evaluated_at)),
+            override_id: answers::event_id(verdict.override_id),
             ..CheckResponse::default()
         }
     }

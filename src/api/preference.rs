@@ -13,7 +13,7 @@ use crate::{
     authority::{GetPreferences, Heads, ImportProgress},
     domain::{
         Body, Change, EventId, Millis, Outcome, Refusal, RequestId, Revision, SealedEvidence,
-        SetPreference,
+        ServiceName, SetPreference,
     },
     feed::Head,
     limits,
@@ -134,6 +134,7 @@ impl PreferenceService for Preferences {
         let request = request.into_inner();
         let query = GetPreferences {
             subject: api.subject(&request.namespace, request.identifiers)?,
+            service: ServiceName::parse(&request.service)?,
             schema_version: request.schema_version,
             min_revision: request.min_revision,
         };
@@ -225,8 +226,15 @@ impl Api {
             request_id: self.request_id(&wish.request_id)?,
             namespace: subject.namespace,
             tokens: subject.tokens,
-            purposes: convert::purposes(&wish.purposes)?,
-            change: wish.change,
+            opt_out: match wish.change {
+                Change::OptOut => convert::purposes(&wish.purposes)?,
+                Change::OptIn => Vec::new(),
+            },
+            opt_in: match wish.change {
+                Change::OptOut => Vec::new(),
+                Change::OptIn => convert::purposes(&wish.purposes)?,
+            },
+            if_last_revision: None,
             signal: convert::signal(wish.signal)?,
             schema_version: wish.schema_version,
             min_revision: wish.min_revision,
@@ -257,9 +265,10 @@ impl Done {
                 changed,
                 received_at,
             }),
-            Outcome::Import { .. } | Outcome::Registry { .. } | Outcome::Done { .. } => {
-                Err(Failure::Panicked)
-            }
+            Outcome::Signal { .. }
+            | Outcome::Import { .. }
+            | Outcome::Registry { .. }
+            | Outcome::Done { .. } => Err(Failure::Panicked),
         }
     }
 }

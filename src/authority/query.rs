@@ -3,8 +3,8 @@
 use crate::{
     admission::{Admissible, Permission},
     domain::{
-        Namespace, Preferences, Purpose, PurposeName, Refusal, RequestId, Revision, State,
-        SubjectToken, Token, Verdict,
+        Millis, Namespace, Preferences, Purpose, PurposeName, Question, Refusal, RequestId,
+        Revision, ServiceName, State, SubjectToken, Token, Verdict,
     },
 };
 
@@ -13,11 +13,11 @@ pub trait Query: Admissible + Send {
     /// What the answer is.
     type Answer: Send;
 
-    /// Answers it. Short: it runs while the state is locked.
+    /// Answers it, with `at` as the time that decides what has lapsed. Short: it runs while the state is locked.
     ///
     /// # Errors
     /// A refusal where the question cannot be answered.
-    fn answer(self, state: &State) -> Result<Self::Answer, Refusal>;
+    fn answer(self, state: &State, at: Millis) -> Result<Self::Answer, Refusal>;
 }
 
 /// A subject within a namespace.
@@ -36,6 +36,8 @@ pub struct Check {
     pub subject: Subject,
     /// For what.
     pub purpose: PurposeName,
+    /// The service that asks.
+    pub service: ServiceName,
     /// The schema version that the caller was built for, or 0.
     pub schema_version: u32,
     /// The revision that must have been reached, or 0.
@@ -43,14 +45,16 @@ pub struct Check {
 }
 
 impl Check {
-    fn decide(&self, state: &State) -> Result<Verdict, Refusal> {
-        state.decide(
-            &self.subject.namespace,
-            &self.subject.tokens,
-            &self.purpose,
-            self.schema_version,
-            self.min_revision,
-        )
+    fn decide(&self, state: &State, at: Millis) -> Result<Verdict, Refusal> {
+        state.decide(&Question {
+            namespace: &self.subject.namespace,
+            tokens: &self.subject.tokens,
+            purpose: &self.purpose,
+            service: &self.service,
+            schema_version: self.schema_version,
+            min_revision: self.min_revision,
+            at,
+        })
     }
 }
 
@@ -72,8 +76,8 @@ impl Query for Check {
     /// The check too, for those who name the answer.
     type Answer = (Self, Verdict);
 
-    fn answer(self, state: &State) -> Result<Self::Answer, Refusal> {
-        let verdict = self.decide(state)?;
+    fn answer(self, state: &State, at: Millis) -> Result<Self::Answer, Refusal> {
+        let verdict = self.decide(state, at)?;
         Ok((self, verdict))
     }
 }
@@ -100,9 +104,9 @@ impl Admissible for Checks {
 impl Query for Checks {
     type Answer = Decided;
 
-    fn answer(self, state: &State) -> Result<Decided, Refusal> {
+    fn answer(self, state: &State, at: Millis) -> Result<Decided, Refusal> {
         let judge = |check: Check| {
-            let verdict = check.decide(state);
+            let verdict = check.decide(state, at);
             (check, verdict)
         };
         Ok(Decided {
@@ -117,6 +121,8 @@ impl Query for Checks {
 pub struct GetPreferences {
     /// Who.
     pub subject: Subject,
+    /// The service that asks.
+    pub service: ServiceName,
     /// The schema version that the caller was built for, or 0.
     pub schema_version: u32,
     /// The revision that must have been reached, or 0.
@@ -140,13 +146,16 @@ impl Admissible for GetPreferences {
 impl Query for GetPreferences {
     type Answer = Preferences;
 
-    fn answer(self, state: &State) -> Result<Preferences, Refusal> {
-        state.preferences(
-            &self.subject.namespace,
-            &self.subject.tokens,
-            self.schema_version,
-            self.min_revision,
-        )
+    fn answer(self, state: &State, at: Millis) -> Result<Preferences, Refusal> {
+        state.preferences(&Question {
+            namespace: &self.subject.namespace,
+            tokens: &self.subject.tokens,
+            purpose: &PurposeName::root(),
+            service: &self.service,
+            schema_version: self.schema_version,
+            min_revision: self.min_revision,
+            at,
+        })
     }
 }
 
@@ -173,7 +182,7 @@ impl Query for Heads {
     /// Each token with the revision of its last event, and the revision at which this holds.
     type Answer = (Vec<(Token, Revision)>, Revision);
 
-    fn answer(self, state: &State) -> Result<Self::Answer, Refusal> {
+    fn answer(self, state: &State, _at: Millis) -> Result<Self::Answer, Refusal> {
         let Subject { namespace, tokens } = self.subject;
         known(state, &namespace)?;
         let heads = tokens
@@ -208,7 +217,7 @@ impl Query for ImportProgress {
     /// The row to go on with.
     type Answer = u64;
 
-    fn answer(self, state: &State) -> Result<u64, Refusal> {
+    fn answer(self, state: &State, _at: Millis) -> Result<u64, Refusal> {
         known(state, &self.namespace)?;
         Ok(state.import_next_row(&self.namespace, &self.import_id))
     }
@@ -238,7 +247,7 @@ impl Admissible for ListPurposes {
 impl Query for ListPurposes {
     type Answer = Purposes;
 
-    fn answer(self, state: &State) -> Result<Purposes, Refusal> {
+    fn answer(self, state: &State, _at: Millis) -> Result<Purposes, Refusal> {
         Ok(Purposes {
             purposes: state.registry().purposes().cloned().collect(),
             schema_version: state.registry().schema_version(),
@@ -269,7 +278,7 @@ impl Admissible for ListNamespaces {
 impl Query for ListNamespaces {
     type Answer = Namespaces;
 
-    fn answer(self, state: &State) -> Result<Namespaces, Refusal> {
+    fn answer(self, state: &State, _at: Millis) -> Result<Namespaces, Refusal> {
         let mut namespaces: Vec<Namespace> = state.namespaces().cloned().collect();
         namespaces.sort_unstable();
         Ok(Namespaces {
@@ -309,7 +318,7 @@ impl Admissible for StartWatch {
 impl Query for StartWatch {
     type Answer = Started;
 
-    fn answer(self, state: &State) -> Result<Started, Refusal> {
+    fn answer(self, state: &State, _at: Millis) -> Result<Started, Refusal> {
         for namespace in &self.namespaces {
             known(state, namespace)?;
         }

@@ -14,22 +14,22 @@ pub struct Filter {
 impl Filter {
     /// Whether an event passes.
     pub fn passes(&self, event: &Event) -> bool {
-        self.namespace(event.namespace.as_ref()) && self.purpose(&event.purposes)
+        self.namespace(event.namespace.as_ref()) && self.purpose(event.touched())
     }
 
     /// Whether a standing preference passes.
     pub fn passes_standing(&self, standing: &Standing) -> bool {
         self.namespace(Some(&standing.namespace))
-            && self.purpose(std::slice::from_ref(&standing.purpose))
+            && self.purpose(std::iter::once(&standing.purpose))
     }
 
     fn namespace(&self, namespace: Option<&Namespace>) -> bool {
         self.namespaces.is_empty() || namespace.is_none_or(|it| self.namespaces.contains(it))
     }
 
-    fn purpose(&self, touched: &[PurposeName]) -> bool {
+    fn purpose<'a>(&self, mut touched: impl Iterator<Item = &'a PurposeName>) -> bool {
         self.purposes.is_empty()
-            || touched.iter().any(|touched| {
+            || touched.any(|touched| {
                 self.purposes
                     .iter()
                     .any(|wanted| touched.is_within(wanted) || wanted.is_within(touched))
@@ -64,9 +64,10 @@ mod tests {
             (&["sale", "marketing"], true),
             (&[], false),
         ] {
-            assert_eq!(filter.purpose(&purposes(touched)), passes, "{touched:?}");
+            let names = purposes(touched);
+            assert_eq!(filter.purpose(names.iter()), passes, "{touched:?}");
         }
-        assert!(Filter::default().purpose(&[]));
+        assert!(Filter::default().purpose([].iter()));
     }
 
     #[test]

@@ -119,6 +119,7 @@ pub async fn start(config: Config, injected: Injected) -> anyhow::Result<Running
                 milliseconds(config.timing.election_max),
             ),
             snapshot_log_bytes: config.snapshot_log_bytes,
+            usage_report_ms: milliseconds(config.usage_report),
         },
     })
     .await?;
@@ -234,10 +235,14 @@ impl Node {
             drained = drained => drained,
             why = &mut fatal => return Err(died(&why)),
         };
+        let drained_in_time = drained.is_ok();
         if let Ok(served) = drained {
             served.context("the listener for clients ended")?;
         } else {
             tracing::warn!("stopped with calls in flight: they took longer than drain_timeout_ms");
+        }
+        if drained_in_time {
+            self.consensus.report_usage().await;
         }
         self.consensus.shutdown().await;
         stop_peers.cancel();

@@ -4,8 +4,8 @@ use prost_types::Timestamp;
 
 use crate::{
     domain::{
-        Change, Decision, Event, EventId, EventKind, Millis, Preferences, Purpose, PurposeName,
-        Reason, Signal, Standing,
+        Change, Decision, Detail, Event, EventId, EventKind, Millis, Preferences, Purpose,
+        PurposeName, Reason, Signal, Standing,
     },
     proto::v1,
 };
@@ -35,6 +35,7 @@ pub(in crate::api) fn reason(reason: Reason) -> v1::Reason {
         Reason::OptedIn => v1::Reason::OptedIn,
         Reason::DefaultAllow => v1::Reason::DefaultAllow,
         Reason::Essential => v1::Reason::Essential,
+        Reason::Overridden => v1::Reason::Overridden,
     }
 }
 
@@ -64,6 +65,15 @@ fn event_kind(kind: EventKind) -> v1::EventKind {
         EventKind::Purpose => v1::EventKind::Purpose,
         EventKind::Namespace => v1::EventKind::Namespace,
         EventKind::FeatureLevel => v1::EventKind::FeatureLevel,
+        EventKind::Preferences => v1::EventKind::Preferences,
+        EventKind::NamespaceSettings => v1::EventKind::NamespaceSettings,
+        EventKind::SchemaFloor => v1::EventKind::SchemaFloor,
+        EventKind::ChangeProposed => v1::EventKind::ChangeProposed,
+        EventKind::ChangeWithdrawn => v1::EventKind::ChangeWithdrawn,
+        EventKind::OverrideBegan => v1::EventKind::OverrideBegan,
+        EventKind::OverrideRevoked => v1::EventKind::OverrideRevoked,
+        EventKind::OverrideEnded => v1::EventKind::OverrideEnded,
+        EventKind::StampKey => v1::EventKind::StampKey,
     }
 }
 
@@ -87,7 +97,25 @@ pub(in crate::api) fn event(event: Event) -> v1::Event {
         principal: event.principal.to_string(),
         received_at: Some(timestamp(event.received_at)),
         evidence_sha256: event.evidence_sha256.map(Vec::from).unwrap_or_default(),
-        ..v1::Event::default()
+        opted_in_purposes: match &event.detail {
+            Detail::OptedIn(names) => names.iter().map(PurposeName::to_string).collect(),
+            _ => Vec::new(),
+        },
+        change_id: event_id(event.change_id),
+        proposed_by: event
+            .proposed_by
+            .map(|it| it.to_string())
+            .unwrap_or_default(),
+        lifted: match event.detail {
+            Detail::Lifted(totals) => totals
+                .into_iter()
+                .map(|(service, count)| v1::ServiceCount {
+                    service: service.to_string(),
+                    count,
+                })
+                .collect(),
+            _ => Vec::new(),
+        },
     }
 }
 
@@ -99,6 +127,7 @@ pub(in crate::api) fn standing(standing: &Standing) -> v1::Standing {
         change: change(standing.change).into(),
         event_id: standing.event_id.to_string(),
         revision: standing.revision,
+        signalled: standing.signalled,
     }
 }
 
@@ -126,7 +155,7 @@ pub(in crate::api) fn preferences(found: Preferences) -> v1::GetPreferencesRespo
             event_id: record.event_id.to_string(),
             revision: record.revision,
             received_at: Some(timestamp(record.received_at)),
-            ..v1::Preference::default()
+            signalled: record.signalled,
         })
         .collect();
     let decisions = found
@@ -143,6 +172,6 @@ pub(in crate::api) fn preferences(found: Preferences) -> v1::GetPreferencesRespo
         preferences,
         decisions,
         revision: found.revision,
-        ..v1::GetPreferencesResponse::default()
+        last_revision: found.last_revision,
     }
 }

@@ -158,6 +158,9 @@ impl Row {
                 "call another node; start this one with the cluster's token key"
             }
             Unavailable::DiskNearlyFull => "call another node; free space on this one's disk",
+            Unavailable::ClockAhead => {
+                "mend the clock of the node that leads; another takes over if it can, so retry with the same request_id"
+            }
             Unavailable::Removed => "call another node; this one no longer belongs to the cluster",
             Unavailable::Deadline => "retry with the same request_id and a longer deadline",
             Unavailable::Overloaded => {
@@ -302,6 +305,7 @@ fn unavailable_code(why: Unavailable) -> Code {
         | Unavailable::WaitingForCluster
         | Unavailable::TokenKeyMismatch
         | Unavailable::DiskNearlyFull
+        | Unavailable::ClockAhead
         | Unavailable::Removed
         | Unavailable::Replaying
         | Unavailable::StorageFailed

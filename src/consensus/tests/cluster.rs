@@ -10,10 +10,12 @@ use tonic::transport::Server;
 use crate::clock::{Clock as _, Entropy as _, SystemClock, SystemEntropy};
 use futures::StreamExt as _;
 
+use super::clocks::SetClock;
 use crate::consensus::{AdminError, Consensus, Parts, Peer, Timing, Unavailable, WriteError};
 use crate::domain::{
-    AddNamespace, Body, Decision, IdentifierType, KeyFingerprint, Namespace, Outcome, Principal,
-    Proposal, PurposeName, Refusal, RequestId, SetPreference, SubjectToken, Token,
+    AddNamespace, Body, Decision, IdentifierType, KeyFingerprint, Millis, Namespace, Outcome,
+    Principal, Proposal, PurposeName, Question, Refusal, RequestId, ServiceName, SetPreference,
+    SubjectToken, Token,
 };
 use crate::net::{Connector, Listener};
 use crate::storage::identity::Identity;
@@ -28,6 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Node {
     pub consensus: Consensus,
     pub peer: String,
+    pub clock: SetClock,
     log: MemoryLog,
     files: MemoryFiles,
     /// A runtime of its own: when it is dropped, the node's connections break as those of a dead process do.
@@ -65,7 +68,7 @@ impl Node {
         key: u8,
         snapshot_log_bytes: u64,
     ) -> Self {
-        let listener = address.parse().unwrap();
+        let (listener, clock) = (address.parse().unwrap(), SetClock::default());
         let identity = Identity::load(&files).unwrap().unwrap_or_else(|| {
             let identity = Identity::random(&SystemEntropy);
             identity.save(&files).unwrap();
@@ -81,7 +84,7 @@ impl Node {
             files: Arc::new(files.clone()),
             space: Arc::new(Space::new(Arc::new(files.clone()), None)),
             connector: Connector::tcp(),
-            clock: Arc::new(SystemClock),
+            clock: Arc::new(clock.clone()),
             entropy: Arc::new(SystemEntropy),
             identity,
             own: Peer::default(),
@@ -90,6 +93,7 @@ impl Node {
                 heartbeat_ms: 50,
                 election_timeout_ms: (200, 400),
                 snapshot_log_bytes,
+                usage_report_ms: 60_000,
             },
         };
         let start = async move {
@@ -109,6 +113,7 @@ impl Node {
         Self {
             consensus,
             peer,
+            clock,
             log,
             files,
             runtime: Some(runtime),
@@ -146,14 +151,15 @@ impl Node {
             .read(Instant::now() + Duration::from_secs(5))
             .await?;
         let verdict = self.consensus.with_state(|state| {
-            let purpose = PurposeName::parse("analytics").unwrap();
-            state.decide(
-                &Namespace::default_namespace(),
-                &[token(subject)],
-                &purpose,
-                0,
-                0,
-            )
+            state.decide(&Question {
+                namespace: &Namespace::default_namespace(),
+                tokens: &[token(subject)],
+                purpose: &PurposeName::parse("analytics").unwrap(),
+                service: &ServiceName::none(),
+                schema_version: 0,
+                min_revision: 0,
+                at: Millis(0),
+            })
         });
         Ok(verdict.unwrap().decision)
     }
@@ -187,11 +193,12 @@ pub fn opt_out(subject: u8) -> Proposal {
         request_id: request_id(),
         namespace: Namespace::default_namespace(),
         tokens: vec![token(subject)],
-        purposes: vec![PurposeName::parse("analytics").unwrap()],
-        change: crate::domain::Change::OptOut,
+        opt_out: vec![PurposeName::parse("analytics").unwrap()],
+        opt_in: Vec::new(),
         signal: crate::domain::Signal::User,
         schema_version: 0,
         min_revision: 0,
+        if_last_revision: None,
         evidence: None,
     }))
 }

@@ -314,6 +314,7 @@ impl WatchService for Api {
                         change: Change::OptOut.into(),
                         event_id: event.id,
                         revision: event.revision,
+                        signalled: false,
                     });
                 }
                 yield watch_response::Item::Synced(Synced { revision });
