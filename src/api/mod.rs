@@ -18,7 +18,7 @@ mod status;
 mod stream;
 mod watch;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -58,6 +58,8 @@ pub struct Parts {
     pub entropy: Arc<dyn Entropy>,
     /// How long calls may take.
     pub deadlines: Deadlines,
+    /// How long stamps live.
+    pub stamp_life: Duration,
     /// Whether callers from elsewhere are taken.
     pub insecure: bool,
     /// Ends long-lived calls when the node drains.

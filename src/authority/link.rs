@@ -3,7 +3,7 @@
 use super::query::{Query, known};
 use crate::{
     admission::{Admissible, Permission},
-    domain::{Namespace, Purpose, PurposeName, Refusal, State},
+    domain::{Millis, Namespace, Purpose, PurposeName, Refusal, State},
 };
 
 /// Which of these purposes can be opted out of?
@@ -35,7 +35,7 @@ impl Admissible for Offer {
 impl Query for Offer {
     type Answer = Offered;
 
-    fn answer(self, state: &State) -> Result<Offered, Refusal> {
+    fn answer(self, state: &State, _: Millis) -> Result<Offered, Refusal> {
         known(state, &self.namespace)?;
         let registry = state.registry();
         let mut offered = Offered {

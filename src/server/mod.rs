@@ -120,6 +120,7 @@ pub async fn start(config: Config, injected: Injected) -> anyhow::Result<Running
             ),
             snapshot_log_bytes: config.snapshot_log_bytes,
             usage_report_ms: milliseconds(config.usage_report),
+            stamp_key_ms: milliseconds(config.stamp_key_life),
         },
     })
     .await?;
@@ -134,6 +135,7 @@ pub async fn start(config: Config, injected: Injected) -> anyhow::Result<Running
         clock: injected.clock,
         entropy: injected.entropy,
         deadlines: config.deadlines,
+        stamp_life: config.stamp_life,
         insecure: config.insecure,
         drain: drain.clone(),
     };

@@ -26,7 +26,7 @@ use crate::{
         status::{Failure, Transport},
     },
     authority::{Offer, Offered, Unavailable},
-    domain::{Body as Wish, Change, PurposeName, Refusal, SetPreference, Signal},
+    domain::{Body as Wish, PurposeName, Refusal, SetPreference, Signal},
     limits,
 };
 
@@ -106,12 +106,13 @@ impl Api {
             request_id: self.fresh_request_id(),
             namespace: link.namespace,
             tokens: link.tokens,
-            purposes: offered.purposes.iter().map(name).collect(),
-            change: Change::OptOut,
+            opt_out: offered.purposes.iter().map(name).collect(),
+            opt_in: Vec::new(),
             signal: Signal::ListUnsubscribe,
             // A mail that was sent long ago has no schema of its own: the person means what is meant today.
             schema_version: offered.schema_version,
             min_revision: 0,
+            if_last_revision: None,
             evidence: None,
         };
         let admitted = admit(&Caller::link()?, Wish::SetPreference(set))?;

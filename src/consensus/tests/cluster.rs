@@ -94,6 +94,7 @@ impl Node {
                 election_timeout_ms: (200, 400),
                 snapshot_log_bytes,
                 usage_report_ms: 60_000,
+                stamp_key_ms: 60_000,
             },
         };
         let start = async move {
