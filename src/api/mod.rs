@@ -20,11 +20,12 @@ mod watch;
 
 use std::{sync::Arc, time::Duration};
 
+use axum::http::{Extensions, HeaderMap};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-use tonic::Request;
+use tonic::{Request, Response, Status};
 
-use self::{deadline::Deadline, decision_id::DecisionKey, link::LinkKey};
+use self::{deadline::Deadline, decision_id::DecisionKey, link::LinkKey, status::Failure};
 use crate::{
     admission::{self, Caller, Unauthenticated},
     authority::Authority,
@@ -95,16 +96,34 @@ impl Api {
         &self.0.parts.authority
     }
 
-    /// The first step of every call: who is it, and how long may it take?
-    fn call<T>(&self, request: &Request<T>) -> Result<Call, Unauthenticated> {
-        let remote = request
-            .extensions()
+    /// The first step of every call, whatever it came in by: who is it, and how long may it take?
+    fn call(&self, headers: &HeaderMap, extensions: &Extensions) -> Result<Call, Unauthenticated> {
+        let remote = extensions
             .get::<Remote>()
             .and_then(|Remote(address)| *address);
         Ok(Call {
             caller: admission::authenticate(remote, self.parts().insecure)?,
-            deadline: Deadline::of(request.metadata().as_ref(), self.parts().deadlines),
+            deadline: Deadline::of(headers, self.parts().deadlines),
         })
+    }
+
+    /// Takes a gRPC call apart.
+    fn open<Q>(&self, request: Request<Q>) -> Result<(Call, Q), Failure> {
+        let call = self.call(request.metadata().as_ref(), request.extensions())?;
+        Ok((call, request.into_inner()))
+    }
+
+    /// The gRPC codec of a call with one question and one answer: `handle` does the work.
+    async fn unary<'a, Q, A, F>(
+        &'a self,
+        request: Request<Q>,
+        handle: impl FnOnce(&'a Self, Call, Q) -> F,
+    ) -> Result<Response<A>, Status>
+    where
+        F: Future<Output = Result<A, Failure>>,
+    {
+        let (call, question) = self.open(request)?;
+        Ok(Response::new(handle(self, call, question).await?))
     }
 
     /// A fresh request id, for a caller that brought none.

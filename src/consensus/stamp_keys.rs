@@ -315,7 +315,7 @@ mod tests {
             Step::Register
         );
         // Registered: the old one has signed its last.
-        assert_eq!(step(&[1, 2], &known(Some(2), &[1], 31 * DAY)), Step::Forget);
+        assert_eq!(step(&[1, 2], &known(Some(2), &[1], DAY)), Step::Forget);
         // Nobody need want a stamp for that.
         let idle = Known {
             wanted: false,

@@ -12,8 +12,7 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 
 use super::input::Input;
 use crate::{
-    admission::{Denied, Unauthenticated},
-    authority::{AdminError, ReadError, Unavailable, WriteError},
+    authority::{AdminError, Unavailable, WriteError},
     domain::{Refusal, RefusalKind},
     feed::FeedEnd,
     proto::v1::ItemError,
@@ -344,26 +343,3 @@ impl From<Failure> for ItemError {
         }
     }
 }
-
-/// Lets handlers use `?` on every error: all of them pass through [`Failure`], and so through the table.
-macro_rules! through_the_table {
-    ($($error:ty),+ $(,)?) => {
-        $(impl From<$error> for Status {
-            fn from(error: $error) -> Self {
-                Failure::from(error).into()
-            }
-        })+
-    };
-}
-
-through_the_table!(
-    Refusal,
-    Input,
-    Unauthenticated,
-    Denied,
-    Unavailable,
-    ReadError,
-    WriteError,
-    AdminError,
-    FeedEnd,
-);
