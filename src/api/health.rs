@@ -14,7 +14,7 @@ use tonic_health::{ServingStatus, server::HealthReporter};
 
 use super::{
     cluster::Cluster, decision::Decisions, preference::Preferences, registry::Registry,
-    watch::Watches,
+    stamp::Stamps, watch::Watches,
 };
 use crate::{
     authority::Health,
@@ -22,7 +22,8 @@ use crate::{
         cluster_service_server::ClusterServiceServer,
         decision_service_server::DecisionServiceServer,
         preference_service_server::PreferenceServiceServer,
-        registry_service_server::RegistryServiceServer, watch_service_server::WatchServiceServer,
+        registry_service_server::RegistryServiceServer, stamp_service_server::StampServiceServer,
+        watch_service_server::WatchServiceServer,
     },
 };
 
@@ -31,12 +32,13 @@ use crate::{
 const LIVE: &str = "live";
 
 /// What becomes unready with the node. The empty name stands for the node as a whole.
-const READY: [&str; 5] = [
+const READY: [&str; 6] = [
     "",
     DecisionServiceServer::<Decisions>::NAME,
     PreferenceServiceServer::<Preferences>::NAME,
     RegistryServiceServer::<Registry>::NAME,
     WatchServiceServer::<Watches>::NAME,
+    StampServiceServer::<Stamps>::NAME,
 ];
 
 /// Served whatever the state of the cluster: it is what forms and mends it.

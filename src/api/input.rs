@@ -1,6 +1,6 @@
 //! What is wrong with a request that only the edge can see: the shapes of messages, pages and streams.
 
-use crate::limits;
+use crate::{limits, stamp::StampError};
 
 /// A request that cannot be taken. Nothing was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -82,12 +82,21 @@ pub(crate) enum Input {
         "the request is no one-click unsubscribe: send the form field `List-Unsubscribe=One-Click`"
     )]
     LinkBodyInvalid,
+    /// A stamp that is none of this cluster's.
+    #[error("{0}")]
+    StampInvalid(StampError),
+    /// A stamp whose time is over.
+    #[error("the stamp has expired: ask again")]
+    StampExpired,
+    /// A stamp that says nothing about what is asked.
+    #[error("the stamp is about other purposes: ask about one that it names, or check without it")]
+    StampPurposeDiffers,
 }
 
 impl Input {
     /// Every value, for tables and tests.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::BatchEmpty,
         Self::BatchTooLarge,
         Self::ServiceInvalid,
@@ -104,6 +113,9 @@ impl Input {
         Self::LinkTooLarge,
         Self::LinkUnknown,
         Self::LinkBodyInvalid,
+        Self::StampInvalid(StampError::UnknownKey),
+        Self::StampExpired,
+        Self::StampPurposeDiffers,
     ];
 
     /// The stable reason, in capitals.
@@ -125,6 +137,9 @@ impl Input {
             Self::LinkTooLarge => "LINK_TOO_LARGE",
             Self::LinkUnknown => "LINK_UNKNOWN",
             Self::LinkBodyInvalid => "LINK_BODY_INVALID",
+            Self::StampInvalid(_) => "STAMP_INVALID",
+            Self::StampExpired => "STAMP_EXPIRED",
+            Self::StampPurposeDiffers => "STAMP_PURPOSE_DIFFERS",
         }
     }
 }

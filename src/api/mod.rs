@@ -14,6 +14,7 @@ mod preference;
 mod registry;
 mod routes;
 mod shield;
+mod stamp;
 mod status;
 mod stream;
 mod watch;

@@ -25,6 +25,7 @@ use super::{
     preference::Preferences,
     registry::Registry,
     shield::ShieldLayer,
+    stamp::{self, Stamps},
     status::{Failure, Transport},
     watch::Watches,
 };
@@ -35,7 +36,8 @@ use crate::{
         self, cluster_service_server::ClusterServiceServer,
         decision_service_server::DecisionServiceServer,
         preference_service_server::PreferenceServiceServer,
-        registry_service_server::RegistryServiceServer, watch_service_server::WatchServiceServer,
+        registry_service_server::RegistryServiceServer, stamp_service_server::StampServiceServer,
+        watch_service_server::WatchServiceServer,
     },
 };
 
@@ -81,6 +83,10 @@ impl Edge {
                     .max_decoding_message_size(limits::MESSAGE_BYTES),
             )
             .add_service(
+                StampServiceServer::new(Stamps(api.clone()))
+                    .max_decoding_message_size(limits::MESSAGE_BYTES),
+            )
+            .add_service(
                 ClusterServiceServer::new(Cluster(api.clone()))
                     .max_decoding_message_size(limits::MESSAGE_BYTES),
             )
@@ -96,7 +102,8 @@ impl Edge {
             .routes()
             .into_axum_router()
             .merge(health::probes(readiness.clone()))
-            .merge(link::routes(api))
+            .merge(link::routes(api.clone()))
+            .merge(stamp::routes(api))
             .fallback(unknown);
         Ok(Self {
             routes: Routes::from(served),

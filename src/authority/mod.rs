@@ -3,6 +3,7 @@
 mod cluster;
 mod link;
 mod query;
+mod stamp;
 
 use tokio::{sync::watch, time::Instant};
 
@@ -19,10 +20,11 @@ pub use self::{
         Check, Checks, Decided, GetPreferences, Heads, ImportProgress, ListNamespaces,
         ListPurposes, Namespaces, Purposes, Query, StartWatch, Started, Subject,
     },
+    stamp::{ListStampKeys, StampKeys},
 };
 pub use crate::consensus::{
-    AddProgress, AddStage, AdminError, ClusterStatus, Health, Member, Report, Role, Unavailable,
-    WriteError,
+    AddProgress, AddStage, AdminError, ClusterStatus, Health, Member, Report, Role, Signer,
+    Unavailable, WriteError,
 };
 
 /// Why a read has no answer. Nothing was done.
@@ -102,6 +104,11 @@ impl Authority {
         // A change that broke off half-way while this waited for it takes the answer back.
         self.consensus.believable()?;
         Ok(answer)
+    }
+
+    /// What this node signs stamps with; where it has no key in use yet, one is made, and waited for a moment.
+    pub async fn signer(&self, deadline: Instant) -> Option<Signer> {
+        self.consensus.signer(deadline).await
     }
 
     /// This node's id.

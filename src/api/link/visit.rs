@@ -206,7 +206,7 @@ fn failed_page(failure: &Failure) -> Markup {
 }
 
 /// The failure as RFC 9457 has it.
-fn problem(failure: Failure) -> Response {
+pub(in crate::api) fn problem(failure: Failure) -> Response {
     let large = failure == Failure::Transport(Transport::MessageTooLarge);
     let status = Status::from(failure);
     let code = match status.code() {

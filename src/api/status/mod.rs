@@ -134,6 +134,11 @@ impl Row {
 
     fn input(input: Input) -> Self {
         let (code, what_to_do) = match input {
+            Input::StampInvalid(_) => (
+                Code::InvalidArgument,
+                "deny; whoever made the message should put in a stamp of this cluster's as it was got",
+            ),
+            Input::StampExpired => (Code::FailedPrecondition, "deny, or check without the stamp"),
             Input::LinkUnknown => (Code::NotFound, "open the link again as it was sent"),
             _ => (Code::InvalidArgument, CORRECT),
         };
