@@ -15,4 +15,5 @@ pub mod limits;
 pub mod net;
 pub mod proto;
 pub mod server;
+pub mod stamp;
 pub mod storage;

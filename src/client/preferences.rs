@@ -7,8 +7,9 @@ use super::{
     error::Error,
 };
 use crate::proto::v1::{
-    GetImportRequest, GetPreferencesRequest, GetPreferencesResponse, ListEventsRequest,
-    ListEventsResponse, SetOptInRequest, SetOptInResponse, SetOptOutRequest, SetOptOutResponse,
+    CreateLinkRequest, CreateLinkResponse, GetImportRequest, GetPreferencesRequest,
+    GetPreferencesResponse, ListEventsRequest, ListEventsResponse, SetOptInRequest,
+    SetOptInResponse, SetOptOutRequest, SetOptOutResponse,
     preference_service_client::PreferenceServiceClient,
 };
 
@@ -69,6 +70,22 @@ impl Client {
         self.call(Effect::Reads, |channel, limit| {
             let request = timed(request.clone(), limit);
             async move { preferences(channel).list_events(request).await }
+        })
+        .await
+    }
+
+    /// A signed link for one-click unsubscribe (RFC 8058). Making one changes nothing.
+    ///
+    /// # Errors
+    /// A refusal, or no answer in time.
+    pub async fn create_link(
+        &self,
+        mut request: CreateLinkRequest,
+    ) -> Result<CreateLinkResponse, Error> {
+        self.place(&mut request.namespace, &mut 0);
+        self.call(Effect::Reads, |channel, limit| {
+            let request = timed(request.clone(), limit);
+            async move { preferences(channel).create_link(request).await }
         })
         .await
     }

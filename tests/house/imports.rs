@@ -6,12 +6,13 @@ use crate::{
 };
 
 /// What a room may use of the others, besides itself. `domain` lets all of that room in, `proto::v1` only that part.
-const ROOMS: [(&str, &[&str]); 16] = [
+const ROOMS: [(&str, &[&str]); 17] = [
     // The leaves: anybody may stand on them, and they stand on nothing but a word of the domain.
     ("clock", &["domain"]),
     ("limits", &[]),
     ("net", &[]),
     ("proto", &[]),
+    ("stamp", &["limits"]),
     // The core, from the inside out.
     ("domain", &["limits", "proto::persisted"]),
     (
@@ -28,6 +29,7 @@ const ROOMS: [(&str, &[&str]); 16] = [
             "net",
             "proto::peer",
             "proto::persisted",
+            "stamp",
         ],
     ),
     ("feed", &["domain", "storage", "limits"]),
@@ -47,6 +49,7 @@ const ROOMS: [(&str, &[&str]); 16] = [
             "limits",
             "net",
             "proto::v1",
+            "stamp",
             // How long calls may take is a setting.
             "config::Deadlines",
         ],
@@ -54,7 +57,7 @@ const ROOMS: [(&str, &[&str]); 16] = [
     // Around it.
     // Who may call is a setting.
     ("config", &["admission", "domain", "clock", "limits"]),
-    ("client", &["clock", "net", "proto::v1"]),
+    ("client", &["clock", "limits", "net", "proto::v1", "stamp"]),
     ("server", &["*"]),
     ("cli", &["*"]),
     ("demo", &["*"]),
