@@ -42,6 +42,7 @@ mod check;
 mod cluster;
 mod endpoints;
 mod error;
+pub mod guard;
 pub mod identifier;
 mod import;
 mod preferences;

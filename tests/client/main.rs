@@ -3,6 +3,7 @@
 
 mod calls;
 mod fake;
+mod guard;
 mod imports;
 mod program;
 mod program_imports;
