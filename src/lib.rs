@@ -24,5 +24,6 @@ pub mod net;
 pub mod proto;
 #[cfg(feature = "server")]
 pub mod server;
+pub mod stamp;
 #[cfg(feature = "server")]
 pub mod storage;

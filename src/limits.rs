@@ -107,6 +107,21 @@ pub const CORRELATION_ID_BYTES: usize = 64;
 /// Characters of a decision id.
 pub const DECISION_ID_BYTES: usize = 256;
 
+/// Bytes of a stamp. Longer: `STAMP_INVALID`.
+pub const STAMP_BYTES: usize = 8_192;
+
+/// Seconds that a stamp lives, at most. One that would live longer: `STAMP_INVALID`.
+pub const STAMP_SECONDS: u64 = 15 * 60;
+
+/// Seconds that a stamp may come from the future, as clocks differ. More: `STAMP_INVALID`.
+pub const STAMP_AHEAD_SECONDS: u64 = 60;
+
+/// Public keys in a set that stamps are verified with. More: the set is refused.
+pub const STAMP_KEYS: usize = 1_024;
+
+/// Bytes of such a set as JSON. More: the set is refused.
+pub const JWK_SET_BYTES: usize = 1 << 20;
+
 /// Events in one page of a subject's history. More: `PAGE_SIZE_INVALID`.
 pub const EVENTS_PAGE: usize = 1_000;
 

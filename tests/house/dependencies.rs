@@ -5,7 +5,7 @@ use std::process::Command;
 use crate::source::root;
 
 /// Crates of the server and of the program, none of which a client may bring along.
-const SERVER: [&str; 25] = [
+const SERVER: [&str; 24] = [
     "axum",
     "chacha20poly1305",
     "clap",
@@ -13,7 +13,6 @@ const SERVER: [&str; 25] = [
     "crc32c",
     "csv",
     "figment",
-    "hex",
     "hmac",
     "indicatif",
     "openraft",

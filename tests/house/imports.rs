@@ -6,12 +6,13 @@ use crate::{
 };
 
 /// What a room may use of the others, besides itself. `domain` lets all of that room in, `proto::v1` only that part.
-const ROOMS: [(&str, &[&str]); 16] = [
-    // The leaves: anybody may stand on them, and they stand on nothing.
+const ROOMS: [(&str, &[&str]); 17] = [
+    // The leaves: anybody may stand on them, and they stand on nothing but each other.
     ("clock", &[]),
     ("limits", &[]),
     ("net", &[]),
     ("proto", &[]),
+    ("stamp", &["limits"]),
     // The core, from the inside out.
     // Of time, the domain knows the unit; no clock.
     ("domain", &["clock::Millis", "limits", "proto::persisted"]),
@@ -48,13 +49,24 @@ const ROOMS: [(&str, &[&str]); 16] = [
             "limits",
             "net",
             "proto::v1",
+            "stamp",
             // How long calls may take is a setting.
             "config::Deadlines",
         ],
     ),
     // Around it.
     ("config", &["clock", "limits"]),
-    ("client", &["clock", "net", "proto::v1", "proto::health"]),
+    (
+        "client",
+        &[
+            "clock",
+            "limits",
+            "net",
+            "proto::v1",
+            "proto::health",
+            "stamp",
+        ],
+    ),
     ("server", &["*"]),
     ("cli", &["*"]),
     ("demo", &["*"]),
