@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     Client, Inner,
+    credentials::Credentials,
     endpoints::{Endpoints, Transporting},
     error::Error,
 };
@@ -18,6 +19,8 @@ use crate::{
 pub struct ClientBuilder {
     endpoints: Vec<String>,
     attempt_timeout: Option<Duration>,
+    /// Why the bearer token cannot be used.
+    bad_bearer: Option<Error>,
     transporting: Transporting,
     settings: Settings,
 }
@@ -43,11 +46,13 @@ impl Default for ClientBuilder {
         Self {
             endpoints: Vec::new(),
             attempt_timeout: None,
+            bad_bearer: None,
             transporting: Transporting {
                 connector: Connector::tcp(),
                 connect_timeout: Duration::from_secs(1),
                 keep_alive: Duration::from_secs(10),
                 keep_alive_timeout: Duration::from_secs(10),
+                credentials: Credentials::default(),
             },
             settings: Settings {
                 deadline: Duration::from_secs(5),
@@ -145,6 +150,16 @@ impl ClientBuilder {
         self
     }
 
+    /// The bearer token by which the cluster knows this caller as a principal; sent with every call, to each of the
+    /// endpoints, and never printed. Default: none.
+    pub fn bearer(mut self, token: impl AsRef<str>) -> Self {
+        match Credentials::bearer(token.as_ref()) {
+            Ok(credentials) => self.transporting.credentials = credentials,
+            Err(error) => self.bad_bearer = Some(error),
+        }
+        self
+    }
+
     /// How connections are made. Default: TCP with `TCP_NODELAY`.
     pub fn connector(mut self, connector: Connector) -> Self {
         self.transporting.connector = connector;
@@ -166,8 +181,11 @@ impl ClientBuilder {
     /// Makes the client. Must be called within a tokio runtime.
     ///
     /// # Errors
-    /// An endpoint that is no address, or none at all.
+    /// An endpoint that is no address, or none at all; a bearer token that cannot be one.
     pub fn build(self) -> Result<Client, Error> {
+        if let Some(error) = self.bad_bearer {
+            return Err(error);
+        }
         let endpoints = Endpoints::new(&self.endpoints, &self.transporting)?;
         let mut settings = self.settings;
         let share = u32::try_from(endpoints.len().min(3)).unwrap_or(3);

@@ -3,11 +3,12 @@
 use std::{future::Future, time::Duration};
 
 use tokio::time::{Instant, sleep, timeout};
-use tonic::{Request, Response, Status, transport::Channel};
+use tonic::{Request, Response, Status};
 
 use super::{
     Client,
     builder::Settings,
+    credentials::Channel,
     error::{Error, Trail},
 };
 
@@ -34,6 +35,24 @@ impl Client {
         let settings = &self.0.settings;
         let limits = (settings.deadline, settings.attempt_timeout);
         self.call_within(effect, limits, attempt).await
+    }
+
+    /// As [`Client::call`], for a call that sends one message.
+    pub(super) async fn send<R, T, F, Fut>(
+        &self,
+        effect: Effect,
+        message: R,
+        attempt: F,
+    ) -> Result<T, Error>
+    where
+        R: Clone,
+        F: Fn(Channel, Request<R>) -> Fut,
+        Fut: Future<Output = Result<Response<T>, Status>>,
+    {
+        self.call(effect, |channel, limit| {
+            attempt(channel, timed(message.clone(), limit))
+        })
+        .await
     }
 
     /// As [`Client::call`], with a deadline for the call and one for each attempt.

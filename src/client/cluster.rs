@@ -90,9 +90,8 @@ impl Client {
     /// # Errors
     /// A refusal, or no answer in time; see [`Error::outcome`].
     pub async fn cluster_remove(&self, request: RemoveRequest) -> Result<RemoveResponse, Error> {
-        self.call(Effect::Changes, |channel, limit| {
-            let request = timed(request.clone(), limit);
-            async move { ClusterServiceClient::new(channel).remove(request).await }
+        self.send(Effect::Changes, request, |channel, request| async move {
+            ClusterServiceClient::new(channel).remove(request).await
         })
         .await
     }

@@ -7,9 +7,15 @@ use std::{
 };
 
 use hyper_util::rt::TokioIo;
-use tonic::transport::{Channel, Endpoint as Transport, Uri};
+use tonic::{
+    service::interceptor::InterceptedService,
+    transport::{self, Endpoint as Transport, Uri},
+};
 
-use super::error::{ConnectFailed, Error};
+use super::{
+    credentials::{Channel, Credentials},
+    error::{ConnectFailed, Error},
+};
 use crate::net::Connector;
 
 /// A node, or what stands before it.
@@ -34,6 +40,7 @@ pub(super) struct Transporting {
     pub(super) connect_timeout: Duration,
     pub(super) keep_alive: Duration,
     pub(super) keep_alive_timeout: Duration,
+    pub(super) credentials: Credentials,
 }
 
 impl Endpoints {
@@ -121,6 +128,7 @@ impl Endpoint {
         };
         let authority = format!("{host}:{port}");
         let channel = connect(Transport::from(uri), authority.clone(), how.clone());
+        let channel = InterceptedService::new(channel, how.credentials.clone());
         Ok(Self {
             uri: text,
             authority,
@@ -130,7 +138,7 @@ impl Endpoint {
 }
 
 /// A channel that connects when it is first used, and again whenever its connection broke.
-fn connect(transport: Transport, address: String, how: Transporting) -> Channel {
+fn connect(transport: Transport, address: String, how: Transporting) -> transport::Channel {
     let connect_timeout = how.connect_timeout;
     let connector = how.connector;
     transport

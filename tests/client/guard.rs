@@ -88,14 +88,11 @@ fn ask(address: &str) -> Request<String> {
     Request::new(address.to_owned())
 }
 
-fn layer(
-    client: Client,
-) -> GuardLayer<
-    Request<String>,
-    fn(&Request<String>) -> Option<CheckRequest>,
-    fn(Denied) -> Response<String>,
-> {
-    GuardLayer::http(client, about)
+type Question = fn(&Request<String>) -> Option<CheckRequest>;
+type Answer = fn(Denied) -> Response<String>;
+
+fn layer(client: Client) -> GuardLayer<Request<String>, Question, Answer> {
+    GuardLayer::http(client, about as Question)
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! The Rust client and the program's client commands, against a server that is made up and misbehaves on request.
 #![allow(clippy::unwrap_used)]
 
+mod administering;
 mod calls;
 mod fake;
 mod guard;

@@ -3,8 +3,12 @@
 //! Several nodes may share one model, as the nodes of a cluster do.
 
 mod administration;
+mod feed;
 mod model;
+mod overrides;
+mod registry;
 mod services;
+mod stamps;
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -17,7 +21,8 @@ use refrain::client::{Client, ClientBuilder};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-pub use model::Model;
+pub use model::{Model, noon};
+pub use stamps::{CLUSTER, key};
 
 /// What a node does instead of answering its next call.
 pub enum Fault {
