@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     Client, Inner,
-    credentials::Credentials,
+    bearer::Bearer,
     endpoints::{Endpoints, Transporting},
     error::Error,
 };
@@ -19,8 +19,7 @@ use crate::{
 pub struct ClientBuilder {
     endpoints: Vec<String>,
     attempt_timeout: Option<Duration>,
-    /// Why the bearer token cannot be used.
-    bad_bearer: Option<Error>,
+    bearer: Result<Bearer, Error>,
     transporting: Transporting,
     settings: Settings,
 }
@@ -46,13 +45,12 @@ impl Default for ClientBuilder {
         Self {
             endpoints: Vec::new(),
             attempt_timeout: None,
-            bad_bearer: None,
+            bearer: Ok(Bearer::default()),
             transporting: Transporting {
                 connector: Connector::tcp(),
                 connect_timeout: Duration::from_secs(1),
                 keep_alive: Duration::from_secs(10),
                 keep_alive_timeout: Duration::from_secs(10),
-                credentials: Credentials::default(),
             },
             settings: Settings {
                 deadline: Duration::from_secs(5),
@@ -132,6 +130,13 @@ impl ClientBuilder {
         self
     }
 
+    /// The token of the principal that the client is, sent with every call and watch. Default: none. Nothing is encrypted in
+    /// this version: whoever sees the traffic sees the token.
+    pub fn bearer(mut self, token: impl AsRef<str>) -> Self {
+        self.bearer = Bearer::new(token.as_ref());
+        self
+    }
+
     /// The tenant of every request that names none. Default: none, which the server takes as `default`.
     pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
         self.settings.namespace = namespace.into();
@@ -147,16 +152,6 @@ impl ClientBuilder {
     /// The name under which your service asks. Default: none.
     pub fn service(mut self, service: impl Into<String>) -> Self {
         self.settings.service = service.into();
-        self
-    }
-
-    /// The bearer token by which the cluster knows this caller as a principal; sent with every call, to each of the
-    /// endpoints, and never printed. Default: none.
-    pub fn bearer(mut self, token: impl AsRef<str>) -> Self {
-        match Credentials::bearer(token.as_ref()) {
-            Ok(credentials) => self.transporting.credentials = credentials,
-            Err(error) => self.bad_bearer = Some(error),
-        }
         self
     }
 
@@ -181,12 +176,9 @@ impl ClientBuilder {
     /// Makes the client. Must be called within a tokio runtime.
     ///
     /// # Errors
-    /// An endpoint that is no address, or none at all; a bearer token that cannot be one.
+    /// An endpoint that is no address, or none at all; a token that cannot be one.
     pub fn build(self) -> Result<Client, Error> {
-        if let Some(error) = self.bad_bearer {
-            return Err(error);
-        }
-        let endpoints = Endpoints::new(&self.endpoints, &self.transporting)?;
+        let endpoints = Endpoints::new(&self.endpoints, &self.transporting, &self.bearer?)?;
         let mut settings = self.settings;
         let share = u32::try_from(endpoints.len().min(3)).unwrap_or(3);
         settings.attempt_timeout = self

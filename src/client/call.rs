@@ -8,7 +8,7 @@ use tonic::{Request, Response, Status};
 use super::{
     Client,
     builder::Settings,
-    credentials::Channel,
+    endpoints::Channel,
     error::{Error, Trail},
 };
 

@@ -5,7 +5,7 @@ use std::fmt;
 use super::{
     ANSWER_BYTES_MAX, Client,
     call::Effect,
-    credentials::Channel,
+    endpoints::Channel,
     error::{Error, Outcome},
 };
 use crate::proto::v1::{

@@ -12,11 +12,12 @@ use tonic::{
     transport::{self, Endpoint as Transport, Uri},
 };
 
-use super::{
-    credentials::{Channel, Credentials},
-    error::{ConnectFailed, Error},
-};
+use super::bearer::Bearer;
+use super::error::{ConnectFailed, Error};
 use crate::net::Connector;
+
+/// A connection on which every call carries the client's token.
+pub(super) type Channel = InterceptedService<transport::Channel, Bearer>;
 
 /// A node, or what stands before it.
 pub(super) struct Endpoint {
@@ -40,15 +41,18 @@ pub(super) struct Transporting {
     pub(super) connect_timeout: Duration,
     pub(super) keep_alive: Duration,
     pub(super) keep_alive_timeout: Duration,
-    pub(super) credentials: Credentials,
 }
 
 impl Endpoints {
     /// Prepares a channel for each address; no connection is made yet.
-    pub(super) fn new(addresses: &[String], how: &Transporting) -> Result<Self, Error> {
+    pub(super) fn new(
+        addresses: &[String],
+        how: &Transporting,
+        bearer: &Bearer,
+    ) -> Result<Self, Error> {
         let mut all: Vec<Endpoint> = Vec::with_capacity(addresses.len());
         for address in addresses {
-            let endpoint = Endpoint::new(address, how)?;
+            let endpoint = Endpoint::new(address, how, bearer)?;
             if !all.iter().any(|known| known.uri == endpoint.uri) {
                 all.push(endpoint);
             }
@@ -101,7 +105,7 @@ impl Endpoints {
 }
 
 impl Endpoint {
-    fn new(address: &str, how: &Transporting) -> Result<Self, Error> {
+    fn new(address: &str, how: &Transporting, bearer: &Bearer) -> Result<Self, Error> {
         let address = address.trim().trim_end_matches('/');
         let text = if address.contains("://") {
             address.to_owned()
@@ -128,11 +132,10 @@ impl Endpoint {
         };
         let authority = format!("{host}:{port}");
         let channel = connect(Transport::from(uri), authority.clone(), how.clone());
-        let channel = InterceptedService::new(channel, how.credentials.clone());
         Ok(Self {
             uri: text,
             authority,
-            channel,
+            channel: InterceptedService::new(channel, bearer.clone()),
         })
     }
 }

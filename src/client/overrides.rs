@@ -1,6 +1,6 @@
 //! Overrides: proposed by one principal, approved by another, never for ever.
 
-use super::{ANSWER_BYTES_MAX, Client, call::Effect, credentials::Channel, error::Error};
+use super::{ANSWER_BYTES_MAX, Client, call::Effect, endpoints::Channel, error::Error};
 use crate::proto::v1::{
     ApproveOverrideRequest, ApproveOverrideResponse, ListOverridesRequest, ListOverridesResponse,
     ProposeOverrideRequest, ProposeOverrideResponse, RevokeOverrideRequest, RevokeOverrideResponse,

@@ -1,6 +1,6 @@
 //! Setting and reading preferences.
 
-use super::{ANSWER_BYTES_MAX, Client, call::Effect, credentials::Channel, error::Error};
+use super::{ANSWER_BYTES_MAX, Client, call::Effect, endpoints::Channel, error::Error};
 use crate::proto::v1::{
     GetImportRequest, GetPreferencesRequest, GetPreferencesResponse, ListEventsRequest,
     ListEventsResponse, SetOptInRequest, SetOptInResponse, SetOptOutRequest, SetOptOutResponse,

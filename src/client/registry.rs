@@ -1,6 +1,6 @@
 //! The registry of purposes and namespaces.
 
-use super::{ANSWER_BYTES_MAX, Client, call::Effect, credentials::Channel, error::Error};
+use super::{ANSWER_BYTES_MAX, Client, call::Effect, endpoints::Channel, error::Error};
 use crate::proto::v1::{
     AddNamespaceRequest, AddNamespaceResponse, ConfigureNamespaceRequest,
     ConfigureNamespaceResponse, ListNamespacesRequest, ListNamespacesResponse, ListPurposesRequest,

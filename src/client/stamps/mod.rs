@@ -4,7 +4,7 @@ use super::{
     ANSWER_BYTES_MAX, Client,
     call::Effect,
     check::{Allowed, Denied, judge},
-    credentials::Channel,
+    endpoints::Channel,
     error::Error,
 };
 use crate::proto::v1::{
