@@ -7,6 +7,7 @@ mod fake;
 mod guard;
 mod imports;
 mod program;
+mod program_administering;
 mod program_imports;
 mod retries;
 mod suppression_list;
