@@ -32,6 +32,18 @@ pub const DESCRIPTION_BYTES: usize = 1_024;
 /// Bytes of a principal's name. Longer: `PRINCIPAL_INVALID`.
 pub const PRINCIPAL_BYTES: usize = 128;
 
+/// Configured principals. More: the node does not start.
+pub const PRINCIPALS: usize = 1_024;
+
+/// Tokens of one principal, so that they can be replaced. More: the node does not start.
+pub const PRINCIPAL_TOKENS: usize = 8;
+
+/// Grants of one principal. More: the node does not start.
+pub const GRANTS: usize = 64;
+
+/// Namespaces, and purposes, that one grant names. More: the node does not start.
+pub const GRANT_NAMES: usize = 64;
+
 /// Characters of the name of the service that asks. Longer: `SERVICE_INVALID`.
 pub const SERVICE_BYTES: usize = 128;
 
@@ -181,6 +193,12 @@ pub const DUTY_INTERVAL: Duration = Duration::from_millis(500);
 
 /// How often a leader looks whether all members know a higher feature level.
 pub const FEATURE_LEVEL_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How often a node asks the others what their clocks say.
+pub const CLOCKS_INTERVAL: Duration = Duration::from_secs(3);
+
+/// Milliseconds that a leader's clock may be ahead of the members' median. More: it proposes nothing, `CLOCK_AHEAD`.
+pub const CLOCK_AHEAD_MS: u64 = 10_000;
 
 /// How long a peer may take to hand over a bundle of its journal.
 pub const BACKFILL_TIMEOUT: Duration = Duration::from_secs(5);

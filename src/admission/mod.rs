@@ -1,15 +1,35 @@
 //! Who may ask what: the stage that every call passes, and the only place where an [`Admitted`] is made.
+//!
+//! A call passes here twice: [`Principals::authenticate`] tells who calls before anything of the call is read, and
+//! [`admit`] judges what was asked for once it is understood. Between the two lies the place for limits on how much a
+//! principal may ask.
 
+mod bearer;
 mod caller;
+mod need;
+mod permission;
+mod principals;
+#[cfg(test)]
+mod tests;
 
-use crate::domain::{Body, Change, Principal, Refusal, Revision, State};
+use std::collections::HashSet;
 
-pub use self::caller::{Caller, Permission, Permissions, Unauthenticated, authenticate};
+use crate::domain::{
+    Body, Change, ImportChunk, ImportRow, Principal, PurposeName, Refusal, Revision, State,
+};
+
+pub use self::{
+    bearer::Bearer,
+    caller::{Caller, Denied},
+    need::{Grant, Need, Needs, Touches},
+    permission::{Permission, Permissions},
+    principals::{BadEntry, Entry, Principals, TokenHash, Unauthenticated},
+};
 
 /// What can be admitted: it knows what it needs.
 pub trait Admissible {
-    /// The permission that the caller must hold.
-    fn permission(&self) -> Permission;
+    /// All that the caller must have been granted.
+    fn needs(&self) -> Needs<'_>;
 
     /// The version of the purpose registry that the caller was built for; 0 if not known.
     fn schema_version(&self) -> u32 {
@@ -30,31 +50,14 @@ pub struct Admitted<T> {
     what: T,
 }
 
-/// The caller lacks a permission.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{principal}` lacks the permission `{permission}`: ask those who run the cluster for it")]
-pub struct Denied {
-    /// Who called.
-    pub principal: Principal,
-    /// What is missing.
-    pub permission: Permission,
-}
-
 /// Lets a caller's wish through, if the caller may have it.
 ///
 /// # Errors
-/// [`Denied`] where the caller lacks the permission.
+/// [`Denied`] where the caller lacks a permission.
 pub fn admit<T: Admissible>(caller: &Caller, what: T) -> Result<Admitted<T>, Denied> {
-    let permission = what.permission();
-    let principal = caller.principal.clone();
-    if caller.permissions.contain(permission) {
-        Ok(Admitted { principal, what })
-    } else {
-        Err(Denied {
-            principal,
-            permission,
-        })
-    }
+    caller.may(&what.needs())?;
+    let principal = caller.principal().clone();
+    Ok(Admitted { principal, what })
 }
 
 impl<T> Admitted<T> {
@@ -87,15 +90,31 @@ impl<T: Admissible> Admitted<T> {
 }
 
 impl Admissible for Body {
-    fn permission(&self) -> Permission {
+    fn needs(&self) -> Needs<'_> {
         match self {
-            Self::SetPreference(set) => match set.change {
-                Change::OptOut => Permission::OptOut,
-                Change::OptIn => Permission::OptIn,
-            },
-            Self::ImportChunk(_) => Permission::Import,
-            Self::PutPurpose(_) | Self::AddNamespace(_) => Permission::Register,
-            Self::Create(_) | Self::RaiseFeatureLevel(_) => Permission::Administer,
+            Self::SetPreference(set) => {
+                let permission = match set.change {
+                    Change::OptOut => Permission::OptOut,
+                    Change::OptIn => Permission::OptIn,
+                };
+                Needs::for_each(permission, &set.namespace, &set.purposes)
+            }
+            Self::ImportChunk(chunk) => {
+                Needs::for_each(Permission::Import, &chunk.namespace, purposes_of(chunk))
+            }
+            // A purpose is every namespace's.
+            Self::PutPurpose(put) => Needs::one(Need {
+                purpose: Touches::One(&put.purpose.name),
+                ..Need::everywhere(Permission::Registry)
+            }),
+            Self::AddNamespace(add) => {
+                let need = Need::within(Permission::Registry, &add.namespace, Touches::Any);
+                Needs::one(need)
+            }
+            // The cluster's own; no call asks for them.
+            Self::Create(_) | Self::RaiseFeatureLevel(_) => {
+                Needs::one(Need::everywhere(Permission::Cluster))
+            }
         }
     }
 
@@ -120,4 +139,14 @@ impl Admissible for Body {
             | Self::RaiseFeatureLevel(_) => 0,
         }
     }
+}
+
+/// The purposes of an import's rows, each once: many rows share a few.
+fn purposes_of(chunk: &ImportChunk) -> HashSet<&PurposeName> {
+    let rows = chunk.rows.iter();
+    rows.flat_map(|row| match row {
+        ImportRow::OptOut { purposes, .. } => &purposes[..],
+        ImportRow::Refused => &[],
+    })
+    .collect()
 }

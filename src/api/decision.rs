@@ -4,14 +4,14 @@ use futures::stream::BoxStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::{
-    Api,
+    Api, Call,
     convert::{self, answers},
     decision_id::{Answer, Question},
     input::Input,
     status::Failure,
 };
 use crate::{
-    admission::admit,
+    admission::{Admissible as _, Caller, admit},
     authority::{Check, Checks},
     domain::{PurposeName, Refusal, Verdict},
     limits,
@@ -37,42 +37,14 @@ impl DecisionService for Decisions {
         &self,
         request: Request<CheckRequest>,
     ) -> Result<Response<CheckResponse>, Status> {
-        let Self(api) = self;
-        let call = api.call(&request)?;
-        let Asked { check, service } = api.asked(request.into_inner())?;
-        let admitted = admit(&call.caller, check)?;
-        let (check, verdict) = api.authority().read(admitted, call.deadline.step()).await?;
-        Ok(Response::new(api.answer(&check, &service, &verdict)))
+        self.0.unary(request, Api::check).await
     }
 
     async fn batch_check(
         &self,
         request: Request<BatchCheckRequest>,
     ) -> Result<Response<BatchCheckResponse>, Status> {
-        let Self(api) = self;
-        let call = api.call(&request)?;
-        let items = request.into_inner().items;
-        match items.len() {
-            0 => return Err(Input::BatchEmpty.into()),
-            1..=limits::BATCH_ITEMS => {}
-            _ => return Err(Input::BatchTooLarge.into()),
-        }
-        let (checks, places) = sort_out(items.into_iter().map(|item| api.asked(item)));
-        let admitted = admit(&call.caller, Checks(checks))?;
-        let decided = api.authority().read(admitted, call.deadline.step()).await?;
-        let results = api
-            .put_back(places, decided.verdicts)
-            .map(|result| BatchCheckItem {
-                result: Some(match result {
-                    Ok(answer) => batch_check_item::Result::Ok(answer),
-                    Err(error) => batch_check_item::Result::Error(error),
-                }),
-            })
-            .collect();
-        Ok(Response::new(BatchCheckResponse {
-            results,
-            revision: decided.revision,
-        }))
+        self.0.unary(request, Api::batch_check).await
     }
 
     type CheckStreamStream = BoxStream<'static, Result<CheckStreamResponse, Status>>;
@@ -82,8 +54,8 @@ impl DecisionService for Decisions {
         request: Request<Streaming<CheckStreamRequest>>,
     ) -> Result<Response<Self::CheckStreamStream>, Status> {
         let Self(api) = self;
-        let call = api.call(&request)?;
-        let answers = super::stream::answers(api.clone(), call, request.into_inner());
+        let (call, questions) = api.open(request)?;
+        let answers = super::stream::answers(api.clone(), call, questions);
         Ok(Response::new(Box::pin(answers)))
     }
 }
@@ -92,14 +64,16 @@ impl DecisionService for Decisions {
 /// showed before anything was asked.
 pub(super) type Place = Result<String, Failure>;
 
-/// Parts the checks that can be asked from those that cannot, and keeps their order.
+/// Parts the checks that can be asked, and that the caller may ask, from those that cannot, and keeps their order.
 pub(super) fn sort_out(
+    caller: &Caller,
     items: impl Iterator<Item = Result<Asked, Failure>>,
 ) -> (Vec<Check>, Vec<Place>) {
     let mut checks = Vec::new();
     let places = items
         .map(|item| {
             let Asked { check, service } = item?;
+            caller.may(&check.needs())?;
             checks.push(check);
             Ok(service)
         })
@@ -108,6 +82,55 @@ pub(super) fn sort_out(
 }
 
 impl Api {
+    /// Decides one item.
+    pub(super) async fn check(
+        &self,
+        call: Call,
+        request: CheckRequest,
+    ) -> Result<CheckResponse, Failure> {
+        let Asked { check, service } = self.asked(request)?;
+        let admitted = admit(&call.caller, check)?;
+        let (check, verdict) = self
+            .authority()
+            .read(admitted, call.deadline.step())
+            .await?;
+        Ok(self.answer(&check, &service, &verdict))
+    }
+
+    /// Decides many at one revision.
+    pub(super) async fn batch_check(
+        &self,
+        call: Call,
+        request: BatchCheckRequest,
+    ) -> Result<BatchCheckResponse, Failure> {
+        let items = request.items;
+        match items.len() {
+            0 => return Err(Input::BatchEmpty.into()),
+            1..=limits::BATCH_ITEMS => {}
+            _ => return Err(Input::BatchTooLarge.into()),
+        }
+        let (checks, places) =
+            sort_out(&call.caller, items.into_iter().map(|item| self.asked(item)));
+        let admitted = admit(&call.caller, Checks(checks))?;
+        let decided = self
+            .authority()
+            .read(admitted, call.deadline.step())
+            .await?;
+        let results = self
+            .put_back(places, decided.verdicts)
+            .map(|result| BatchCheckItem {
+                result: Some(match result {
+                    Ok(answer) => batch_check_item::Result::Ok(answer),
+                    Err(error) => batch_check_item::Result::Error(error),
+                }),
+            })
+            .collect();
+        Ok(BatchCheckResponse {
+            results,
+            revision: decided.revision,
+        })
+    }
+
     /// Converts a question.
     pub(super) fn asked(&self, request: CheckRequest) -> Result<Asked, Failure> {
         convert::service(&request.service)?;

@@ -3,7 +3,7 @@
 use tonic::{Request, Response, Status, Streaming};
 
 use super::{
-    Api,
+    Api, Call,
     convert::{self, answers},
     input::Input,
     status::Failure,
@@ -34,69 +34,14 @@ impl PreferenceService for Preferences {
         &self,
         request: Request<SetOptOutRequest>,
     ) -> Result<Response<SetOptOutResponse>, Status> {
-        let Self(api) = self;
-        let call = api.call(&request)?;
-        let request = request.into_inner();
-        let set = api.set(Wish {
-            request_id: request.request_id,
-            namespace: request.namespace,
-            identifiers: request.identifiers,
-            purposes: request.purposes,
-            signal: request.signal,
-            schema_version: request.schema_version,
-            min_revision: request.min_revision,
-            change: Change::OptOut,
-            evidence: None,
-        })?;
-        let request_id = set.request_id;
-        let admitted = admit(&call.caller, Body::SetPreference(set))?;
-        let outcome = api
-            .authority()
-            .write(admitted, call.deadline.step())
-            .await?;
-        let done = Done::of(&outcome)?;
-        Ok(Response::new(SetOptOutResponse {
-            event_id: done.event_id.to_string(),
-            revision: done.revision,
-            changed: done.changed,
-            received_at: Some(answers::timestamp(done.received_at)),
-            request_id: request_id.to_string(),
-        }))
+        self.0.unary(request, Api::set_opt_out).await
     }
 
     async fn set_opt_in(
         &self,
         request: Request<SetOptInRequest>,
     ) -> Result<Response<SetOptInResponse>, Status> {
-        let Self(api) = self;
-        let call = api.call(&request)?;
-        let request = request.into_inner();
-        let evidence = api.seal(request.evidence)?;
-        let set = api.set(Wish {
-            request_id: request.request_id,
-            namespace: request.namespace,
-            identifiers: request.identifiers,
-            purposes: request.purposes,
-            signal: request.signal,
-            schema_version: request.schema_version,
-            min_revision: request.min_revision,
-            change: Change::OptIn,
-            evidence: Some(evidence),
-        })?;
-        let request_id = set.request_id;
-        let admitted = admit(&call.caller, Body::SetPreference(set))?;
-        let outcome = api
-            .authority()
-            .write(admitted, call.deadline.step())
-            .await?;
-        let done = Done::of(&outcome)?;
-        Ok(Response::new(SetOptInResponse {
-            event_id: done.event_id.to_string(),
-            revision: done.revision,
-            changed: done.changed,
-            received_at: Some(answers::timestamp(done.received_at)),
-            request_id: request_id.to_string(),
-        }))
+        self.0.unary(request, Api::set_opt_in).await
     }
 
     async fn import_opt_outs(
@@ -104,8 +49,8 @@ impl PreferenceService for Preferences {
         request: Request<Streaming<ImportOptOutsRequest>>,
     ) -> Result<Response<ImportOptOutsResponse>, Status> {
         let Self(api) = self;
-        let call = api.call(&request)?;
-        let report = super::import::take_in(api, &call, request.into_inner()).await?;
+        let (call, messages) = api.open(request)?;
+        let report = super::import::take_in(api, &call, messages).await?;
         Ok(Response::new(report))
     }
 
@@ -113,64 +58,21 @@ impl PreferenceService for Preferences {
         &self,
         request: Request<GetImportRequest>,
     ) -> Result<Response<GetImportResponse>, Status> {
-        let Self(api) = self;
-        let call = api.call(&request)?;
-        let request = request.into_inner();
-        let query = ImportProgress {
-            import_id: RequestId::parse(&request.import_id)?,
-            namespace: convert::namespace(&request.namespace)?,
-        };
-        let admitted = admit(&call.caller, query)?;
-        let next_row = api.authority().read(admitted, call.deadline.step()).await?;
-        Ok(Response::new(GetImportResponse { next_row }))
+        self.0.unary(request, Api::get_import).await
     }
 
     async fn get_preferences(
         &self,
         request: Request<GetPreferencesRequest>,
     ) -> Result<Response<GetPreferencesResponse>, Status> {
-        let Self(api) = self;
-        let call = api.call(&request)?;
-        let request = request.into_inner();
-        let query = GetPreferences {
-            subject: api.subject(&request.namespace, request.identifiers)?,
-            schema_version: request.schema_version,
-            min_revision: request.min_revision,
-        };
-        let admitted = admit(&call.caller, query)?;
-        let found = api.authority().read(admitted, call.deadline.step()).await?;
-        Ok(Response::new(answers::preferences(found)))
+        self.0.unary(request, Api::get_preferences).await
     }
 
     async fn list_events(
         &self,
         request: Request<ListEventsRequest>,
     ) -> Result<Response<ListEventsResponse>, Status> {
-        let Self(api) = self;
-        let call = api.call(&request)?;
-        let request = request.into_inner();
-        let limit = page_size(request.page_size)?;
-        let query = Heads {
-            subject: api.subject(&request.namespace, request.identifiers)?,
-            min_revision: request.min_revision,
-        };
-        let admitted = admit(&call.caller, query)?;
-        let deadline = call.deadline.step();
-        let (heads, revision) = api.authority().read(admitted, deadline).await?;
-        let heads = heads
-            .into_iter()
-            .map(|(token, revision)| Head { token, revision })
-            .collect();
-        let page = api
-            .parts()
-            .feed
-            .history(heads, request.before_revision, limit, deadline)
-            .await?;
-        Ok(Response::new(ListEventsResponse {
-            events: page.events.into_iter().map(answers::event).collect(),
-            next_before_revision: page.next_before,
-            revision,
-        }))
+        self.0.unary(request, Api::list_events).await
     }
 
     async fn set_preferences(
@@ -216,6 +118,140 @@ struct Wish {
 }
 
 impl Api {
+    /// Opts a subject out.
+    pub(super) async fn set_opt_out(
+        &self,
+        call: Call,
+        request: SetOptOutRequest,
+    ) -> Result<SetOptOutResponse, Failure> {
+        let set = self.set(Wish {
+            request_id: request.request_id,
+            namespace: request.namespace,
+            identifiers: request.identifiers,
+            purposes: request.purposes,
+            signal: request.signal,
+            schema_version: request.schema_version,
+            min_revision: request.min_revision,
+            change: Change::OptOut,
+            evidence: None,
+        })?;
+        let request_id = set.request_id;
+        let admitted = admit(&call.caller, Body::SetPreference(set))?;
+        let outcome = self
+            .authority()
+            .write(admitted, call.deadline.step())
+            .await?;
+        let done = Done::of(&outcome)?;
+        Ok(SetOptOutResponse {
+            event_id: done.event_id.to_string(),
+            revision: done.revision,
+            changed: done.changed,
+            received_at: Some(answers::timestamp(done.received_at)),
+            request_id: request_id.to_string(),
+        })
+    }
+
+    /// Opts a subject in.
+    pub(super) async fn set_opt_in(
+        &self,
+        call: Call,
+        request: SetOptInRequest,
+    ) -> Result<SetOptInResponse, Failure> {
+        let evidence = self.seal(request.evidence)?;
+        let set = self.set(Wish {
+            request_id: request.request_id,
+            namespace: request.namespace,
+            identifiers: request.identifiers,
+            purposes: request.purposes,
+            signal: request.signal,
+            schema_version: request.schema_version,
+            min_revision: request.min_revision,
+            change: Change::OptIn,
+            evidence: Some(evidence),
+        })?;
+        let request_id = set.request_id;
+        let admitted = admit(&call.caller, Body::SetPreference(set))?;
+        let outcome = self
+            .authority()
+            .write(admitted, call.deadline.step())
+            .await?;
+        let done = Done::of(&outcome)?;
+        Ok(SetOptInResponse {
+            event_id: done.event_id.to_string(),
+            revision: done.revision,
+            changed: done.changed,
+            received_at: Some(answers::timestamp(done.received_at)),
+            request_id: request_id.to_string(),
+        })
+    }
+
+    /// Tells how far an import has come.
+    pub(super) async fn get_import(
+        &self,
+        call: Call,
+        request: GetImportRequest,
+    ) -> Result<GetImportResponse, Failure> {
+        let query = ImportProgress {
+            import_id: RequestId::parse(&request.import_id)?,
+            namespace: convert::namespace(&request.namespace)?,
+        };
+        let admitted = admit(&call.caller, query)?;
+        let next_row = self
+            .authority()
+            .read(admitted, call.deadline.step())
+            .await?;
+        Ok(GetImportResponse { next_row })
+    }
+
+    /// Tells what a subject prefers.
+    pub(super) async fn get_preferences(
+        &self,
+        call: Call,
+        request: GetPreferencesRequest,
+    ) -> Result<GetPreferencesResponse, Failure> {
+        let query = GetPreferences {
+            subject: self.subject(&request.namespace, request.identifiers)?,
+            schema_version: request.schema_version,
+            min_revision: request.min_revision,
+        };
+        let admitted = admit(&call.caller, query)?;
+        let found = self
+            .authority()
+            .read(admitted, call.deadline.step())
+            .await?;
+        Ok(answers::preferences(found))
+    }
+
+    /// Tells how a subject's preferences came about.
+    pub(super) async fn list_events(
+        &self,
+        call: Call,
+        request: ListEventsRequest,
+    ) -> Result<ListEventsResponse, Failure> {
+        let limit = page_size(request.page_size)?;
+        let query = Heads {
+            subject: self.subject(&request.namespace, request.identifiers)?,
+            min_revision: request.min_revision,
+        };
+        let admitted = admit(&call.caller, query)?;
+        let deadline = call.deadline.step();
+        let (heads, revision) = self.authority().read(admitted, deadline).await?;
+        let heads = heads
+            .into_iter()
+            .map(|(token, revision)| Head { token, revision })
+            .collect();
+        let page = self
+            .parts()
+            .feed
+            .history(heads, request.before_revision, limit, deadline)
+            .await?;
+        Ok(ListEventsResponse {
+            events: page.events.into_iter().map(answers::event).collect(),
+            next_before_revision: page.next_before,
+            revision,
+        })
+    }
+
     fn set(&self, wish: Wish) -> Result<SetPreference, Refusal> {
         let subject = self.subject(&wish.namespace, wish.identifiers)?;
         Ok(SetPreference {

@@ -2,7 +2,7 @@
 
 use tonic::{Request, Response, Status};
 
-use super::{Api, convert::answers, input::Input, status::Failure};
+use super::{Api, Call, convert::answers, input::Input, status::Failure};
 use crate::{
     admission::admit,
     authority::{ListNamespaces, ListPurposes},
@@ -23,107 +23,28 @@ impl RegistryService for Registry {
         &self,
         request: Request<ListPurposesRequest>,
     ) -> Result<Response<ListPurposesResponse>, Status> {
-        let Self(api) = self;
-        let call = api.call(&request)?;
-        let admitted = admit(&call.caller, ListPurposes)?;
-        let found = api.authority().read(admitted, call.deadline.step()).await?;
-        Ok(Response::new(ListPurposesResponse {
-            purposes: found.purposes.into_iter().map(answers::purpose).collect(),
-            schema_version: found.schema_version,
-            revision: found.revision,
-            ..ListPurposesResponse::default()
-        }))
+        self.0.unary(request, Api::list_purposes).await
     }
 
     async fn put_purpose(
         &self,
         request: Request<PutPurposeRequest>,
     ) -> Result<Response<PutPurposeResponse>, Status> {
-        let Self(api) = self;
-        let call = api.call(&request)?;
-        let request = request.into_inner();
-        let asked = request.purpose.ok_or(Input::PurposeRequired)?;
-        let put = PutPurpose {
-            request_id: api.request_id(&request.request_id)?,
-            purpose: Purpose {
-                name: PurposeName::parse(&asked.name)?,
-                description: asked.description,
-                default_deny: asked.default_deny,
-                essential: asked.essential,
-                schema_version: asked.schema_version,
-            },
-        };
-        let request_id = put.request_id;
-        let admitted = admit(&call.caller, Body::PutPurpose(put))?;
-        let outcome = api
-            .authority()
-            .write(admitted, call.deadline.step())
-            .await?;
-        let Outcome::Registry {
-            event_id,
-            revision,
-            changed,
-            purpose,
-        } = outcome
-        else {
-            return Err(Failure::Panicked.into());
-        };
-        Ok(Response::new(PutPurposeResponse {
-            event_id: answers::event_id(event_id),
-            revision,
-            changed,
-            purpose: purpose.map(answers::purpose),
-            request_id: request_id.to_string(),
-        }))
+        self.0.unary(request, Api::put_purpose).await
     }
 
     async fn list_namespaces(
         &self,
         request: Request<ListNamespacesRequest>,
     ) -> Result<Response<ListNamespacesResponse>, Status> {
-        let Self(api) = self;
-        let call = api.call(&request)?;
-        let admitted = admit(&call.caller, ListNamespaces)?;
-        let found = api.authority().read(admitted, call.deadline.step()).await?;
-        Ok(Response::new(ListNamespacesResponse {
-            namespaces: found.namespaces.iter().map(Namespace::to_string).collect(),
-            revision: found.revision,
-            ..ListNamespacesResponse::default()
-        }))
+        self.0.unary(request, Api::list_namespaces).await
     }
 
     async fn add_namespace(
         &self,
         request: Request<AddNamespaceRequest>,
     ) -> Result<Response<AddNamespaceResponse>, Status> {
-        let Self(api) = self;
-        let call = api.call(&request)?;
-        let request = request.into_inner();
-        let add = AddNamespace {
-            request_id: api.request_id(&request.request_id)?,
-            namespace: Namespace::parse(&request.namespace)?,
-        };
-        let request_id = add.request_id;
-        let admitted = admit(&call.caller, Body::AddNamespace(add))?;
-        let outcome = api
-            .authority()
-            .write(admitted, call.deadline.step())
-            .await?;
-        let Outcome::Registry {
-            event_id,
-            revision,
-            changed,
-            ..
-        } = outcome
-        else {
-            return Err(Failure::Panicked.into());
-        };
-        Ok(Response::new(AddNamespaceResponse {
-            event_id: answers::event_id(event_id),
-            revision,
-            changed,
-            request_id: request_id.to_string(),
-        }))
+        self.0.unary(request, Api::add_namespace).await
     }
 
     async fn configure_namespace(
@@ -173,5 +94,118 @@ impl RegistryService for Registry {
         _: Request<v1::ListPendingChangesRequest>,
     ) -> Result<Response<v1::ListPendingChangesResponse>, Status> {
         Err(Status::unimplemented("not yet"))
+    }
+}
+
+impl Api {
+    /// Lists the purposes.
+    pub(super) async fn list_purposes(
+        &self,
+        call: Call,
+        _: ListPurposesRequest,
+    ) -> Result<ListPurposesResponse, Failure> {
+        let admitted = admit(&call.caller, ListPurposes)?;
+        let found = self
+            .authority()
+            .read(admitted, call.deadline.step())
+            .await?;
+        Ok(ListPurposesResponse {
+            purposes: found.purposes.into_iter().map(answers::purpose).collect(),
+            schema_version: found.schema_version,
+            revision: found.revision,
+            ..ListPurposesResponse::default()
+        })
+    }
+
+    /// Adds a purpose or changes one.
+    pub(super) async fn put_purpose(
+        &self,
+        call: Call,
+        request: PutPurposeRequest,
+    ) -> Result<PutPurposeResponse, Failure> {
+        let asked = request.purpose.ok_or(Input::PurposeRequired)?;
+        let put = PutPurpose {
+            request_id: self.request_id(&request.request_id)?,
+            purpose: Purpose {
+                name: PurposeName::parse(&asked.name)?,
+                description: asked.description,
+                default_deny: asked.default_deny,
+                essential: asked.essential,
+                schema_version: asked.schema_version,
+            },
+        };
+        let request_id = put.request_id;
+        let admitted = admit(&call.caller, Body::PutPurpose(put))?;
+        let outcome = self
+            .authority()
+            .write(admitted, call.deadline.step())
+            .await?;
+        let Outcome::Registry {
+            event_id,
+            revision,
+            changed,
+            purpose,
+        } = outcome
+        else {
+            return Err(Failure::Panicked);
+        };
+        Ok(PutPurposeResponse {
+            event_id: answers::event_id(event_id),
+            revision,
+            changed,
+            purpose: purpose.map(answers::purpose),
+            request_id: request_id.to_string(),
+        })
+    }
+
+    /// Lists the namespaces.
+    pub(super) async fn list_namespaces(
+        &self,
+        call: Call,
+        _: ListNamespacesRequest,
+    ) -> Result<ListNamespacesResponse, Failure> {
+        let admitted = admit(&call.caller, ListNamespaces)?;
+        let found = self
+            .authority()
+            .read(admitted, call.deadline.step())
+            .await?;
+        Ok(ListNamespacesResponse {
+            namespaces: found.namespaces.iter().map(Namespace::to_string).collect(),
+            revision: found.revision,
+            ..ListNamespacesResponse::default()
+        })
+    }
+
+    /// Adds a namespace.
+    pub(super) async fn add_namespace(
+        &self,
+        call: Call,
+        request: AddNamespaceRequest,
+    ) -> Result<AddNamespaceResponse, Failure> {
+        let add = AddNamespace {
+            request_id: self.request_id(&request.request_id)?,
+            namespace: Namespace::parse(&request.namespace)?,
+        };
+        let request_id = add.request_id;
+        let admitted = admit(&call.caller, Body::AddNamespace(add))?;
+        let outcome = self
+            .authority()
+            .write(admitted, call.deadline.step())
+            .await?;
+        let Outcome::Registry {
+            event_id,
+            revision,
+            changed,
+            ..
+        } = outcome
+        else {
+            return Err(Failure::Panicked);
+        };
+        Ok(AddNamespaceResponse {
+            event_id: answers::event_id(event_id),
+            revision,
+            changed,
+            request_id: request_id.to_string(),
+        })
     }
 }

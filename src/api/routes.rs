@@ -20,6 +20,7 @@ use super::{
     Api, Parts,
     cluster::Cluster,
     decision::Decisions,
+    gate::GateLayer,
     health::{self, Readiness, Reporting},
     preference::Preferences,
     registry::Registry,
@@ -41,6 +42,7 @@ use crate::{
 /// Everything that clients can reach.
 pub struct Edge {
     routes: Routes,
+    gate: GateLayer,
     shield: ShieldLayer,
     health: Reporting,
 }
@@ -51,7 +53,7 @@ impl Edge {
     /// # Errors
     /// Where the descriptors of the services do not parse: a fault of the build.
     pub fn new(
-        parts: Parts,
+        mut parts: Parts,
         max_calls: usize,
         reflection: bool,
     ) -> Result<Self, tonic_reflection::server::Error> {
@@ -60,6 +62,7 @@ impl Edge {
             drain: parts.drain.clone(),
         };
         let reporter = HealthReporter::new();
+        let gate = GateLayer::new(std::mem::take(&mut parts.principals), parts.insecure);
         let api = Api::new(parts);
         let mut routes = Routes::builder();
         routes
@@ -98,6 +101,7 @@ impl Edge {
             .fallback(unknown);
         Ok(Self {
             routes: Routes::from(served),
+            gate,
             shield: ShieldLayer::new(max_calls),
             health: Reporting {
                 readiness,
@@ -117,6 +121,7 @@ impl Edge {
     ) -> Result<(), tonic::transport::Error> {
         let Self {
             routes,
+            gate,
             shield,
             mut health,
         } = self;
@@ -138,6 +143,7 @@ impl Edge {
             .http2_keepalive_timeout(Some(limits::KEEP_ALIVE))
             .http2_max_header_list_size(limits::HEADER_BYTES)
             .max_concurrent_streams(limits::CALLS_PER_CONNECTION)
+            .layer(gate)
             .layer(shield)
             .add_routes(routes)
             .serve_with_incoming_shutdown(incoming, async move {

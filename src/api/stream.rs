@@ -105,7 +105,7 @@ async fn answer_all(
         echoes.push((waiting.correlation_id, waiting.permit));
         waiting.asked
     });
-    let (checks, places) = sort_out(asked);
+    let (checks, places) = sort_out(&call.caller, asked);
     let decided = match admit(&call.caller, Checks(checks)) {
         Ok(admitted) => api
             .authority()

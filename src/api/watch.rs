@@ -2,11 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use futures::{StreamExt as _, stream, stream::BoxStream};
+use futures::{Stream, StreamExt as _, TryStreamExt as _, stream, stream::BoxStream};
 use tonic::{Request, Response, Status};
 
 use super::{
-    Api,
+    Api, Call,
     convert::{self, answers},
     input::Input,
     status::Failure,
@@ -35,15 +35,26 @@ impl WatchService for Watches {
         request: Request<WatchRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
         let Self(api) = self;
-        let call = api.call(&request)?;
-        let request = request.into_inner();
+        let (call, request) = api.open(request)?;
+        let items = api.watch(call, request).await?;
+        Ok(Response::new(items.err_into().boxed()))
+    }
+}
+
+impl Api {
+    /// Follows the feed.
+    pub(super) async fn watch(
+        &self,
+        call: Call,
+        request: WatchRequest,
+    ) -> Result<impl Stream<Item = Result<WatchResponse, Failure>> + Send + use<>, Failure> {
         let heartbeat = heartbeat(request.heartbeat_interval_ms)?;
         let (namespaces, purposes) = convert::filters(&request.namespaces, &request.purposes)?;
         if request.snapshot && request.from_revision != 0 {
             return Err(Input::SnapshotFromRevision.into());
         }
         let permit = if request.snapshot {
-            Some(api.snapshot_permit()?)
+            Some(self.snapshot_permit()?)
         } else {
             None
         };
@@ -55,11 +66,11 @@ impl WatchService for Watches {
         };
         let admitted = admit(&call.caller, start)?;
         // As for any call: the watch itself has no deadline, only its beginning.
-        let started = api
+        let started = self
             .authority()
             .read(admitted, call.deadline.one_of_many())
             .await?;
-        let feed = &api.parts().feed;
+        let feed = &self.parts().feed;
         let earliest = feed.earliest();
         if started.from < earliest {
             let asked = started.from;
@@ -76,20 +87,17 @@ impl WatchService for Watches {
                 let _ = &permit;
             })
         });
-        let api = api.clone();
-        let items = stream::iter(standing)
+        let api = self.clone();
+        Ok(stream::iter(standing)
             .flatten()
             .map(Ok)
             .chain(feed.follow(started.from, filter, heartbeat))
             .map(move |item| match item {
                 Ok(item) => Ok(api.watched(item)),
                 Err(end) => Err(end.into()),
-            });
-        Ok(Response::new(items.boxed()))
+            }))
     }
-}
 
-impl Api {
     fn snapshot_permit(&self) -> Result<tokio::sync::OwnedSemaphorePermit, Failure> {
         Arc::clone(&self.0.snapshots)
             .try_acquire_owned()

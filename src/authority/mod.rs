@@ -87,7 +87,7 @@ impl Authority {
         admitted: Admitted<Q>,
         deadline: Instant,
     ) -> Result<Q::Answer, ReadError> {
-        self.consensus.read(deadline).await?;
+        let at = self.consensus.read(deadline).await?;
         // However the read went: who asked has given up, and no answer must come out of a call that is over.
         if Instant::now() >= deadline {
             return Err(Unavailable::Deadline.into());
@@ -95,7 +95,7 @@ impl Authority {
         let answer = self.consensus.with_state(|state| {
             admitted.gate(state)?;
             let (_, query) = admitted.into_parts();
-            query.answer(state)
+            query.answer(state, at)
         })?;
         // A change that broke off half-way while this waited for it takes the answer back.
         self.consensus.believable()?;

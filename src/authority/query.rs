@@ -1,9 +1,9 @@
 //! The questions that can be asked of the state.
 
 use crate::{
-    admission::{Admissible, Permission},
+    admission::{Admissible, Need, Needs, Permission, Touches},
     domain::{
-        Namespace, Preferences, Purpose, PurposeName, Refusal, RequestId, Revision, State,
+        Millis, Namespace, Preferences, Purpose, PurposeName, Refusal, RequestId, Revision, State,
         SubjectToken, Token, Verdict,
     },
 };
@@ -13,11 +13,11 @@ pub trait Query: Admissible + Send {
     /// What the answer is.
     type Answer: Send;
 
-    /// Answers it. Short: it runs while the state is locked.
+    /// Answers it, with `at` as the time that decides what has lapsed. Short: it runs while the state is locked.
     ///
     /// # Errors
     /// A refusal where the question cannot be answered.
-    fn answer(self, state: &State) -> Result<Self::Answer, Refusal>;
+    fn answer(self, state: &State, at: Millis) -> Result<Self::Answer, Refusal>;
 }
 
 /// A subject within a namespace.
@@ -43,6 +43,11 @@ pub struct Check {
 }
 
 impl Check {
+    fn need(&self) -> Need<'_> {
+        let namespace = &self.subject.namespace;
+        Need::within(Permission::Check, namespace, Touches::One(&self.purpose))
+    }
+
     fn decide(&self, state: &State) -> Result<Verdict, Refusal> {
         state.decide(
             &self.subject.namespace,
@@ -55,8 +60,8 @@ impl Check {
 }
 
 impl Admissible for Check {
-    fn permission(&self) -> Permission {
-        Permission::Check
+    fn needs(&self) -> Needs<'_> {
+        Needs::one(self.need())
     }
 
     fn schema_version(&self) -> u32 {
@@ -72,7 +77,7 @@ impl Query for Check {
     /// The check too, for those who name the answer.
     type Answer = (Self, Verdict);
 
-    fn answer(self, state: &State) -> Result<Self::Answer, Refusal> {
+    fn answer(self, state: &State, _at: Millis) -> Result<Self::Answer, Refusal> {
         let verdict = self.decide(state)?;
         Ok((self, verdict))
     }
@@ -92,15 +97,16 @@ pub struct Decided {
 }
 
 impl Admissible for Checks {
-    fn permission(&self) -> Permission {
-        Permission::Check
+    fn needs(&self) -> Needs<'_> {
+        let each = self.0.iter().map(Check::need);
+        Needs::one(Need::anywhere(Permission::Check)).and(each)
     }
 }
 
 impl Query for Checks {
     type Answer = Decided;
 
-    fn answer(self, state: &State) -> Result<Decided, Refusal> {
+    fn answer(self, state: &State, _at: Millis) -> Result<Decided, Refusal> {
         let judge = |check: Check| {
             let verdict = check.decide(state);
             (check, verdict)
@@ -124,8 +130,10 @@ pub struct GetPreferences {
 }
 
 impl Admissible for GetPreferences {
-    fn permission(&self) -> Permission {
-        Permission::Read
+    fn needs(&self) -> Needs<'_> {
+        // The answer tells of every purpose.
+        let namespace = &self.subject.namespace;
+        Needs::one(Need::within(Permission::Check, namespace, Touches::All))
     }
 
     fn schema_version(&self) -> u32 {
@@ -140,7 +148,7 @@ impl Admissible for GetPreferences {
 impl Query for GetPreferences {
     type Answer = Preferences;
 
-    fn answer(self, state: &State) -> Result<Preferences, Refusal> {
+    fn answer(self, state: &State, _at: Millis) -> Result<Preferences, Refusal> {
         state.preferences(
             &self.subject.namespace,
             &self.subject.tokens,
@@ -160,8 +168,9 @@ pub struct Heads {
 }
 
 impl Admissible for Heads {
-    fn permission(&self) -> Permission {
-        Permission::Read
+    fn needs(&self) -> Needs<'_> {
+        let namespace = &self.subject.namespace;
+        Needs::one(Need::within(Permission::Audit, namespace, Touches::All))
     }
 
     fn min_revision(&self) -> Revision {
@@ -173,7 +182,7 @@ impl Query for Heads {
     /// Each token with the revision of its last event, and the revision at which this holds.
     type Answer = (Vec<(Token, Revision)>, Revision);
 
-    fn answer(self, state: &State) -> Result<Self::Answer, Refusal> {
+    fn answer(self, state: &State, _at: Millis) -> Result<Self::Answer, Refusal> {
         let Subject { namespace, tokens } = self.subject;
         known(state, &namespace)?;
         let heads = tokens
@@ -199,8 +208,12 @@ pub struct ImportProgress {
 }
 
 impl Admissible for ImportProgress {
-    fn permission(&self) -> Permission {
-        Permission::Import
+    fn needs(&self) -> Needs<'_> {
+        Needs::one(Need::within(
+            Permission::Import,
+            &self.namespace,
+            Touches::Any,
+        ))
     }
 }
 
@@ -208,7 +221,7 @@ impl Query for ImportProgress {
     /// The row to go on with.
     type Answer = u64;
 
-    fn answer(self, state: &State) -> Result<u64, Refusal> {
+    fn answer(self, state: &State, _at: Millis) -> Result<u64, Refusal> {
         known(state, &self.namespace)?;
         Ok(state.import_next_row(&self.namespace, &self.import_id))
     }
@@ -230,15 +243,15 @@ pub struct Purposes {
 }
 
 impl Admissible for ListPurposes {
-    fn permission(&self) -> Permission {
-        Permission::Read
+    fn needs(&self) -> Needs<'_> {
+        Needs::one(Need::anywhere(Permission::Check))
     }
 }
 
 impl Query for ListPurposes {
     type Answer = Purposes;
 
-    fn answer(self, state: &State) -> Result<Purposes, Refusal> {
+    fn answer(self, state: &State, _at: Millis) -> Result<Purposes, Refusal> {
         Ok(Purposes {
             purposes: state.registry().purposes().cloned().collect(),
             schema_version: state.registry().schema_version(),
@@ -261,15 +274,19 @@ pub struct Namespaces {
 }
 
 impl Admissible for ListNamespaces {
-    fn permission(&self) -> Permission {
-        Permission::Read
+    fn needs(&self) -> Needs<'_> {
+        // It tells of every tenant.
+        Needs::one(Need {
+            namespace: Touches::All,
+            ..Need::anywhere(Permission::Check)
+        })
     }
 }
 
 impl Query for ListNamespaces {
     type Answer = Namespaces;
 
-    fn answer(self, state: &State) -> Result<Namespaces, Refusal> {
+    fn answer(self, state: &State, _at: Millis) -> Result<Namespaces, Refusal> {
         let mut namespaces: Vec<Namespace> = state.namespaces().cloned().collect();
         namespaces.sort_unstable();
         Ok(Namespaces {
@@ -301,15 +318,22 @@ pub struct Started {
 }
 
 impl Admissible for StartWatch {
-    fn permission(&self) -> Permission {
-        Permission::Watch
+    fn needs(&self) -> Needs<'_> {
+        let needs = filtered(&self.namespaces).flat_map(|namespace| {
+            filtered(&self.purposes).map(move |purpose| Need {
+                permission: Permission::Watch,
+                namespace,
+                purpose,
+            })
+        });
+        Needs::one(Need::anywhere(Permission::Watch)).and(needs)
     }
 }
 
 impl Query for StartWatch {
     type Answer = Started;
 
-    fn answer(self, state: &State) -> Result<Started, Refusal> {
+    fn answer(self, state: &State, _at: Millis) -> Result<Started, Refusal> {
         for namespace in &self.namespaces {
             known(state, namespace)?;
         }
@@ -335,6 +359,12 @@ impl Query for StartWatch {
             state: self.snapshot.then(|| state.clone()),
         })
     }
+}
+
+/// What a filter lets through: what it names, or all where it names nothing.
+fn filtered<T>(names: &[T]) -> impl Iterator<Item = Touches<&T>> {
+    let all = names.is_empty().then_some(Touches::All);
+    names.iter().map(Touches::One).chain(all)
 }
 
 fn known(state: &State, namespace: &Namespace) -> Result<(), Refusal> {

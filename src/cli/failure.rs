@@ -132,6 +132,19 @@ impl From<Error> for Failure {
                     .to_owned(),
             );
         }
+        match error.code() {
+            Code::Unauthenticated => failure.advice.push(
+                "say who calls: a token in REFRAIN_TOKEN, or in a file with --token-file FILE; `refrain principal new NAME` \
+                 makes one, and what to put into the nodes' configuration"
+                    .to_owned(),
+            ),
+            Code::PermissionDenied => failure.advice.push(
+                "call as another principal, or have those who run the cluster add a grant to this one: \
+                 `[[principal.grant]]` in the nodes' configuration"
+                    .to_owned(),
+            ),
+            _ => {}
+        }
         failure.call = Some(error);
         failure
     }

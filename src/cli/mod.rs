@@ -15,11 +15,13 @@ mod override_list;
 mod overrides;
 mod paint;
 mod preference;
+mod principal;
 mod registry;
 mod request;
 mod schema;
 mod serve;
 mod subject;
+mod token;
 mod watch;
 
 use std::{ffi::OsString, future::Future, io::Write as _, process::ExitCode};
@@ -50,6 +52,9 @@ struct Cli {
 enum Command {
     /// Runs a node
     Serve(Box<serve::ServeCommand>),
+    /// Makes principals: who may call a node
+    #[command(subcommand)]
+    Principal(principal::PrincipalCommand),
     #[command(flatten)]
     Talk(Box<Talk>),
 }
@@ -119,6 +124,7 @@ pub fn run() -> ExitCode {
 fn execute(cli: &Cli, output: &Output) -> Result<u8, Failure> {
     match &cli.command {
         Command::Serve(args) => serve::run(args),
+        Command::Principal(command) => principal::run(command, output),
         Command::Talk(command) => block_on(talk(command, &cli.client, output)),
     }
 }

@@ -35,7 +35,8 @@ pub struct ServeArgs {
     #[arg(long, value_name = "HOST:PORT")]
     pub peer_advertise: Option<String>,
 
-    /// Listen on more than loopback although nothing is encrypted and no caller is authenticated [default: false]
+    /// Listen on more than loopback although nothing is encrypted; and where no principals are configured, take every
+    /// caller's word [default: false]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub insecure: Option<String>,
 

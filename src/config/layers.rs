@@ -38,15 +38,19 @@ pub(super) const KEYS: [&str; 21] = [
     "drain_timeout_ms",
 ];
 
+/// Every table that a file alone may hold.
+pub(super) const TABLES: [&str; 1] = ["principal"];
+
 /// Variables with our prefix that are no settings of a node: where the file is, the secret, and what the client
 /// commands read.
-const OTHER_VARIABLES: [&str; 6] = [
+const OTHER_VARIABLES: [&str; 7] = [
     "REFRAIN_CONFIG",
     "REFRAIN_TOKEN_KEY",
     "REFRAIN_ENDPOINT",
     "REFRAIN_NAMESPACE",
     "REFRAIN_OUTPUT",
     "REFRAIN_TIMEOUT",
+    "REFRAIN_TOKEN",
 ];
 
 /// What every variable of ours begins with.
@@ -120,6 +124,27 @@ impl Layers {
         parsed
     }
 
+    /// What the file holds under a key, whatever it is.
+    pub(super) fn value(&self, key: &str) -> Option<Value> {
+        self.values.get(key).cloned()
+    }
+
+    /// Notes that something within a table of the file cannot stand as it is: `path` says what, from the key on.
+    pub(super) fn refuse_within(
+        &mut self,
+        key: &str,
+        path: &str,
+        read: impl Into<String>,
+        wanted: impl Into<String>,
+    ) {
+        let place = format!("{}{path}", self.place(key));
+        self.problems.push(Problem {
+            place,
+            read: read.into(),
+            wanted: wanted.into(),
+        });
+    }
+
     /// Notes that a setting cannot stand as it is.
     pub(super) fn refuse(&mut self, key: &str, read: String, wanted: impl Into<String>) {
         let place = self.place(key);
@@ -171,18 +196,19 @@ fn file_layer(path: &Path, text: &str, problems: &mut Vec<Problem>) -> Result<La
     let mut values = tables.remove(&Profile::Default).unwrap_or_default();
     let unknown: Vec<String> = values
         .keys()
-        .filter(|key| !KEYS.contains(&key.as_str()))
+        .filter(|key| !KEYS.contains(&key.as_str()) && !TABLES.contains(&key.as_str()))
         .cloned()
         .collect();
     for key in unknown {
         values.remove(&key);
-        let wanted = match (key.as_str(), near_miss(&key, &KEYS)) {
+        let known: Vec<&str> = KEYS.into_iter().chain(TABLES).collect();
+        let wanted = match (key.as_str(), near_miss(&key, &known)) {
             ("token_key", _) => {
                 "a secret does not belong into this file: use token_key_file or the variable REFRAIN_TOKEN_KEY"
                     .to_owned()
             }
             (_, Some(near)) => format!("did you mean `{near}`?"),
-            (_, None) => format!("the keys are {}", KEYS.join(", ")),
+            (_, None) => format!("the keys are {}", known.join(", ")),
         };
         problems.push(Problem {
             place: format!("{place} {key}"),
@@ -267,7 +293,7 @@ fn is_service_link(name: &str) -> bool {
 }
 
 /// The known name that a mistyped one most likely stands for.
-fn near_miss<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+pub(super) fn near_miss<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     let (distance, near) = known
         .iter()
         .map(|known| (strsim::damerau_levenshtein(name, known), *known))
@@ -276,7 +302,7 @@ fn near_miss<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
 }
 
 /// A scalar as the text that a flag would have had; `None` for a table or a list.
-fn text_of(value: &Value) -> Option<String> {
+pub(super) fn text_of(value: &Value) -> Option<String> {
     match value {
         Value::String(_, text) => Some(text.clone()),
         Value::Char(_, letter) => Some(letter.to_string()),

@@ -2,6 +2,7 @@
 
 mod args;
 mod layers;
+mod principals;
 mod problem;
 mod read;
 mod secret;
@@ -22,6 +23,7 @@ pub use self::{
 };
 
 use self::layers::Layers;
+use crate::admission::Principals;
 
 /// What is logged unless told otherwise: Refrain's own news, and of Raft only what is wrong.
 const DEFAULT_FILTER: &str = "info,openraft=warn";
@@ -44,6 +46,8 @@ pub struct Config {
     pub peer_advertise: Option<String>,
     /// Whether more than loopback may be listened on although nothing is encrypted.
     pub insecure: bool,
+    /// Who may call; with none, whoever calls over loopback.
+    pub principals: Principals,
     /// Whether a fresh node waits to be taken into a cluster instead of forming one of its own.
     pub join: bool,
     /// The cluster's token key: the same on every node.
@@ -124,6 +128,7 @@ impl Config {
             advertise: None,
             peer_advertise: None,
             insecure: false,
+            principals: Principals::default(),
             join: false,
             token_key: SecretSource::Made(data.join("token.key")),
             sealing_key: SecretSource::Made(data.join("sealing.key")),

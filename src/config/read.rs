@@ -7,7 +7,9 @@ use std::{
     time::Duration,
 };
 
-use super::{Config, LogFormat, Secret, SecretSource, Timing, layers::Layers, loopback, secret};
+use super::{
+    Config, LogFormat, Secret, SecretSource, Timing, layers::Layers, loopback, principals, secret,
+};
 
 impl Config {
     /// Reads each setting. What is bad is noted in `layers`, and its default stands in until then.
@@ -38,6 +40,7 @@ impl Config {
             .unwrap_or(config.listen.ip().is_loopback());
 
         config.read_secrets(layers, token_key);
+        config.principals = principals::read(layers);
 
         let filter = "a filter such as `info` or `warn,refrain=debug` would do";
         set(
@@ -129,7 +132,7 @@ impl Config {
             if !address.ip().is_loopback() && !self.insecure {
                 layers.refuse(
                     key,
-                    format!("{address} can be reached from elsewhere, and this version neither encrypts nor authenticates"),
+                    format!("{address} can be reached from elsewhere, and this version does not encrypt what travels, tokens among it"),
                     "listen on 127.0.0.1, or say --insecure (REFRAIN_INSECURE=true, `insecure = true`) if the network is \
                      trusted",
                 );

@@ -7,6 +7,8 @@ use clap::{CommandFactory as _, Parser};
 use super::{Config, ConfigError, LogFormat, Secret, SecretSource, ServeArgs, layers::KEYS};
 use crate::clock::SystemEntropy;
 
+mod principals;
+
 #[derive(Parser)]
 struct Program {
     #[command(flatten)]

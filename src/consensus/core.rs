@@ -6,6 +6,7 @@ use openraft::{Raft, async_runtime::WatchReceiver as _};
 use tokio::sync::watch;
 
 use super::Timing;
+use super::clocks::Clocks;
 use super::machine::Machine;
 use super::outcome::Unavailable;
 use super::peers::Peers;
@@ -38,6 +39,8 @@ pub struct Core {
     pub snapshots: Arc<Snapshots>,
     /// The wall clock.
     pub clock: Arc<dyn Clock>,
+    /// What is known of the members' clocks.
+    pub clocks: Clocks,
     /// The random source.
     pub entropy: Arc<dyn Entropy>,
     /// Who this node is.
@@ -126,6 +129,9 @@ impl Core {
         }
         if !self.space.enough_space() {
             return Err(Unavailable::DiskNearlyFull);
+        }
+        if self.clocks.ahead(self.clock.now()) {
+            return Err(Unavailable::ClockAhead);
         }
         Ok(())
     }

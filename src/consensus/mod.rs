@@ -6,6 +6,7 @@
 
 mod adding;
 mod administer;
+mod clocks;
 mod core;
 mod duties;
 mod health;
@@ -43,7 +44,7 @@ pub use types::Peer;
 
 use self::core::Core;
 use crate::clock::{Clock, Entropy};
-use crate::domain::{KeyFingerprint, Outcome, Proposal, Refusal, Revision, State};
+use crate::domain::{KeyFingerprint, Millis, Outcome, Proposal, Refusal, Revision, State};
 use crate::limits::PEER_MESSAGE_BYTES;
 use crate::net::Connector;
 use crate::proto::peer::{RemoveNode, administer_request::Act, peer_server::PeerServer};
@@ -163,6 +164,7 @@ impl Consensus {
             space,
             snapshots,
             clock,
+            clocks: clocks::Clocks::default(),
             entropy,
             identity: Mutex::new(identity),
             own,
@@ -178,6 +180,7 @@ impl Consensus {
         tasks.spawn(reads::serve(core.clone(), waiting));
         tasks.spawn(health::watch(core.clone()));
         tasks.spawn(duties::lead(core.clone()));
+        tasks.spawn(clocks::watch(core.clone()));
         tasks.spawn(duties::compact(core.clone(), timing.snapshot_log_bytes));
         tasks.spawn(duties::backfill(core.clone()));
         Ok(Self {
@@ -226,11 +229,12 @@ impl Consensus {
         writes::write(&self.core, &proposal, deadline).await
     }
 
-    /// Returns when this node's state reflects every change that was acknowledged before the call.
+    /// Returns when this node's state reflects every change that was acknowledged before the call, with the time to judge
+    /// by: the leader's clock or this node's, whichever is later.
     ///
     /// # Errors
     /// Why that was not so before the deadline.
-    pub async fn read(&self, deadline: Instant) -> Result<(), Unavailable> {
+    pub async fn read(&self, deadline: Instant) -> Result<Millis, Unavailable> {
         reads::catch_up(&self.core, deadline).await
     }
 

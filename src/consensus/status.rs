@@ -5,6 +5,7 @@ use openraft::async_runtime::WatchReceiver as _;
 use tokio::time::{Instant, timeout_at};
 use tonic::Status;
 
+use super::clocks;
 use super::core::Core;
 use super::members::describe_at;
 use super::report::{ClusterStatus, Health, Member, Report, Role};
@@ -61,6 +62,7 @@ pub fn describe(core: &Core) -> DescribeReply {
         key_fingerprint: core.key_fingerprint.0.to_vec().into(),
         feature_level: FEATURE_LEVEL,
         term,
+        clock_ms: core.clock.now().0,
     }
 }
 
@@ -95,6 +97,7 @@ pub async fn status(core: &Core, deadline: Instant) -> ClusterStatus {
         );
     }
     differences(&known, &mut alarms);
+    alarms.extend(clocks::apart(&known));
     let mut reports: Vec<Member> = members
         .iter()
         .zip(&answers)

@@ -132,6 +132,7 @@ pub async fn start(config: Config, injected: Injected) -> anyhow::Result<Running
         clock: injected.clock,
         entropy: injected.entropy,
         deadlines: config.deadlines,
+        principals: config.principals,
         insecure: config.insecure,
         drain: drain.clone(),
     };

@@ -55,7 +55,8 @@ const ROOMS: [(&str, &[&str]); 17] = [
         ],
     ),
     // Around it.
-    ("config", &["clock", "limits"]),
+    // Who may call is a setting.
+    ("config", &["admission", "domain", "clock", "limits"]),
     (
         "client",
         &[

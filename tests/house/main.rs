@@ -105,5 +105,13 @@ fn the_tests_that_the_documents_name_are_there() {
 fn the_example_configuration_shows_every_setting() {
     let layers = read("src/config/layers.rs").expect("the settings");
     let example = read("deploy/refrain.toml").expect("the example");
-    hold(documents::undocumented_settings(&layers, &example));
+    let principals = read("src/config/principals.rs").expect("the settings of principals");
+    for (source, table) in [
+        (&layers, "KEYS"),
+        (&layers, "TABLES"),
+        (&principals, "PRINCIPAL_KEYS"),
+        (&principals, "GRANT_KEYS"),
+    ] {
+        hold(documents::undocumented_settings(source, table, &example));
+    }
 }

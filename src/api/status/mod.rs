@@ -12,8 +12,7 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 
 use super::input::Input;
 use crate::{
-    admission::{Denied, Unauthenticated},
-    authority::{AdminError, ReadError, Unavailable, WriteError},
+    authority::{AdminError, Unavailable, WriteError},
     domain::{Refusal, RefusalKind},
     feed::FeedEnd,
     proto::v1::ItemError,
@@ -75,12 +74,12 @@ impl Row {
             Failure::Unauthenticated(_) => Self::not_applied(
                 Code::Unauthenticated,
                 "UNAUTHENTICATED",
-                "call over loopback, or have the node started with --insecure",
+                "send the token of a principal of this node, as `authorization: Bearer TOKEN`; a node without principals takes calls over loopback alone, or needs --insecure",
             ),
             Failure::Denied(_) => Self::not_applied(
                 Code::PermissionDenied,
                 "PERMISSION_DENIED",
-                "ask those who run the cluster for the permission",
+                "ask those who run the cluster for a grant of that permission",
             ),
             Failure::Unavailable(why) => Self::unavailable(*why),
             Failure::Unknown(why) => Self::unknown(unavailable_code(*why), RETRY),
@@ -154,6 +153,9 @@ impl Row {
                 "call another node; start this one with the cluster's token key"
             }
             Unavailable::DiskNearlyFull => "call another node; free space on this one's disk",
+            Unavailable::ClockAhead => {
+                "mend the clock of the node that leads; another takes over if it can, so retry with the same request_id"
+            }
             Unavailable::Removed => "call another node; this one no longer belongs to the cluster",
             Unavailable::Deadline => "retry with the same request_id and a longer deadline",
             Unavailable::Overloaded => {
@@ -298,6 +300,7 @@ fn unavailable_code(why: Unavailable) -> Code {
         | Unavailable::WaitingForCluster
         | Unavailable::TokenKeyMismatch
         | Unavailable::DiskNearlyFull
+        | Unavailable::ClockAhead
         | Unavailable::Removed
         | Unavailable::Replaying
         | Unavailable::StorageFailed
@@ -336,26 +339,3 @@ impl From<Failure> for ItemError {
         }
     }
 }
-
-/// Lets handlers use `?` on every error: all of them pass through [`Failure`], and so through the table.
-macro_rules! through_the_table {
-    ($($error:ty),+ $(,)?) => {
-        $(impl From<$error> for Status {
-            fn from(error: $error) -> Self {
-                Failure::from(error).into()
-            }
-        })+
-    };
-}
-
-through_the_table!(
-    Refusal,
-    Input,
-    Unauthenticated,
-    Denied,
-    Unavailable,
-    ReadError,
-    WriteError,
-    AdminError,
-    FeedEnd,
-);

@@ -140,6 +140,7 @@ fn failures() -> Vec<Failure> {
     let denied = Denied {
         principal: Principal::parse("somebody").expect("name"),
         permission: Permission::OptIn,
+        reach: String::new(),
     };
     let mut all: Vec<Failure> = refusals().into_iter().map(Failure::from).collect();
     all.extend(Input::ALL.map(Failure::from));

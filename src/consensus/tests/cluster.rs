@@ -10,6 +10,7 @@ use tonic::transport::Server;
 use crate::clock::{Clock as _, Entropy as _, SystemClock, SystemEntropy};
 use futures::StreamExt as _;
 
+use super::clocks::SetClock;
 use crate::consensus::{AdminError, Consensus, Parts, Peer, Timing, Unavailable, WriteError};
 use crate::domain::{
     AddNamespace, Body, Decision, IdentifierType, KeyFingerprint, Namespace, Outcome, Principal,
@@ -28,6 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Node {
     pub consensus: Consensus,
     pub peer: String,
+    pub clock: SetClock,
     log: MemoryLog,
     files: MemoryFiles,
     /// A runtime of its own: when it is dropped, the node's connections break as those of a dead process do.
@@ -65,7 +67,7 @@ impl Node {
         key: u8,
         snapshot_log_bytes: u64,
     ) -> Self {
-        let listener = address.parse().unwrap();
+        let (listener, clock) = (address.parse().unwrap(), SetClock::default());
         let identity = Identity::load(&files).unwrap().unwrap_or_else(|| {
             let identity = Identity::random(&SystemEntropy);
             identity.save(&files).unwrap();
@@ -81,7 +83,7 @@ impl Node {
             files: Arc::new(files.clone()),
             space: Arc::new(Space::new(Arc::new(files.clone()), None)),
             connector: Connector::tcp(),
-            clock: Arc::new(SystemClock),
+            clock: Arc::new(clock.clone()),
             entropy: Arc::new(SystemEntropy),
             identity,
             own: Peer::default(),
@@ -109,6 +111,7 @@ impl Node {
         Self {
             consensus,
             peer,
+            clock,
             log,
             files,
             runtime: Some(runtime),
