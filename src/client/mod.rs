@@ -52,7 +52,7 @@ mod preferences;
 mod registry;
 mod schema;
 mod signals;
-mod stamps;
+pub mod stamps;
 mod watch;
 
 use std::sync::Arc;

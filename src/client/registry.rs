@@ -1,6 +1,13 @@
 //! The registry of purposes and namespaces.
 
-use super::{ANSWER_BYTES_MAX, Client, call::Effect, endpoints::Channel, error::Error};
+use std::time::Duration;
+
+use super::{
+    ANSWER_BYTES_MAX, Client,
+    call::{Effect, timed},
+    endpoints::Channel,
+    error::Error,
+};
 use crate::proto::v1::{
     AddNamespaceRequest, AddNamespaceResponse, ConfigureNamespaceRequest,
     ConfigureNamespaceResponse, ListNamespacesRequest, ListNamespacesResponse, ListPurposesRequest,
@@ -14,8 +21,18 @@ impl Client {
     /// # Errors
     /// No answer in time.
     pub async fn purposes(&self) -> Result<ListPurposesResponse, Error> {
-        let request = ListPurposesRequest {};
-        self.send(Effect::Reads, request, |channel, request| async move {
+        let settings = &self.0.settings;
+        self.purposes_within((settings.deadline, settings.attempt_timeout))
+            .await
+    }
+
+    /// As [`Client::purposes`], with a deadline for the call and one for each attempt.
+    pub(super) async fn purposes_within(
+        &self,
+        limits: (Duration, Duration),
+    ) -> Result<ListPurposesResponse, Error> {
+        self.call_within(Effect::Reads, limits, |channel, limit| async move {
+            let request = timed(ListPurposesRequest {}, limit);
             registry(channel).list_purposes(request).await
         })
         .await

@@ -10,5 +10,6 @@ mod program;
 mod program_administering;
 mod program_imports;
 mod retries;
+mod stamps;
 mod suppression_list;
 mod watching;

@@ -7,10 +7,24 @@ use refrain::proto::v1::{watch_service_server::*, *};
 use tonic::{Request, Response};
 
 use super::{
-    Fault,
-    model::noon,
+    Fault, Node, no_quorum,
     services::{Api, Feed, Reply},
 };
+
+impl Node {
+    /// What there is to tell from this revision on, as far as this node knows.
+    fn news(&self, from: u64) -> (Vec<Event>, Option<Heartbeat>) {
+        let model = self.model.lock().unwrap();
+        let last = self.cut_off_at.lock().unwrap().unwrap_or(u64::MAX);
+        let known = |it: &&Event| it.revision >= from && it.revision <= last;
+        let news = model.events.iter().filter(known).cloned().collect();
+        let beat = (!model.silent).then(|| Heartbeat {
+            revision: model.revision().min(last),
+            sent_at: Some(model.clock()),
+        });
+        (news, beat)
+    }
+}
 
 #[tonic::async_trait]
 impl WatchService for Api {
@@ -18,7 +32,10 @@ impl WatchService for Api {
 
     async fn watch(&self, request: Request<WatchRequest>) -> Reply<Self::WatchStream> {
         let asked = request.into_inner();
-        let limit = match self.0.next_fault() {
+        if self.0.is_cut_off() {
+            return Err(no_quorum());
+        }
+        let limit = match self.0.next_feed_fault() {
             Some(Fault::Refuse(status)) => return Err(status),
             Some(Fault::EndFeedAfter(items)) => items,
             _ => usize::MAX,
@@ -48,17 +65,14 @@ impl WatchService for Api {
                 from = node.model.lock().unwrap().revision() + 1;
             }
             loop {
-                let (news, revision) = {
-                    let model = node.model.lock().unwrap();
-                    let news: Vec<Event> =
-                        model.events.iter().filter(|it| it.revision >= from).cloned().collect();
-                    (news, model.revision())
-                };
+                let (news, beat) = node.news(from);
                 for event in news {
                     from = event.revision + 1;
                     yield watch_response::Item::Event(event);
                 }
-                yield watch_response::Item::Heartbeat(Heartbeat { revision, sent_at: Some(noon()) });
+                if let Some(beat) = beat {
+                    yield watch_response::Item::Heartbeat(beat);
+                }
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };

@@ -34,6 +34,10 @@ pub struct Model {
     pub pending: Vec<Pending>,
     pub overrides: Vec<Override>,
     pub stamp_keys: Vec<PublicKey>,
+    /// Whether the nodes send no heartbeats.
+    pub silent: bool,
+    /// How many seconds after noon it is.
+    pub seconds: i64,
     /// The `authorization` that each call carried.
     pub authorizations: Vec<String>,
     pub unready: bool,
@@ -151,6 +155,34 @@ impl Model {
 }
 
 impl Model {
+    /// The nodes' clock.
+    pub fn clock(&self) -> Timestamp {
+        Timestamp {
+            seconds: noon().seconds + self.seconds,
+            ..noon()
+        }
+    }
+
+    /// Takes an event of any kind about these tokens, and tells its revision.
+    pub fn record(&mut self, kind: i32, tokens: &[String]) -> u64 {
+        let revision = self.events.len() as u64 + 1;
+        let tokens = tokens.iter().map(|token| EventToken {
+            r#type: "email".to_owned(),
+            token: token.clone(),
+            previous_revision: 0,
+        });
+        self.events.push(Event {
+            id: format!("0190a000-0000-7000-8000-{revision:012}"),
+            revision,
+            kind,
+            namespace: "default".to_owned(),
+            tokens: tokens.collect(),
+            received_at: Some(noon()),
+            ..Event::default()
+        });
+        revision
+    }
+
     pub fn settings(&self, namespace: &str) -> NamespaceSettings {
         self.settings.get(namespace).cloned().unwrap_or_default()
     }

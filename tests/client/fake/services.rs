@@ -15,7 +15,7 @@ use tonic::{Code, Request, Response, Status, Streaming};
 use super::{
     Fault, Node,
     model::{noon, principal},
-    refusal,
+    no_quorum, refusal,
 };
 
 pub type Feed<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
@@ -72,6 +72,9 @@ impl Api {
         &self,
         act: impl FnOnce(&mut super::Model) -> Result<T, Status>,
     ) -> Reply<T> {
+        if self.0.is_cut_off() {
+            return Err(no_quorum());
+        }
         let fault = self.0.next_fault();
         match fault {
             Some(Fault::Refuse(status)) => return Err(status),
