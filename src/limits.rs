@@ -98,6 +98,56 @@ pub const REQUEST_ID_AHEAD_MS: u64 = 5 * 60 * 1_000;
 /// Milliseconds in which a repeat that changes nothing adds no event.
 pub const REPEAT_WINDOW_MS: u64 = 24 * 60 * 60 * 1_000;
 
+/// Purposes that one override covers. More: `OVERRIDE_INVALID`.
+pub const OVERRIDE_PURPOSES: usize = 16;
+
+/// Services that one override names. More: `OVERRIDE_INVALID`.
+pub const OVERRIDE_SERVICES: usize = 16;
+
+/// Bytes of an override's reason. Longer: `OVERRIDE_INVALID`.
+pub const REASON_BYTES: usize = 1_024;
+
+/// Minutes that the setting for the longest override may say at most: 30 days. More: a setting that is refused, and
+/// `OVERRIDE_EXPIRY_INVALID`.
+pub const OVERRIDE_MINUTES: u32 = 30 * 24 * 60;
+
+/// Overrides that are in force, or over with their totals still being gathered. More: `TOO_MANY_CHANGES`.
+pub const OVERRIDES: usize = 64;
+
+/// Milliseconds after an override is over in which nodes may still report what it let through; then its last event is
+/// made.
+pub const OVERRIDE_GATHER_MS: u64 = 150_000;
+
+/// Changes that wait for a second principal. More: `TOO_MANY_CHANGES`.
+pub const PENDING_CHANGES: usize = 64;
+
+/// Milliseconds after which a proposed change that nobody approved has lapsed.
+pub const PENDING_MS: u64 = 24 * 60 * 60 * 1_000;
+
+/// Purposes that a signal opts out of. More: `TOO_MANY_PURPOSES`.
+pub const SIGNAL_PURPOSES: usize = 16;
+
+/// Public keys of nodes for stamps, retired ones among them. More: `STAMP_KEY_INVALID`.
+pub const STAMP_KEYS: usize = 256;
+
+/// Milliseconds for which a retired key's stamps are still accepted: the life of a stamp, and some time for clocks.
+pub const STAMP_KEY_OVERLAP_MS: u64 = 20 * 60 * 1_000;
+
+/// Services, each at one schema version, that are remembered; the one seen longest ago makes room for a new one.
+pub const SERVICES: usize = 4_096;
+
+/// Entries of each list in one report of usage. What a node counts beyond them is counted under no name.
+pub const USAGE_ENTRIES: usize = 256;
+
+/// How long a report of usage may take before it is kept for the next time.
+pub const USAGE_REPORT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Nodes whose last report of usage is remembered; the one with the smallest id makes room for a new one.
+pub const USAGE_REPORTERS: usize = 1_024;
+
+/// Milliseconds within which a service that was seen counts as one that asks: what a dry run of a schema floor lists.
+pub const SERVICE_SEEN_MS: u64 = 24 * 60 * 60 * 1_000;
+
 /// Revisions between two kept hashes of the state.
 pub const HASH_POINT_EVERY: u64 = 1_024;
 
@@ -127,9 +177,6 @@ pub const STAMP_SECONDS: u64 = 15 * 60;
 
 /// Seconds that a stamp may come from the future, as clocks differ. More: `STAMP_INVALID`.
 pub const STAMP_AHEAD_SECONDS: u64 = 60;
-
-/// Public keys in a set that stamps are verified with. More: the set is refused.
-pub const STAMP_KEYS: usize = 1_024;
 
 /// Bytes of such a set as JSON. More: the set is refused.
 pub const JWK_SET_BYTES: usize = 1 << 20;

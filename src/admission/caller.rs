@@ -13,14 +13,45 @@ use crate::domain::Principal;
 pub struct Caller {
     principal: Principal,
     grants: Arc<[Grant]>,
+    standing: Standing,
+}
+
+/// How well a caller is known, which counts where a change takes two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// By the address that the call comes from, alone.
+    Address,
+    /// By its token, on a node where fewer than two principals may override.
+    Token,
+    /// By its token, on a node where two may.
+    TokenOfTwo,
 }
 
 impl Caller {
-    pub(super) fn new(principal: Principal, grants: impl Into<Arc<[Grant]>>) -> Self {
+    pub(super) fn new(
+        principal: Principal,
+        grants: impl Into<Arc<[Grant]>>,
+        standing: Standing,
+    ) -> Self {
         Self {
             principal,
             grants: grants.into(),
+            standing,
         }
+    }
+
+    pub(super) fn standing(self, standing: Standing) -> Self {
+        Self { standing, ..self }
+    }
+
+    /// Whether it has proven who it is.
+    pub fn is_proven(&self) -> bool {
+        self.standing != Standing::Address
+    }
+
+    /// Whether the node that it calls knows two principals that may override.
+    pub fn overrides_possible(&self) -> bool {
+        self.standing == Standing::TokenOfTwo
     }
 
     /// Who it is; goes into the events that the call makes.
@@ -108,7 +139,7 @@ mod tests {
             grant(Permission::OptOut, "sale"),
             grant(Permission::OptIn, "analytics"),
         ];
-        let caller = Caller::new(mailer, grants);
+        let caller = Caller::new(mailer, grants, Standing::Token);
         let namespace = Namespace::default_namespace();
         let names = |all: &[&str]| -> Vec<PurposeName> {
             all.iter()

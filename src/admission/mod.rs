@@ -5,6 +5,7 @@
 //! principal may ask.
 
 mod bearer;
+mod body;
 mod caller;
 mod need;
 mod permission;
@@ -12,14 +13,11 @@ mod principals;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashSet;
-
-use crate::domain::{
-    Body, Change, ImportChunk, ImportRow, Principal, PurposeName, Refusal, Revision, State,
-};
+use crate::domain::{Principal, Refusal, Revision, State};
 
 pub use self::{
     bearer::Bearer,
+    body::floor,
     caller::{Caller, Denied},
     need::{Grant, Need, Needs, Touches},
     permission::{Permission, Permissions},
@@ -40,6 +38,20 @@ pub trait Admissible {
     fn min_revision(&self) -> Revision {
         0
     }
+
+    /// Whether it is a step towards more ALLOW that takes two principals, and which.
+    fn widens(&self) -> Option<Widening> {
+        None
+    }
+}
+
+/// A step towards more ALLOW. The state holds that two principals take part in it; admission, that there are two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Widening {
+    /// An override is proposed or approved.
+    Override,
+    /// A change of the registry is approved.
+    Registry,
 }
 
 /// Something that passed admission, with the one who asked for it. Only [`admit`] makes one, so that a skipped stage does
@@ -50,12 +62,34 @@ pub struct Admitted<T> {
     what: T,
 }
 
+/// Why something was not admitted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotAdmitted {
+    /// The caller lacks a permission.
+    #[error("{0}")]
+    Denied(#[from] Denied),
+    /// It takes two principals, and there are not two.
+    #[error("{0}")]
+    Refused(#[from] Refusal),
+}
+
 /// Lets a caller's wish through, if the caller may have it.
 ///
 /// # Errors
-/// [`Denied`] where the caller lacks a permission.
-pub fn admit<T: Admissible>(caller: &Caller, what: T) -> Result<Admitted<T>, Denied> {
+/// [`Denied`] where the caller lacks a permission; `OVERRIDES_OFF` where fewer than two principals may override;
+/// `SECOND_PRINCIPAL_REQUIRED` where a change is approved by somebody who is known by an address alone: `local` and
+/// `anonymous` may be the same person.
+pub fn admit<T: Admissible>(caller: &Caller, what: T) -> Result<Admitted<T>, NotAdmitted> {
     caller.may(&what.needs())?;
+    match what.widens() {
+        Some(Widening::Override) if !caller.overrides_possible() => {
+            return Err(Refusal::OverridesOff.into());
+        }
+        Some(Widening::Registry) if !caller.is_proven() => {
+            return Err(Refusal::SecondPrincipalRequired.into());
+        }
+        Some(Widening::Override | Widening::Registry) | None => {}
+    }
     let principal = caller.principal().clone();
     Ok(Admitted { principal, what })
 }
@@ -87,66 +121,4 @@ impl<T: Admissible> Admitted<T> {
         }
         Ok(())
     }
-}
-
-impl Admissible for Body {
-    fn needs(&self) -> Needs<'_> {
-        match self {
-            Self::SetPreference(set) => {
-                let permission = match set.change {
-                    Change::OptOut => Permission::OptOut,
-                    Change::OptIn => Permission::OptIn,
-                };
-                Needs::for_each(permission, &set.namespace, &set.purposes)
-            }
-            Self::ImportChunk(chunk) => {
-                Needs::for_each(Permission::Import, &chunk.namespace, purposes_of(chunk))
-            }
-            // A purpose is every namespace's.
-            Self::PutPurpose(put) => Needs::one(Need {
-                purpose: Touches::One(&put.purpose.name),
-                ..Need::everywhere(Permission::Registry)
-            }),
-            Self::AddNamespace(add) => {
-                let need = Need::within(Permission::Registry, &add.namespace, Touches::Any);
-                Needs::one(need)
-            }
-            // The cluster's own; no call asks for them.
-            Self::Create(_) | Self::RaiseFeatureLevel(_) => {
-                Needs::one(Need::everywhere(Permission::Cluster))
-            }
-        }
-    }
-
-    fn schema_version(&self) -> u32 {
-        match self {
-            Self::SetPreference(set) => set.schema_version,
-            Self::ImportChunk(chunk) => chunk.schema_version,
-            Self::PutPurpose(_)
-            | Self::AddNamespace(_)
-            | Self::Create(_)
-            | Self::RaiseFeatureLevel(_) => 0,
-        }
-    }
-
-    fn min_revision(&self) -> Revision {
-        match self {
-            Self::SetPreference(set) => set.min_revision,
-            Self::ImportChunk(_)
-            | Self::PutPurpose(_)
-            | Self::AddNamespace(_)
-            | Self::Create(_)
-            | Self::RaiseFeatureLevel(_) => 0,
-        }
-    }
-}
-
-/// The purposes of an import's rows, each once: many rows share a few.
-fn purposes_of(chunk: &ImportChunk) -> HashSet<&PurposeName> {
-    let rows = chunk.rows.iter();
-    rows.flat_map(|row| match row {
-        ImportRow::OptOut { purposes, .. } => &purposes[..],
-        ImportRow::Refused => &[],
-    })
-    .collect()
 }

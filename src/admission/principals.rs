@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     bearer::Bearer,
-    caller::Caller,
+    caller::{Caller, Standing},
     need::Grant,
     permission::{Permission, Permissions},
 };
@@ -147,7 +147,7 @@ impl Principals {
         {
             return Err(BadEntry::TokenTaken);
         }
-        let caller = Caller::new(name.clone(), grants);
+        let caller = Caller::new(name.clone(), grants, Standing::Token);
         self.overriding += usize::from(caller.holds(Permission::Override));
         self.names.insert(name);
         self.callers
@@ -191,11 +191,15 @@ impl Principals {
         match bearer {
             Bearer::Missing => Err(Unauthenticated::TokenMissing),
             Bearer::Unreadable => Err(Unauthenticated::TokenUnreadable),
-            Bearer::Token(token) => self
-                .callers
-                .get(&TokenHash::of(token))
-                .cloned()
-                .ok_or(Unauthenticated::TokenUnknown),
+            Bearer::Token(token) => {
+                let found = self.callers.get(&TokenHash::of(token)).cloned();
+                let caller = found.ok_or(Unauthenticated::TokenUnknown)?;
+                Ok(if self.overrides_possible() {
+                    caller.standing(Standing::TokenOfTwo)
+                } else {
+                    caller
+                })
+            }
         }
     }
 }
@@ -208,8 +212,6 @@ fn by_address(remote: Option<SocketAddr>, insecure: bool) -> Result<Caller, Unau
         (false, false) => return Err(Unauthenticated::Elsewhere),
     };
     let all = Permissions::of(&Permission::ALL).without(Permission::Override);
-    Ok(Caller::new(
-        Principal::parse(name)?,
-        [Grant::unlimited(all)],
-    ))
+    let all = [Grant::unlimited(all)];
+    Ok(Caller::new(Principal::parse(name)?, all, Standing::Address))
 }

@@ -1,9 +1,16 @@
 //! Who is taken for whom, and which entries are refused.
 
 use super::{
-    BadEntry, Bearer, Entry, Grant, Permission, Permissions, Principals, TokenHash, Unauthenticated,
+    BadEntry, Bearer, Entry, Grant, NotAdmitted, Permission, Permissions, Principals, TokenHash,
+    Unauthenticated, admit,
 };
-use crate::{domain::Principal, limits};
+use crate::{
+    domain::{
+        Approve, Body, ChangeKind, EventId, Millis, Namespace, OverrideTerms, Principal, Propose,
+        ProposedChange, PurposeName, Refusal, RequestId, SetPreference, Signal, Withdraw,
+    },
+    limits,
+};
 
 fn entry(name: &str, tokens: &[&str], permissions: &[Permission]) -> Entry {
     Entry {
@@ -132,4 +139,125 @@ fn nothing_shows_a_hash() {
     let known = principals(&[entry("mailer", &["secret"], &[])]);
     let shown = format!("{known:?}");
     assert!(!shown.contains(&hash.to_hex()) && !shown.contains("secret"));
+}
+
+fn approval(kind: ChangeKind) -> Body {
+    Body::Approve(Approve {
+        request_id: RequestId(uuid::Uuid::now_v7()),
+        change_id: EventId(uuid::Uuid::now_v7()),
+        kind,
+    })
+}
+
+fn override_of(purpose: &str) -> Body {
+    Body::Propose(Propose {
+        request_id: RequestId(uuid::Uuid::now_v7()),
+        change: ProposedChange::Override(OverrideTerms {
+            namespace: Namespace::default_namespace(),
+            purposes: vec![PurposeName::parse(purpose).unwrap()],
+            services: Vec::new(),
+            subject: None,
+            reason: "test".to_owned(),
+            expires_at: Millis(0),
+        }),
+        max_minutes: 1,
+    })
+}
+
+#[test]
+fn an_override_takes_two_principals_that_may() {
+    let may = [Permission::Override];
+    let first = entry("a", &["a"], &may);
+    let mut second = entry("b", &["b"], &may);
+    second.grants[0].purposes = Some(vec![PurposeName::parse("marketing").unwrap()]);
+    let registrar = entry("c", &["c"], &[Permission::Registry]);
+    let alone = principals(&[first.clone(), registrar.clone()]);
+    let two = principals(&[first, second, registrar]);
+    let ask = |known: &Principals, token: &str, body| {
+        let bearer = Bearer::Token(token.as_bytes());
+        let caller = known.authenticate(bearer, None, false).unwrap();
+        admit(&caller, body).map(drop)
+    };
+    let off = Err(NotAdmitted::Refused(Refusal::OverridesOff));
+    for body in [override_of("sale"), approval(ChangeKind::Override)] {
+        assert_eq!(ask(&alone, "a", body.clone()), off);
+        assert_eq!(ask(&two, "a", body.clone()), Ok(()));
+        // Who lacks the permission is told that first; a limited grant approves nothing, since the call names an id alone.
+        for token in ["b", "c"] {
+            let refused = ask(&two, token, body.clone());
+            assert!(
+                matches!(refused, Err(NotAdmitted::Denied(_))),
+                "{refused:?}"
+            );
+        }
+    }
+    assert_eq!(ask(&two, "b", override_of("marketing.email")), Ok(()));
+    // To end one is never refused for want of another principal, nor for a limit.
+    let revoke = |kind| {
+        Body::Withdraw(Withdraw {
+            request_id: RequestId(uuid::Uuid::now_v7()),
+            change_id: EventId(uuid::Uuid::now_v7()),
+            kind,
+        })
+    };
+    assert_eq!(ask(&alone, "a", revoke(ChangeKind::Override)), Ok(()));
+    assert_eq!(ask(&two, "b", revoke(ChangeKind::Override)), Ok(()));
+    assert!(ask(&two, "c", revoke(ChangeKind::Override)).is_err());
+    assert_eq!(ask(&two, "c", approval(ChangeKind::Registry)), Ok(()));
+}
+
+#[test]
+fn who_is_known_by_an_address_alone_is_nobodys_second() {
+    let nobody = Principals::default();
+    for remote in [LOOPBACK, ELSEWHERE] {
+        let caller = nobody
+            .authenticate(Bearer::Missing, remote.parse().ok(), true)
+            .unwrap();
+        let refused = admit(&caller, approval(ChangeKind::Registry)).unwrap_err();
+        assert_eq!(
+            refused,
+            NotAdmitted::Refused(Refusal::SecondPrincipalRequired)
+        );
+        let refused = admit(&caller, approval(ChangeKind::Override)).unwrap_err();
+        assert!(matches!(refused, NotAdmitted::Denied(_)));
+    }
+}
+
+#[test]
+fn a_change_both_ways_takes_both_permissions() {
+    let known = principals(&[
+        entry("out", &["out"], &[Permission::OptOut]),
+        entry("in", &["in"], &[Permission::OptIn]),
+        entry("both", &["both"], &[Permission::OptOut, Permission::OptIn]),
+    ]);
+    let set = |opt_out: &[&str], opt_in: &[&str]| {
+        let names = |names: &[&str]| {
+            let parse = |name: &&str| PurposeName::parse(name).unwrap();
+            names.iter().map(parse).collect()
+        };
+        Body::SetPreference(SetPreference {
+            request_id: RequestId(uuid::Uuid::now_v7()),
+            namespace: Namespace::default_namespace(),
+            tokens: Vec::new(),
+            opt_out: names(opt_out),
+            opt_in: names(opt_in),
+            signal: Signal::User,
+            schema_version: 0,
+            min_revision: 0,
+            if_last_revision: None,
+            evidence: None,
+        })
+    };
+    for (opt_out, opt_in, allowed) in [
+        (&["sale"][..], &[][..], ["out", "both"]),
+        (&[], &["sale"], ["in", "both"]),
+        (&["sale"], &["marketing"], ["both", "both"]),
+    ] {
+        for name in ["out", "in", "both"] {
+            let bearer = Bearer::Token(name.as_bytes());
+            let caller = known.authenticate(bearer, None, false).unwrap();
+            let admitted = admit(&caller, set(opt_out, opt_in)).is_ok();
+            assert_eq!(admitted, allowed.contains(&name), "{name}");
+        }
+    }
 }

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     admission::{Admissible as _, Caller, admit},
     authority::{Check, Checks},
-    domain::{PurposeName, Refusal, Verdict},
+    domain::{PurposeName, Refusal, ServiceName, Verdict},
     limits,
     proto::v1::{
         BatchCheckItem, BatchCheckRequest, BatchCheckResponse, CheckRequest, CheckResponse,
@@ -89,11 +89,14 @@ impl Api {
         request: CheckRequest,
     ) -> Result<CheckResponse, Failure> {
         let Asked { check, service } = self.asked(request)?;
+        let (name, version) = (check.service.clone(), check.schema_version);
         let admitted = admit(&call.caller, check)?;
         let (check, verdict) = self
             .authority()
             .read(admitted, call.deadline.step())
-            .await?;
+            .await
+            .inspect_err(|failed| self.count_read(&name, version, failed))?;
+        self.count_answer(&name, version, Ok(&verdict));
         Ok(self.answer(&check, &service, &verdict))
     }
 
@@ -140,6 +143,7 @@ impl Api {
             check: Check {
                 subject,
                 purpose,
+                service: ServiceName::parse(&request.service)?,
                 schema_version: request.schema_version,
                 min_revision: request.min_revision,
             },
@@ -149,7 +153,7 @@ impl Api {
 
     /// Converts a verdict, and gives it its name.
     pub(super) fn answer(&self, check: &Check, service: &str, verdict: &Verdict) -> CheckResponse {
-        let evaluated_at = self.parts().clock.now();
+        let evaluated_at = verdict.evaluated_at;
         let question = Question {
             namespace: &check.subject.namespace,
             tokens: &check.subject.tokens,
@@ -169,6 +173,7 @@ impl Api {
             revision: verdict.revision,
             decision_id: self.parts().decision_key.name(&question, &answer),
             evaluated_at: Some(answers::timestamp(evaluated_at)),
+            override_id: answers::event_id(verdict.override_id),
             ..CheckResponse::default()
         }
     }
@@ -184,6 +189,7 @@ impl Api {
             let service = place?;
             // There are as many verdicts as places for them; should one ever be missing, the item has no answer.
             let (check, verdict) = verdicts.next().ok_or(Failure::Panicked)?;
+            self.count_answer(&check.service, check.schema_version, verdict.as_ref());
             let verdict = verdict.map_err(Failure::from)?;
             Ok(self.answer(&check, &service, &verdict))
         })

@@ -125,9 +125,9 @@ pub(crate) struct GateLayer {
 
 impl GateLayer {
     /// A layer that knows these principals.
-    pub(crate) fn new(principals: Principals, insecure: bool) -> Self {
+    pub(crate) fn new(principals: Arc<Principals>, insecure: bool) -> Self {
         Self {
-            principals: Arc::new(principals),
+            principals,
             insecure,
         }
     }

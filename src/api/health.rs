@@ -13,14 +13,15 @@ use tonic::server::NamedService;
 use tonic_health::{ServingStatus, server::HealthReporter};
 
 use super::{
-    cluster::Cluster, decision::Decisions, preference::Preferences, registry::Registry,
-    watch::Watches,
+    cluster::Cluster, decision::Decisions, overrides::Overrides, preference::Preferences,
+    registry::Registry, watch::Watches,
 };
 use crate::{
     authority::Health,
     proto::v1::{
         cluster_service_server::ClusterServiceServer,
         decision_service_server::DecisionServiceServer,
+        override_service_server::OverrideServiceServer,
         preference_service_server::PreferenceServiceServer,
         registry_service_server::RegistryServiceServer, watch_service_server::WatchServiceServer,
     },
@@ -31,9 +32,10 @@ use crate::{
 const LIVE: &str = "live";
 
 /// What becomes unready with the node. The empty name stands for the node as a whole.
-const READY: [&str; 5] = [
+const READY: [&str; 6] = [
     "",
     DecisionServiceServer::<Decisions>::NAME,
+    OverrideServiceServer::<Overrides>::NAME,
     PreferenceServiceServer::<Preferences>::NAME,
     RegistryServiceServer::<Registry>::NAME,
     WatchServiceServer::<Watches>::NAME,

@@ -46,8 +46,7 @@ pub(crate) enum Input {
     HeartbeatInvalid,
     /// Too many filters.
     #[error(
-        "there are too many filters: give at most {} namespaces and {} purposes",
-        limits::WATCH_FILTERS,
+        "there are too many filters: give at most {0} namespaces, {0} purposes and {0} tokens",
         limits::WATCH_FILTERS
     )]
     TooManyFilters,
@@ -66,12 +65,33 @@ pub(crate) enum Input {
     /// No purpose in a request to put one.
     #[error("no purpose is given: fill in `purpose`")]
     PurposeRequired,
+    /// No change in a proposal.
+    #[error("no change is given: fill in `change`")]
+    ChangeRequired,
+    /// No floor in a request to set one.
+    #[error("no floor is given: fill in `floor`")]
+    FloorRequired,
+    /// A purpose with its schema floor.
+    #[error("a schema floor is set by a call of its own: leave `schema_floor` 0")]
+    FloorOfItsOwn,
+    /// No scope of an override.
+    #[error("no scope is given: say in `scope` what the override covers")]
+    ScopeRequired,
+    /// No end of an override.
+    #[error("no end is given: say in `expires_at` when the override is over")]
+    ExpiryRequired,
+    /// No settings of a namespace.
+    #[error("no settings are given: fill in `settings`")]
+    SettingsRequired,
+    /// A time that is none.
+    #[error("the time cannot be taken: give it between 1970 and the year 10,000")]
+    TimeInvalid,
 }
 
 impl Input {
     /// Every value, for tables and tests.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 20] = [
         Self::BatchEmpty,
         Self::BatchTooLarge,
         Self::ServiceInvalid,
@@ -85,6 +105,13 @@ impl Input {
         Self::ImportHeaderRepeated,
         Self::ImportPartRequired,
         Self::PurposeRequired,
+        Self::ChangeRequired,
+        Self::FloorRequired,
+        Self::FloorOfItsOwn,
+        Self::ScopeRequired,
+        Self::ExpiryRequired,
+        Self::SettingsRequired,
+        Self::TimeInvalid,
     ];
 
     /// The stable reason, in capitals.
@@ -103,6 +130,13 @@ impl Input {
             Self::ImportHeaderRepeated => "IMPORT_HEADER_REPEATED",
             Self::ImportPartRequired => "IMPORT_PART_REQUIRED",
             Self::PurposeRequired => "PURPOSE_REQUIRED",
+            Self::ChangeRequired => "CHANGE_REQUIRED",
+            Self::FloorRequired => "FLOOR_REQUIRED",
+            Self::FloorOfItsOwn => "SCHEMA_FLOOR_ELSEWHERE",
+            Self::ScopeRequired => "SCOPE_REQUIRED",
+            Self::ExpiryRequired => "EXPIRY_REQUIRED",
+            Self::SettingsRequired => "SETTINGS_REQUIRED",
+            Self::TimeInvalid => "TIME_INVALID",
         }
     }
 }

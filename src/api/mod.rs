@@ -1,17 +1,22 @@
 //! The edge: thin gRPC handlers that read like the data flow, conversions, one table of statuses, probes.
 
+mod changes;
 mod cluster;
 mod convert;
+mod counting;
 mod deadline;
 mod decision;
 pub mod decision_id;
+mod floors;
 mod gate;
 mod health;
 mod import;
 mod input;
+mod overrides;
 mod preference;
 mod registry;
 mod routes;
+mod setting;
 mod shield;
 mod status;
 mod stream;
@@ -55,8 +60,10 @@ pub struct Parts {
     pub entropy: Arc<dyn Entropy>,
     /// How long calls may take.
     pub deadlines: Deadlines,
+    /// How far from now an override may end, in minutes.
+    pub override_max_minutes: u32,
     /// Who may call.
-    pub principals: Principals,
+    pub principals: Arc<Principals>,
     /// Whether callers from elsewhere are taken where no principals are known.
     pub insecure: bool,
     /// Ends long-lived calls when the node drains.

@@ -10,17 +10,16 @@ use super::{
 };
 use crate::{
     admission::admit,
-    authority::{GetPreferences, Heads, ImportProgress},
-    domain::{
-        Body, Change, EventId, Millis, Outcome, Refusal, RequestId, Revision, SealedEvidence,
-        SetPreference,
-    },
+    authority::{GetPreferences, Heads, ImportProgress, KnownSubject},
+    domain::{RequestId, ServiceName},
     feed::Head,
     limits,
     proto::v1::{
         self, GetImportRequest, GetImportResponse, GetPreferencesRequest, GetPreferencesResponse,
-        Identifier, ImportOptOutsRequest, ImportOptOutsResponse, ListEventsRequest,
-        ListEventsResponse, SetOptInRequest, SetOptInResponse, SetOptOutRequest, SetOptOutResponse,
+        GetTokensRequest, GetTokensResponse, ImportOptOutsRequest, ImportOptOutsResponse,
+        ListEventsRequest, ListEventsResponse, ReportSignalRequest, ReportSignalResponse,
+        SetOptInRequest, SetOptInResponse, SetOptOutRequest, SetOptOutResponse,
+        SetPreferencesRequest, SetPreferencesResponse,
         preference_service_server::PreferenceService,
     },
 };
@@ -77,23 +76,23 @@ impl PreferenceService for Preferences {
 
     async fn set_preferences(
         &self,
-        _: Request<v1::SetPreferencesRequest>,
-    ) -> Result<Response<v1::SetPreferencesResponse>, Status> {
-        Err(Status::unimplemented("not yet"))
+        request: Request<SetPreferencesRequest>,
+    ) -> Result<Response<SetPreferencesResponse>, Status> {
+        self.0.unary(request, Api::set_preferences).await
     }
 
     async fn report_signal(
         &self,
-        _: Request<v1::ReportSignalRequest>,
-    ) -> Result<Response<v1::ReportSignalResponse>, Status> {
-        Err(Status::unimplemented("not yet"))
+        request: Request<ReportSignalRequest>,
+    ) -> Result<Response<ReportSignalResponse>, Status> {
+        self.0.unary(request, Api::report_signal).await
     }
 
     async fn get_tokens(
         &self,
-        _: Request<v1::GetTokensRequest>,
-    ) -> Result<Response<v1::GetTokensResponse>, Status> {
-        Err(Status::unimplemented("not yet"))
+        request: Request<GetTokensRequest>,
+    ) -> Result<Response<GetTokensResponse>, Status> {
+        self.0.unary(request, Api::get_tokens).await
     }
 
     async fn create_link(
@@ -104,87 +103,7 @@ impl PreferenceService for Preferences {
     }
 }
 
-/// What an opt-out and an opt-in have in common, as it came in.
-struct Wish {
-    request_id: String,
-    namespace: String,
-    identifiers: Vec<Identifier>,
-    purposes: Vec<String>,
-    signal: i32,
-    schema_version: u32,
-    min_revision: Revision,
-    change: Change,
-    evidence: Option<SealedEvidence>,
-}
-
 impl Api {
-    /// Opts a subject out.
-    pub(super) async fn set_opt_out(
-        &self,
-        call: Call,
-        request: SetOptOutRequest,
-    ) -> Result<SetOptOutResponse, Failure> {
-        let set = self.set(Wish {
-            request_id: request.request_id,
-            namespace: request.namespace,
-            identifiers: request.identifiers,
-            purposes: request.purposes,
-            signal: request.signal,
-            schema_version: request.schema_version,
-            min_revision: request.min_revision,
-            change: Change::OptOut,
-            evidence: None,
-        })?;
-        let request_id = set.request_id;
-        let admitted = admit(&call.caller, Body::SetPreference(set))?;
-        let outcome = self
-            .authority()
-            .write(admitted, call.deadline.step())
-            .await?;
-        let done = Done::of(&outcome)?;
-        Ok(SetOptOutResponse {
-            event_id: done.event_id.to_string(),
-            revision: done.revision,
-            changed: done.changed,
-            received_at: Some(answers::timestamp(done.received_at)),
-            request_id: request_id.to_string(),
-        })
-    }
-
-    /// Opts a subject in.
-    pub(super) async fn set_opt_in(
-        &self,
-        call: Call,
-        request: SetOptInRequest,
-    ) -> Result<SetOptInResponse, Failure> {
-        let evidence = self.seal(request.evidence)?;
-        let set = self.set(Wish {
-            request_id: request.request_id,
-            namespace: request.namespace,
-            identifiers: request.identifiers,
-            purposes: request.purposes,
-            signal: request.signal,
-            schema_version: request.schema_version,
-            min_revision: request.min_revision,
-            change: Change::OptIn,
-            evidence: Some(evidence),
-        })?;
-        let request_id = set.request_id;
-        let admitted = admit(&call.caller, Body::SetPreference(set))?;
-        let outcome = self
-            .authority()
-            .write(admitted, call.deadline.step())
-            .await?;
-        let done = Done::of(&outcome)?;
-        Ok(SetOptInResponse {
-            event_id: done.event_id.to_string(),
-            revision: done.revision,
-            changed: done.changed,
-            received_at: Some(answers::timestamp(done.received_at)),
-            request_id: request_id.to_string(),
-        })
-    }
-
     /// Tells how far an import has come.
     pub(super) async fn get_import(
         &self,
@@ -211,14 +130,20 @@ impl Api {
     ) -> Result<GetPreferencesResponse, Failure> {
         let query = GetPreferences {
             subject: self.subject(&request.namespace, request.identifiers)?,
+            service: ServiceName::parse(&request.service)?,
             schema_version: request.schema_version,
             min_revision: request.min_revision,
         };
+        let service = query.service.clone();
         let admitted = admit(&call.caller, query)?;
         let found = self
             .authority()
             .read(admitted, call.deadline.step())
-            .await?;
+            .await
+            .inspect_err(|failed| self.count_read(&service, request.schema_version, failed))?;
+        self.authority()
+            .usage()
+            .call(&service, request.schema_version, false);
         Ok(answers::preferences(found))
     }
 
@@ -252,48 +177,21 @@ impl Api {
         })
     }
 
-    fn set(&self, wish: Wish) -> Result<SetPreference, Refusal> {
-        let subject = self.subject(&wish.namespace, wish.identifiers)?;
-        Ok(SetPreference {
-            request_id: self.request_id(&wish.request_id)?,
-            namespace: subject.namespace,
-            tokens: subject.tokens,
-            purposes: convert::purposes(&wish.purposes)?,
-            change: wish.change,
-            signal: convert::signal(wish.signal)?,
-            schema_version: wish.schema_version,
-            min_revision: wish.min_revision,
-            evidence: wish.evidence,
+    /// Tells what is stored of identifiers.
+    pub(super) async fn get_tokens(
+        &self,
+        call: Call,
+        request: GetTokensRequest,
+    ) -> Result<GetTokensResponse, Failure> {
+        let subject = self.subject(&request.namespace, request.identifiers)?;
+        let admitted = admit(&call.caller, KnownSubject { subject })?;
+        let subject = self
+            .authority()
+            .read(admitted, call.deadline.step())
+            .await?;
+        Ok(GetTokensResponse {
+            tokens: subject.tokens.iter().map(answers::identifier).collect(),
         })
-    }
-}
-
-/// What became of a preference.
-struct Done {
-    event_id: EventId,
-    revision: Revision,
-    changed: bool,
-    received_at: Millis,
-}
-
-impl Done {
-    fn of(outcome: &Outcome) -> Result<Self, Failure> {
-        match *outcome {
-            Outcome::Preference {
-                event_id,
-                revision,
-                changed,
-                received_at,
-            } => Ok(Self {
-                event_id,
-                revision,
-                changed,
-                received_at,
-            }),
-            Outcome::Import { .. } | Outcome::Registry { .. } | Outcome::Done { .. } => {
-                Err(Failure::Panicked)
-            }
-        }
     }
 }
 

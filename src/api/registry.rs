@@ -2,15 +2,20 @@
 
 use tonic::{Request, Response, Status};
 
-use super::{Api, Call, convert::answers, input::Input, status::Failure};
+use super::{
+    Api, Call,
+    convert::{self, answers},
+    input::Input,
+    status::Failure,
+};
 use crate::{
     admission::admit,
     authority::{ListNamespaces, ListPurposes},
-    domain::{AddNamespace, Body, Namespace, Outcome, Purpose, PurposeName, PutPurpose},
+    domain::{AddNamespace, Body, ConfigureNamespace, Namespace, Outcome, PurposeName, PutPurpose},
     proto::v1::{
         self, AddNamespaceRequest, AddNamespaceResponse, ListNamespacesRequest,
-        ListNamespacesResponse, ListPurposesRequest, ListPurposesResponse, PutPurposeRequest,
-        PutPurposeResponse, registry_service_server::RegistryService,
+        ListNamespacesResponse, ListPurposesRequest, ListPurposesResponse, NamespaceSettings,
+        PutPurposeRequest, PutPurposeResponse, registry_service_server::RegistryService,
     },
 };
 
@@ -49,51 +54,51 @@ impl RegistryService for Registry {
 
     async fn configure_namespace(
         &self,
-        _: Request<v1::ConfigureNamespaceRequest>,
+        request: Request<v1::ConfigureNamespaceRequest>,
     ) -> Result<Response<v1::ConfigureNamespaceResponse>, Status> {
-        Err(Status::unimplemented("not yet"))
+        self.0.unary(request, Api::configure_namespace).await
     }
 
     async fn set_schema_floor(
         &self,
-        _: Request<v1::SetSchemaFloorRequest>,
+        request: Request<v1::SetSchemaFloorRequest>,
     ) -> Result<Response<v1::SetSchemaFloorResponse>, Status> {
-        Err(Status::unimplemented("not yet"))
+        self.0.unary(request, Api::set_schema_floor).await
     }
 
     async fn list_services(
         &self,
-        _: Request<v1::ListServicesRequest>,
+        request: Request<v1::ListServicesRequest>,
     ) -> Result<Response<v1::ListServicesResponse>, Status> {
-        Err(Status::unimplemented("not yet"))
+        self.0.unary(request, Api::list_services).await
     }
 
     async fn propose_change(
         &self,
-        _: Request<v1::ProposeChangeRequest>,
+        request: Request<v1::ProposeChangeRequest>,
     ) -> Result<Response<v1::ProposeChangeResponse>, Status> {
-        Err(Status::unimplemented("not yet"))
+        self.0.unary(request, Api::propose_change).await
     }
 
     async fn approve_change(
         &self,
-        _: Request<v1::ApproveChangeRequest>,
+        request: Request<v1::ApproveChangeRequest>,
     ) -> Result<Response<v1::ApproveChangeResponse>, Status> {
-        Err(Status::unimplemented("not yet"))
+        self.0.unary(request, Api::approve_change).await
     }
 
     async fn withdraw_change(
         &self,
-        _: Request<v1::WithdrawChangeRequest>,
+        request: Request<v1::WithdrawChangeRequest>,
     ) -> Result<Response<v1::WithdrawChangeResponse>, Status> {
-        Err(Status::unimplemented("not yet"))
+        self.0.unary(request, Api::withdraw_change).await
     }
 
     async fn list_pending_changes(
         &self,
-        _: Request<v1::ListPendingChangesRequest>,
+        request: Request<v1::ListPendingChangesRequest>,
     ) -> Result<Response<v1::ListPendingChangesResponse>, Status> {
-        Err(Status::unimplemented("not yet"))
+        self.0.unary(request, Api::list_pending_changes).await
     }
 }
 
@@ -110,10 +115,14 @@ impl Api {
             .read(admitted, call.deadline.step())
             .await?;
         Ok(ListPurposesResponse {
-            purposes: found.purposes.into_iter().map(answers::purpose).collect(),
+            purposes: found
+                .purposes
+                .into_iter()
+                .map(|(purpose, floor)| answers::purpose(purpose, floor))
+                .collect(),
             schema_version: found.schema_version,
             revision: found.revision,
-            ..ListPurposesResponse::default()
+            schema_floor: found.schema_floor,
         })
     }
 
@@ -126,13 +135,7 @@ impl Api {
         let asked = request.purpose.ok_or(Input::PurposeRequired)?;
         let put = PutPurpose {
             request_id: self.request_id(&request.request_id)?,
-            purpose: Purpose {
-                name: PurposeName::parse(&asked.name)?,
-                description: asked.description,
-                default_deny: asked.default_deny,
-                essential: asked.essential,
-                schema_version: asked.schema_version,
-            },
+            purpose: convert::purpose(asked)?,
         };
         let request_id = put.request_id;
         let admitted = admit(&call.caller, Body::PutPurpose(put))?;
@@ -153,7 +156,10 @@ impl Api {
             event_id: answers::event_id(event_id),
             revision,
             changed,
-            purpose: purpose.map(answers::purpose),
+            purpose: purpose.map(|purpose| {
+                let floor = self.authority().schema_floor(&purpose.name);
+                answers::purpose(purpose, floor)
+            }),
             request_id: request_id.to_string(),
         })
     }
@@ -170,9 +176,50 @@ impl Api {
             .read(admitted, call.deadline.step())
             .await?;
         Ok(ListNamespacesResponse {
-            namespaces: found.namespaces.iter().map(Namespace::to_string).collect(),
+            namespaces: found.namespaces.iter().map(|it| it.0.to_string()).collect(),
+            settings: found
+                .namespaces
+                .iter()
+                .map(|(_, gpc)| NamespaceSettings {
+                    gpc_purposes: gpc.iter().map(PurposeName::to_string).collect(),
+                })
+                .collect(),
             revision: found.revision,
-            ..ListNamespacesResponse::default()
+        })
+    }
+
+    /// Sets what a namespace's signals mean.
+    pub(super) async fn configure_namespace(
+        &self,
+        call: Call,
+        request: v1::ConfigureNamespaceRequest,
+    ) -> Result<v1::ConfigureNamespaceResponse, Failure> {
+        let settings = request.settings.ok_or(Input::SettingsRequired)?;
+        let configure = ConfigureNamespace {
+            request_id: self.request_id(&request.request_id)?,
+            namespace: convert::namespace(&request.namespace)?,
+            gpc_purposes: convert::purposes(&settings.gpc_purposes)?,
+        };
+        let request_id = configure.request_id;
+        let admitted = admit(&call.caller, Body::ConfigureNamespace(configure))?;
+        let outcome = self
+            .authority()
+            .write(admitted, call.deadline.step())
+            .await?;
+        let Outcome::Registry {
+            event_id,
+            revision,
+            changed,
+            ..
+        } = outcome
+        else {
+            return Err(Failure::Panicked);
+        };
+        Ok(v1::ConfigureNamespaceResponse {
+            event_id: answers::event_id(event_id),
+            revision,
+            changed,
+            request_id: request_id.to_string(),
         })
     }
 

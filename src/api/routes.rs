@@ -22,6 +22,7 @@ use super::{
     decision::Decisions,
     gate::GateLayer,
     health::{self, Readiness, Reporting},
+    overrides::Overrides,
     preference::Preferences,
     registry::Registry,
     shield::ShieldLayer,
@@ -34,6 +35,7 @@ use crate::{
     proto::v1::{
         self, cluster_service_server::ClusterServiceServer,
         decision_service_server::DecisionServiceServer,
+        override_service_server::OverrideServiceServer,
         preference_service_server::PreferenceServiceServer,
         registry_service_server::RegistryServiceServer, watch_service_server::WatchServiceServer,
     },
@@ -53,7 +55,7 @@ impl Edge {
     /// # Errors
     /// Where the descriptors of the services do not parse: a fault of the build.
     pub fn new(
-        mut parts: Parts,
+        parts: Parts,
         max_calls: usize,
         reflection: bool,
     ) -> Result<Self, tonic_reflection::server::Error> {
@@ -62,7 +64,7 @@ impl Edge {
             drain: parts.drain.clone(),
         };
         let reporter = HealthReporter::new();
-        let gate = GateLayer::new(std::mem::take(&mut parts.principals), parts.insecure);
+        let gate = GateLayer::new(Arc::clone(&parts.principals), parts.insecure);
         let api = Api::new(parts);
         let mut routes = Routes::builder();
         routes
@@ -80,6 +82,10 @@ impl Edge {
             )
             .add_service(
                 RegistryServiceServer::new(Registry(api.clone()))
+                    .max_decoding_message_size(limits::MESSAGE_BYTES),
+            )
+            .add_service(
+                OverrideServiceServer::new(Overrides(api.clone()))
                     .max_decoding_message_size(limits::MESSAGE_BYTES),
             )
             .add_service(

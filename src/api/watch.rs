@@ -50,6 +50,7 @@ impl Api {
     ) -> Result<impl Stream<Item = Result<WatchResponse, Failure>> + Send + use<>, Failure> {
         let heartbeat = heartbeat(request.heartbeat_interval_ms)?;
         let (namespaces, purposes) = convert::filters(&request.namespaces, &request.purposes)?;
+        let tokens = convert::token_filter(&request.tokens)?;
         if request.snapshot && request.from_revision != 0 {
             return Err(Input::SnapshotFromRevision.into());
         }
@@ -79,6 +80,7 @@ impl Api {
         let filter = Filter {
             namespaces,
             purposes,
+            tokens,
         };
         let standing = started.state.map(|state| {
             let filter = filter.clone();

@@ -1,21 +1,28 @@
 //! The two doors to the replicated state: write and read; what comes through has been admitted.
 
 mod cluster;
+mod following;
+mod governance;
 mod query;
 
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
     admission::Admitted,
-    consensus::Consensus,
-    domain::{Body, Outcome, Proposal, Refusal},
+    consensus::{Consensus, Usage},
+    domain::{Body, Outcome, Proposal, PurposeName, Refusal},
 };
 
 pub use self::{
     cluster::{Add, DescribeCluster, Init, Remove, TransferLeader},
+    following::{StartWatch, Started},
+    governance::{
+        ListOverrides, ListPending, ListServices, Overrides, PendingChanges, Services,
+        StandingOverride, WouldRefuse,
+    },
     query::{
-        Check, Checks, Decided, GetPreferences, Heads, ImportProgress, ListNamespaces,
-        ListPurposes, Namespaces, Purposes, Query, StartWatch, Started, Subject,
+        Check, Checks, Decided, GetPreferences, Heads, ImportProgress, KnownSubject,
+        ListNamespaces, ListPurposes, Namespaces, Purposes, Query, Subject,
     },
 };
 pub use crate::consensus::{
@@ -100,6 +107,26 @@ impl Authority {
         // A change that broke off half-way while this waited for it takes the answer back.
         self.consensus.believable()?;
         Ok(answer)
+    }
+
+    /// What this node counts: who asks, and what overrides let through.
+    pub fn usage(&self) -> &Usage {
+        self.consensus.usage()
+    }
+
+    /// The schema floor that stands at a purpose, as far as this node knows: for the record.
+    pub fn schema_floor(&self, purpose: &PurposeName) -> u32 {
+        self.consensus
+            .with_state(|state| state.schema_floor(Some(purpose)))
+    }
+
+    /// Whether a caller of this schema version is below a floor of one of the purposes, as far as this node knows: for
+    /// counting, and for nothing else.
+    pub fn is_below_floor(&self, purposes: &[PurposeName], schema_version: u32) -> bool {
+        self.consensus.with_state(|state| {
+            let needed = purposes.iter().filter_map(|it| state.schema_needed(it));
+            needed.max().is_some_and(|needed| schema_version < needed)
+        })
     }
 
     /// This node's id.

@@ -3,8 +3,8 @@
 use crate::{
     admission::{Admissible, Need, Needs, Permission, Touches},
     domain::{
-        Millis, Namespace, Preferences, Purpose, PurposeName, Refusal, RequestId, Revision, State,
-        SubjectToken, Token, Verdict,
+        Millis, Namespace, Preferences, Purpose, PurposeName, Question, Refusal, RequestId,
+        Revision, ServiceName, State, SubjectToken, Token, Verdict,
     },
 };
 
@@ -36,6 +36,8 @@ pub struct Check {
     pub subject: Subject,
     /// For what.
     pub purpose: PurposeName,
+    /// The service that asks.
+    pub service: ServiceName,
     /// The schema version that the caller was built for, or 0.
     pub schema_version: u32,
     /// The revision that must have been reached, or 0.
@@ -48,14 +50,16 @@ impl Check {
         Need::within(Permission::Check, namespace, Touches::One(&self.purpose))
     }
 
-    fn decide(&self, state: &State) -> Result<Verdict, Refusal> {
-        state.decide(
-            &self.subject.namespace,
-            &self.subject.tokens,
-            &self.purpose,
-            self.schema_version,
-            self.min_revision,
-        )
+    fn decide(&self, state: &State, at: Millis) -> Result<Verdict, Refusal> {
+        state.decide(&Question {
+            namespace: &self.subject.namespace,
+            tokens: &self.subject.tokens,
+            purpose: &self.purpose,
+            service: &self.service,
+            schema_version: self.schema_version,
+            min_revision: self.min_revision,
+            at,
+        })
     }
 }
 
@@ -77,8 +81,8 @@ impl Query for Check {
     /// The check too, for those who name the answer.
     type Answer = (Self, Verdict);
 
-    fn answer(self, state: &State, _at: Millis) -> Result<Self::Answer, Refusal> {
-        let verdict = self.decide(state)?;
+    fn answer(self, state: &State, at: Millis) -> Result<Self::Answer, Refusal> {
+        let verdict = self.decide(state, at)?;
         Ok((self, verdict))
     }
 }
@@ -106,9 +110,9 @@ impl Admissible for Checks {
 impl Query for Checks {
     type Answer = Decided;
 
-    fn answer(self, state: &State, _at: Millis) -> Result<Decided, Refusal> {
+    fn answer(self, state: &State, at: Millis) -> Result<Decided, Refusal> {
         let judge = |check: Check| {
-            let verdict = check.decide(state);
+            let verdict = check.decide(state, at);
             (check, verdict)
         };
         Ok(Decided {
@@ -123,6 +127,8 @@ impl Query for Checks {
 pub struct GetPreferences {
     /// Who.
     pub subject: Subject,
+    /// The service that asks.
+    pub service: ServiceName,
     /// The schema version that the caller was built for, or 0.
     pub schema_version: u32,
     /// The revision that must have been reached, or 0.
@@ -148,13 +154,16 @@ impl Admissible for GetPreferences {
 impl Query for GetPreferences {
     type Answer = Preferences;
 
-    fn answer(self, state: &State, _at: Millis) -> Result<Preferences, Refusal> {
-        state.preferences(
-            &self.subject.namespace,
-            &self.subject.tokens,
-            self.schema_version,
-            self.min_revision,
-        )
+    fn answer(self, state: &State, at: Millis) -> Result<Preferences, Refusal> {
+        state.preferences(&Question {
+            namespace: &self.subject.namespace,
+            tokens: &self.subject.tokens,
+            purpose: &PurposeName::root(),
+            service: &self.service,
+            schema_version: self.schema_version,
+            min_revision: self.min_revision,
+            at,
+        })
     }
 }
 
@@ -198,6 +207,29 @@ impl Query for Heads {
     }
 }
 
+/// Is this a subject of a namespace that is known?
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownSubject {
+    /// Who.
+    pub subject: Subject,
+}
+
+impl Admissible for KnownSubject {
+    fn needs(&self) -> Needs<'_> {
+        let namespace = &self.subject.namespace;
+        Needs::one(Need::within(Permission::Check, namespace, Touches::Any))
+    }
+}
+
+impl Query for KnownSubject {
+    type Answer = Subject;
+
+    fn answer(self, state: &State, _at: Millis) -> Result<Subject, Refusal> {
+        known(state, &self.subject.namespace)?;
+        Ok(self.subject)
+    }
+}
+
 /// How far has an import come?
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImportProgress {
@@ -234,10 +266,12 @@ pub struct ListPurposes;
 /// The purposes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Purposes {
-    /// By name.
-    pub purposes: Vec<Purpose>,
+    /// By name, each with the schema floor that stands at it.
+    pub purposes: Vec<(Purpose, u32)>,
     /// The registry's schema version.
     pub schema_version: u32,
+    /// The schema floor of the whole cluster.
+    pub schema_floor: u32,
     /// The revision at which this holds.
     pub revision: Revision,
 }
@@ -253,8 +287,13 @@ impl Query for ListPurposes {
 
     fn answer(self, state: &State, _at: Millis) -> Result<Purposes, Refusal> {
         Ok(Purposes {
-            purposes: state.registry().purposes().cloned().collect(),
+            purposes: state
+                .registry()
+                .purposes()
+                .map(|it| (it.clone(), state.schema_floor(Some(&it.name))))
+                .collect(),
             schema_version: state.registry().schema_version(),
+            schema_floor: state.schema_floor(None),
             revision: state.revision(),
         })
     }
@@ -267,8 +306,8 @@ pub struct ListNamespaces;
 /// The namespaces.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Namespaces {
-    /// Sorted.
-    pub namespaces: Vec<Namespace>,
+    /// Sorted, each with what Global Privacy Control opts out of in it.
+    pub namespaces: Vec<(Namespace, Vec<PurposeName>)>,
     /// The revision at which this holds.
     pub revision: Revision,
 }
@@ -287,87 +326,15 @@ impl Query for ListNamespaces {
     type Answer = Namespaces;
 
     fn answer(self, state: &State, _at: Millis) -> Result<Namespaces, Refusal> {
-        let mut namespaces: Vec<Namespace> = state.namespaces().cloned().collect();
-        namespaces.sort_unstable();
+        let of = |name: &Namespace| Ok((name.clone(), state.gpc_purposes(name)?));
         Ok(Namespaces {
-            namespaces,
+            namespaces: state.namespaces().map(of).collect::<Result<_, Refusal>>()?,
             revision: state.revision(),
         })
     }
 }
 
-/// Where does a watch begin?
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StartWatch {
-    /// The revision wanted first; 0 for what is new from now.
-    pub from_revision: Revision,
-    /// Whether the state is wanted as well.
-    pub snapshot: bool,
-    /// The namespaces that must be known.
-    pub namespaces: Vec<Namespace>,
-    /// The purposes that must be known.
-    pub purposes: Vec<PurposeName>,
-}
-
-/// Where a watch begins.
-pub struct Started {
-    /// The first revision that follows.
-    pub from: Revision,
-    /// The state before it, where it was wanted: a clone that shares what does not change.
-    pub state: Option<State>,
-}
-
-impl Admissible for StartWatch {
-    fn needs(&self) -> Needs<'_> {
-        let needs = filtered(&self.namespaces).flat_map(|namespace| {
-            filtered(&self.purposes).map(move |purpose| Need {
-                permission: Permission::Watch,
-                namespace,
-                purpose,
-            })
-        });
-        Needs::one(Need::anywhere(Permission::Watch)).and(needs)
-    }
-}
-
-impl Query for StartWatch {
-    type Answer = Started;
-
-    fn answer(self, state: &State, _at: Millis) -> Result<Started, Refusal> {
-        for namespace in &self.namespaces {
-            known(state, namespace)?;
-        }
-        for purpose in &self.purposes {
-            if !purpose.is_root() && state.registry().get(purpose).is_none() {
-                let purpose = purpose.to_string();
-                return Err(Refusal::PurposeUnknown { purpose });
-            }
-        }
-        let next = state.revision() + 1;
-        if self.from_revision > next {
-            return Err(Refusal::RevisionAhead {
-                asked: self.from_revision,
-                reached: state.revision(),
-            });
-        }
-        let from = match self.from_revision {
-            0 => next,
-            from => from,
-        };
-        Ok(Started {
-            from,
-            state: self.snapshot.then(|| state.clone()),
-        })
-    }
-}
-
-/// What a filter lets through: what it names, or all where it names nothing.
-fn filtered<T>(names: &[T]) -> impl Iterator<Item = Touches<&T>> {
-    let all = names.is_empty().then_some(Touches::All);
-    names.iter().map(Touches::One).chain(all)
-}
-
-fn known(state: &State, namespace: &Namespace) -> Result<(), Refusal> {
+pub(super) fn known(state: &State, namespace: &Namespace) -> Result<(), Refusal> {
     if state.namespaces().any(|known| known == namespace) {
         return Ok(());
     }

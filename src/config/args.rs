@@ -101,6 +101,14 @@ pub struct ServeArgs {
     /// The most milliseconds that a graceful stop may take [default: 10000]
     #[arg(long, value_name = "MS")]
     pub drain_timeout_ms: Option<String>,
+
+    /// How many minutes from now an override that is proposed here may end [default: 1440]
+    #[arg(long, value_name = "MINUTES")]
+    pub override_max_minutes: Option<String>,
+
+    /// Milliseconds between two reports of who asked and what overrides let through [default: 60000]
+    #[arg(long, value_name = "MS")]
+    pub usage_report_ms: Option<String>,
 }
 
 impl ServeArgs {
@@ -128,6 +136,8 @@ impl ServeArgs {
             ("max_calls", &self.max_calls),
             ("snapshot_log_bytes", &self.snapshot_log_bytes),
             ("drain_timeout_ms", &self.drain_timeout_ms),
+            ("override_max_minutes", &self.override_max_minutes),
+            ("usage_report_ms", &self.usage_report_ms),
         ]
         .into_iter()
         .filter_map(|(key, value)| Some((key, value.as_deref()?)))

@@ -14,7 +14,7 @@ use super::{
 };
 
 /// Every setting that a file or a variable may name.
-pub(super) const KEYS: [&str; 21] = [
+pub(super) const KEYS: [&str; 23] = [
     "data",
     "listen",
     "peer_listen",
@@ -36,6 +36,8 @@ pub(super) const KEYS: [&str; 21] = [
     "max_calls",
     "snapshot_log_bytes",
     "drain_timeout_ms",
+    "override_max_minutes",
+    "usage_report_ms",
 ];
 
 /// Every table that a file alone may hold.

@@ -70,6 +70,10 @@ pub struct Config {
     pub snapshot_log_bytes: u64,
     /// The most time that a graceful stop may take.
     pub drain_timeout: Duration,
+    /// How far from now an override that is proposed here may end, in minutes.
+    pub override_max_minutes: u32,
+    /// How often what was counted is reported to the cluster.
+    pub usage_report: Duration,
 }
 
 /// How and what is logged.
@@ -151,6 +155,8 @@ impl Config {
             // So little that a restart replays for no more than a few seconds.
             snapshot_log_bytes: 16 << 20,
             drain_timeout: Duration::from_secs(10),
+            override_max_minutes: 24 * 60,
+            usage_report: Duration::from_secs(60),
         }
     }
 

@@ -10,6 +10,7 @@ use std::{
 use super::{
     Config, LogFormat, Secret, SecretSource, Timing, layers::Layers, loopback, principals, secret,
 };
+use crate::limits;
 
 impl Config {
     /// Reads each setting. What is bad is noted in `layers`, and its default stands in until then.
@@ -86,6 +87,15 @@ impl Config {
         }
         let bytes = whole(layers, "snapshot_log_bytes", " of bytes", 1 << 16, 1 << 36);
         set(&mut config.snapshot_log_bytes, bytes);
+
+        let most = u64::from(limits::OVERRIDE_MINUTES);
+        let minutes = whole(layers, "override_max_minutes", " of minutes", 1, most);
+        let minutes = minutes.and_then(|minutes| u32::try_from(minutes).ok());
+        set(&mut config.override_max_minutes, minutes);
+        set(
+            &mut config.usage_report,
+            millis(layers, "usage_report_ms", 100, 60_000),
+        );
 
         config.judge(layers);
         config

@@ -15,6 +15,7 @@ use super::replica::Replica;
 use super::report::Health;
 use super::snapshot::Snapshots;
 use super::types::{Peer, Types};
+use super::usage::Usage;
 use crate::clock::{Clock, Entropy};
 use crate::domain::{Body, EventId, KeyFingerprint, Millis, State};
 use crate::storage::{files::Files, identity::Identity, log::Log, space::Space};
@@ -53,6 +54,8 @@ pub struct Core {
     pub timing: Timing,
     /// Whether the node serves.
     pub health: watch::Sender<Health>,
+    /// What it counts.
+    pub usage: Usage,
 }
 
 impl Core {

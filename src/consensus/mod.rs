@@ -26,10 +26,12 @@ mod status;
 #[cfg(test)]
 mod tests;
 mod types;
+mod usage;
 mod writes;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures::{StreamExt as _, stream::BoxStream};
 use openraft::{Raft, async_runtime::WatchReceiver as _};
@@ -41,6 +43,7 @@ pub use outcome::{AdminError, Unavailable, WriteError};
 pub use report::{AddProgress, AddStage, ClusterStatus, Health, Member, Report, Role};
 pub use settings::Timing;
 pub use types::Peer;
+pub use usage::Usage;
 
 use self::core::Core;
 use crate::clock::{Clock, Entropy};
@@ -154,6 +157,7 @@ impl Consensus {
         .await
         .map_err(|e| StartError::Raft(e.to_string()))?;
         let (reads, waiting) = reads::queue();
+        let usage = Usage::new(&*entropy);
         let core = Arc::new(Core {
             raft,
             replica,
@@ -171,6 +175,7 @@ impl Consensus {
             key_fingerprint,
             timing,
             health: watch::Sender::new(Err(Unavailable::Starting).into()),
+            usage,
         });
         if core.peers.cluster_id().is_none() && core.log.ends().last.is_some() {
             core.name_cluster()
@@ -183,6 +188,8 @@ impl Consensus {
         tasks.spawn(clocks::watch(core.clone()));
         tasks.spawn(duties::compact(core.clone(), timing.snapshot_log_bytes));
         tasks.spawn(duties::backfill(core.clone()));
+        let every = Duration::from_millis(timing.usage_report_ms);
+        tasks.spawn(usage::report_again_and_again(core.clone(), every));
         Ok(Self {
             core,
             tasks: Arc::new(Mutex::new(tasks)),
@@ -250,6 +257,16 @@ impl Consensus {
     /// Looks at the state as it is here. Linearizable only after [`Self::read`]. What `look` does must be short.
     pub fn with_state<T>(&self, look: impl FnOnce(&State) -> T) -> T {
         self.core.replica.with_state(look)
+    }
+
+    /// What this node counts for its next report.
+    pub fn usage(&self) -> &Usage {
+        &self.core.usage
+    }
+
+    /// Reports what was counted, before the node goes.
+    pub async fn report_usage(&self) {
+        usage::report(&self.core, false).await;
     }
 
     /// The journal of all events.

@@ -119,6 +119,7 @@ pub async fn start(config: Config, injected: Injected) -> anyhow::Result<Running
                 milliseconds(config.timing.election_max),
             ),
             snapshot_log_bytes: config.snapshot_log_bytes,
+            usage_report_ms: milliseconds(config.usage_report),
         },
     })
     .await?;
@@ -132,7 +133,8 @@ pub async fn start(config: Config, injected: Injected) -> anyhow::Result<Running
         clock: injected.clock,
         entropy: injected.entropy,
         deadlines: config.deadlines,
-        principals: config.principals,
+        override_max_minutes: config.override_max_minutes,
+        principals: Arc::new(config.principals),
         insecure: config.insecure,
         drain: drain.clone(),
     };
@@ -234,10 +236,14 @@ impl Node {
             drained = drained => drained,
             why = &mut fatal => return Err(died(&why)),
         };
+        let drained_in_time = drained.is_ok();
         if let Ok(served) = drained {
             served.context("the listener for clients ended")?;
         } else {
             tracing::warn!("stopped with calls in flight: they took longer than drain_timeout_ms");
+        }
+        if drained_in_time {
+            self.consensus.report_usage().await;
         }
         self.consensus.shutdown().await;
         stop_peers.cancel();

@@ -143,7 +143,7 @@ impl KeySet {
         hex::decode_to_slice(&read.issuer, &mut cluster_id)
             .map_err(|_| KeySetError("`issuer` is no id of a cluster"))?;
         if read.keys.len() > limits::STAMP_KEYS {
-            return Err(KeySetError("more than 1,024 keys"));
+            return Err(KeySetError("more than 256 keys"));
         }
         let mut set = Self::new(&cluster_id, []);
         for key in &read.keys {

@@ -17,5 +17,6 @@ mod stop;
 mod stream;
 mod support;
 mod tokens;
+mod two_principals;
 mod walk;
 mod watch;

@@ -2,7 +2,7 @@
 
 use super::{Input, Transport};
 use crate::{
-    admission::{Denied, Unauthenticated},
+    admission::{Denied, NotAdmitted, Unauthenticated},
     authority::{AdminError, ReadError, Unavailable, WriteError},
     domain::Refusal,
     feed::FeedEnd,
@@ -61,7 +61,19 @@ impl Failure {
             | Self::Refused(Refusal::RevisionCompacted { earliest, .. }) => {
                 Some(("earliest_revision", earliest.to_string()))
             }
+            Self::Refused(Refusal::SchemaTooOld { needed, .. }) => {
+                Some(("schema_version_needed", needed.to_string()))
+            }
             _ => None,
+        }
+    }
+}
+
+impl From<NotAdmitted> for Failure {
+    fn from(why: NotAdmitted) -> Self {
+        match why {
+            NotAdmitted::Denied(denied) => Self::Denied(denied),
+            NotAdmitted::Refused(refusal) => Self::Refused(refusal),
         }
     }
 }

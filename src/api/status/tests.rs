@@ -19,7 +19,7 @@ fn refusals() -> Vec<Refusal> {
         Refusal::PurposeEssential { purpose: name() },
         Refusal::ParentUnknown { purpose: name() },
         Refusal::EssentialMisplaced { purpose: name() },
-        Refusal::WidensAllow { purpose: name() },
+        Refusal::WidensAllow { what: name() },
         Refusal::RegistryFull {
             what: "purposes",
             limit: 1,
@@ -36,6 +36,24 @@ fn refusals() -> Vec<Refusal> {
         Refusal::RequestIdReused,
         Refusal::RequestIdExpired,
         Refusal::SchemaUnknown { asked: 2, known: 1 },
+        Refusal::SchemaTooOld {
+            asked: 1,
+            needed: 2,
+        },
+        Refusal::SubjectChanged { asked: 1, last: 2 },
+        Refusal::ServiceInvalid,
+        Refusal::OverridesOff,
+        Refusal::OverrideInvalid { why: "why" },
+        Refusal::OverrideExpiryInvalid { minutes: 60 },
+        Refusal::SecondPrincipalRequired,
+        Refusal::ChangeUnknown,
+        Refusal::ChangeWidensNothing,
+        Refusal::TooManyChanges {
+            what: "overrides",
+            limit: 1,
+        },
+        Refusal::SignalUnconfigured,
+        Refusal::StampKeyInvalid { why: "why" },
         Refusal::RevisionAhead {
             asked: 2,
             reached: 1,
@@ -83,6 +101,18 @@ fn refusals() -> Vec<Refusal> {
             | Refusal::RequestIdReused
             | Refusal::RequestIdExpired
             | Refusal::SchemaUnknown { .. }
+            | Refusal::SchemaTooOld { .. }
+            | Refusal::SubjectChanged { .. }
+            | Refusal::ServiceInvalid
+            | Refusal::OverridesOff
+            | Refusal::OverrideInvalid { .. }
+            | Refusal::OverrideExpiryInvalid { .. }
+            | Refusal::SecondPrincipalRequired
+            | Refusal::ChangeUnknown
+            | Refusal::ChangeWidensNothing
+            | Refusal::TooManyChanges { .. }
+            | Refusal::SignalUnconfigured
+            | Refusal::StampKeyInvalid { .. }
             | Refusal::RevisionAhead { .. }
             | Refusal::RevisionCompacted { .. }
             | Refusal::SignalInvalid { .. }

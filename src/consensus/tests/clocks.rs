@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 
-use super::cluster::{Node, cluster, opt_out, soon};
+use super::cluster::{Node, cluster, soon};
+use super::proposals::opt_out;
 use crate::clock::{Clock, SystemClock};
 use crate::consensus::{Unavailable, WriteError, clocks, writes};
 use crate::domain::{Decision, Millis, Outcome};

@@ -7,14 +7,15 @@ use tokio::runtime::Runtime;
 use tokio::time::{Instant, sleep};
 use tonic::transport::Server;
 
-use crate::clock::{Clock as _, Entropy as _, SystemClock, SystemEntropy};
+use crate::clock::SystemEntropy;
 use futures::StreamExt as _;
 
 use super::clocks::SetClock;
+use super::proposals::{opt_out, proposal, request_id, token};
 use crate::consensus::{AdminError, Consensus, Parts, Peer, Timing, Unavailable, WriteError};
 use crate::domain::{
-    AddNamespace, Body, Decision, IdentifierType, KeyFingerprint, Namespace, Outcome, Principal,
-    Proposal, PurposeName, Refusal, RequestId, SetPreference, SubjectToken, Token,
+    AddNamespace, Body, Decision, KeyFingerprint, Millis, Namespace, Outcome, PurposeName,
+    Question, Refusal, ServiceName,
 };
 use crate::net::{Connector, Listener};
 use crate::storage::identity::Identity;
@@ -88,11 +89,7 @@ impl Node {
             identity,
             own: Peer::default(),
             key_fingerprint: KeyFingerprint([key; 16]),
-            timing: Timing {
-                heartbeat_ms: 50,
-                election_timeout_ms: (200, 400),
-                snapshot_log_bytes,
-            },
+            timing: timing(snapshot_log_bytes),
         };
         let start = async move {
             let listener = Listener::tcp(listener).await.unwrap();
@@ -149,54 +146,27 @@ impl Node {
             .read(Instant::now() + Duration::from_secs(5))
             .await?;
         let verdict = self.consensus.with_state(|state| {
-            let purpose = PurposeName::parse("analytics").unwrap();
-            state.decide(
-                &Namespace::default_namespace(),
-                &[token(subject)],
-                &purpose,
-                0,
-                0,
-            )
+            state.decide(&Question {
+                namespace: &Namespace::default_namespace(),
+                tokens: &[token(subject)],
+                purpose: &PurposeName::parse("analytics").unwrap(),
+                service: &ServiceName::none(),
+                schema_version: 0,
+                min_revision: 0,
+                at: Millis(0),
+            })
         });
         Ok(verdict.unwrap().decision)
     }
 }
 
-fn token(subject: u8) -> SubjectToken {
-    SubjectToken {
-        identifier_type: IdentifierType::parse("email").unwrap(),
-        token: Token {
-            generation: 1,
-            bytes: [subject; 16],
-        },
+fn timing(snapshot_log_bytes: u64) -> Timing {
+    Timing {
+        heartbeat_ms: 50,
+        election_timeout_ms: (200, 400),
+        snapshot_log_bytes,
+        usage_report_ms: 60_000,
     }
-}
-
-pub fn request_id() -> RequestId {
-    let mut random = [0; 10];
-    SystemEntropy.fill(&mut random);
-    RequestId::new(SystemClock.now(), random)
-}
-
-pub fn proposal(body: Body) -> Proposal {
-    Proposal {
-        principal: Principal::parse("test").unwrap(),
-        body,
-    }
-}
-
-pub fn opt_out(subject: u8) -> Proposal {
-    proposal(Body::SetPreference(SetPreference {
-        request_id: request_id(),
-        namespace: Namespace::default_namespace(),
-        tokens: vec![token(subject)],
-        purposes: vec![PurposeName::parse("analytics").unwrap()],
-        change: crate::domain::Change::OptOut,
-        signal: crate::domain::Signal::User,
-        schema_version: 0,
-        min_revision: 0,
-        evidence: None,
-    }))
 }
 
 pub async fn cluster(size: usize) -> Vec<Node> {

@@ -4,3 +4,4 @@ mod clocks;
 mod cluster;
 mod conformance;
 mod network;
+mod proposals;

@@ -56,6 +56,7 @@ impl WatchService for Api {
                         change: Change::OptOut.into(),
                         event_id: event.id,
                         revision: event.revision,
+                        signalled: false,
                     });
                 }
                 yield watch_response::Item::Synced(Synced { revision });
