@@ -201,8 +201,27 @@ pub const STAMP_SECONDS: u64 = 15 * 60;
 /// Seconds that a stamp may come from the future, as clocks differ. More: `STAMP_INVALID`.
 pub const STAMP_AHEAD_SECONDS: u64 = 60;
 
-/// Bytes of a set of public keys for stamps, as JSON. More: the set is refused.
+/// Bytes of such a set as JSON. More: the set is refused.
 pub const JWK_SET_BYTES: usize = 1 << 20;
+
+/// Milliseconds between two heartbeats of the watch by which a client holds stamps against, where none is set.
+pub const STAMP_HEARTBEAT_MS: u64 = 1_000;
+
+/// Heartbeats that such a watch may miss before no stamp is a go-ahead any more.
+pub const STAMP_HEARTBEATS: u32 = 3;
+
+/// How old the cluster's last word may be, at most, for a stamp to be a go-ahead.
+pub const STAMP_WORD_AGE: Duration = Duration::from_secs(5);
+
+/// Changed tokens that such a client remembers. More: the oldest are forgotten, and stamps older than they are denied.
+pub const STAMP_CHANGES: usize = 1 << 18;
+
+/// How long it remembers a changed token: the life of a stamp and some more, so that only what has expired is denied for
+/// having been forgotten.
+pub const STAMP_MEMORY: Duration = Duration::from_secs(STAMP_SECONDS + 120);
+
+/// How long a client goes on with the keys that it has read, and how often it reads them anew for a key that it lacks.
+pub const STAMP_KEYS_AGE: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(1));
 
 /// Events in one page of a subject's history. More: `PAGE_SIZE_INVALID`.
 pub const EVENTS_PAGE: usize = 1_000;

@@ -1,5 +1,6 @@
 //! The program's commands: what they are called, which flags they take, and how they end.
 
+mod changes;
 mod check;
 mod client;
 mod cluster;
@@ -11,10 +12,14 @@ mod history;
 mod import;
 mod link;
 mod output;
+mod override_list;
+mod overrides;
 mod paint;
 mod preference;
 mod principal;
 mod registry;
+mod request;
+mod schema;
 mod serve;
 mod subject;
 mod token;
@@ -77,9 +82,20 @@ enum Talk {
     /// Lists, adds and changes purposes
     #[command(subcommand)]
     Purpose(registry::PurposeCommand),
-    /// Lists and adds namespaces
+    /// Lists, adds and configures namespaces
     #[command(subcommand)]
     Namespace(registry::NamespaceCommand),
+    /// Refuses callers that are too old
+    #[command(subcommand)]
+    Schema(schema::SchemaCommand),
+    /// Shows who asks: which services, with which schema version, how often, when last
+    Services,
+    /// Lists, approves and withdraws changes that need a second principal
+    #[command(subcommand)]
+    Changes(changes::ChangesCommand),
+    /// Lifts opt-outs for a while: proposed by one principal, approved by another
+    #[command(subcommand)]
+    Override(overrides::OverrideCommand),
     /// Forms a cluster, changes its members, looks at it
     #[command(subcommand)]
     Cluster(cluster::ClusterCommand),
@@ -128,6 +144,10 @@ async fn talk(command: &Talk, client: &ClientArgs, output: &Output) -> Result<u8
         Talk::Watch(args) => watch::run(args, client, output).await,
         Talk::Purpose(command) => registry::purpose(command, client, output).await,
         Talk::Namespace(command) => registry::namespace(command, client, output).await,
+        Talk::Schema(command) => schema::run(command, client, output).await,
+        Talk::Services => schema::services(client, output).await,
+        Talk::Changes(command) => changes::run(command, client, output).await,
+        Talk::Override(command) => overrides::run(command, client, output).await,
         Talk::Cluster(command) => cluster::run(command, client, output).await,
         Talk::Health(args) => health::run(args, client, output).await,
         Talk::Demo(args) => demo::run(args, output).await,
