@@ -5,6 +5,7 @@ mod calls;
 mod fake;
 mod imports;
 mod program;
+mod program_failures;
 mod program_imports;
 mod retries;
 mod suppression_list;
