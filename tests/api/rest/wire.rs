@@ -185,7 +185,8 @@ impl Events {
                     id: field("id:"),
                     data: serde_json::from_str(&data).expect("json"),
                 });
-                rest.clone_into(&mut self.text);
+                let rest = rest.to_owned();
+                self.text = rest;
             }
         }
     }
