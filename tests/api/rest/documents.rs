@@ -1,4 +1,4 @@
-//! What is open to everybody: the OpenAPI document, the page that shows it, and what a site tells of GPC.
+//! What is open to everybody: the `OpenAPI` document, the page that shows it, and what a site tells of GPC.
 
 use std::collections::BTreeSet;
 
@@ -27,7 +27,7 @@ fn operations(document: &Value) -> Vec<(String, String, bool)> {
 }
 
 #[tokio::test]
-async fn the_document_describes_what_the_issue_of_every_way_in_names() {
+async fn the_document_describes_every_route() {
     let node = Node::start().await;
     let document = get(&node, "/openapi.json").await.json();
     assert_eq!(document["openapi"], "3.1.0");

@@ -107,14 +107,14 @@ async fn an_override_lifts_names_itself_and_is_revoked() {
 async fn bad_overrides_lift_nothing() {
     let node = two().await;
     let with = |member: &str, value: Value| {
-        let mut wish = wish();
-        wish[member] = value;
-        wish
+        let mut body = wish();
+        body[member] = value;
+        body
     };
     let scope = |member: &str, value: Value| {
-        let mut wish = wish();
-        wish["scope"][member] = value;
-        wish
+        let mut body = wish();
+        body["scope"][member] = value;
+        body
     };
     for (body, status, reason) in [
         (
