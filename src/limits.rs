@@ -127,7 +127,8 @@ pub const PENDING_MS: u64 = 24 * 60 * 60 * 1_000;
 /// Purposes that a signal opts out of. More: `TOO_MANY_PURPOSES`.
 pub const SIGNAL_PURPOSES: usize = 16;
 
-/// Public keys of nodes for stamps, retired ones among them. More: `STAMP_KEY_INVALID`.
+/// Public keys of nodes for stamps, retired ones among them. More: `STAMP_KEY_INVALID`, and whoever reads them as a set
+/// refuses it.
 pub const STAMP_KEYS: usize = 256;
 
 /// Milliseconds for which a retired key's stamps are still accepted: the life of a stamp, and some time for clocks.
@@ -138,6 +139,15 @@ pub const SERVICES: usize = 4_096;
 
 /// Entries of each list in one report of usage. What a node counts beyond them is counted under no name.
 pub const USAGE_ENTRIES: usize = 256;
+
+/// How long a caller who wants a stamp waits for the node's first key. Longer: the answer comes without one.
+pub const STAMP_KEY_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// How long registering a key for stamps may take, and the pause after it was not registered.
+pub const STAMP_KEY_PAUSE: Duration = Duration::from_secs(5);
+
+/// The most days until a node changes its key for stamps.
+pub const STAMP_KEY_DAYS: u64 = 365;
 
 /// How long a report of usage may take before it is kept for the next time.
 pub const USAGE_REPORT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -168,6 +178,50 @@ pub const CORRELATION_ID_BYTES: usize = 64;
 
 /// Characters of a decision id.
 pub const DECISION_ID_BYTES: usize = 256;
+
+/// Identifiers in a link. More: `LINK_TOO_LARGE`.
+pub const LINK_IDENTIFIERS: usize = 4;
+
+/// Purposes in a link. More: `LINK_TOO_LARGE`.
+pub const LINK_PURPOSES: usize = 8;
+
+/// Characters of a link, its path left out: with its header's name and a host before it, it fits a mail's line of 998. One
+/// that would be longer: `LINK_TOO_LARGE`.
+pub const LINK_BYTES: usize = 896;
+
+/// Bytes that may be sent to a link: one small form. More: `MESSAGE_TOO_LARGE`.
+pub const LINK_BODY_BYTES: usize = 16 << 10;
+
+/// Bytes of a stamp. Longer: `STAMP_INVALID`.
+pub const STAMP_BYTES: usize = 8_192;
+
+/// Seconds that a stamp lives, at most. One that would live longer: `STAMP_INVALID`.
+pub const STAMP_SECONDS: u64 = 15 * 60;
+
+/// Seconds that a stamp may come from the future, as clocks differ. More: `STAMP_INVALID`.
+pub const STAMP_AHEAD_SECONDS: u64 = 60;
+
+/// Bytes of such a set as JSON. More: the set is refused.
+pub const JWK_SET_BYTES: usize = 1 << 20;
+
+/// Milliseconds between two heartbeats of the watch by which a client holds stamps against, where none is set.
+pub const STAMP_HEARTBEAT_MS: u64 = 1_000;
+
+/// Heartbeats that such a watch may miss before no stamp is a go-ahead any more.
+pub const STAMP_HEARTBEATS: u32 = 3;
+
+/// How old the cluster's last word may be, at most, for a stamp to be a go-ahead.
+pub const STAMP_WORD_AGE: Duration = Duration::from_secs(5);
+
+/// Changed tokens that such a client remembers. More: the oldest are forgotten, and stamps older than they are denied.
+pub const STAMP_CHANGES: usize = 1 << 18;
+
+/// How long it remembers a changed token: the life of a stamp and some more, so that only what has expired is denied for
+/// having been forgotten.
+pub const STAMP_MEMORY: Duration = Duration::from_secs(STAMP_SECONDS + 120);
+
+/// How long a client goes on with the keys that it has read, and how often it reads them anew for a key that it lacks.
+pub const STAMP_KEYS_AGE: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(1));
 
 /// Events in one page of a subject's history. More: `PAGE_SIZE_INVALID`.
 pub const EVENTS_PAGE: usize = 1_000;

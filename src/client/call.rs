@@ -41,6 +41,24 @@ impl Client {
         self.call_within(effect, limits, attempt).await
     }
 
+    /// As [`Client::call`], for a call that sends one message.
+    pub(super) async fn send<R, T, F, Fut>(
+        &self,
+        effect: Effect,
+        message: R,
+        attempt: F,
+    ) -> Result<T, Error>
+    where
+        R: Clone,
+        F: Fn(Channel, Request<R>) -> Fut,
+        Fut: Future<Output = Result<Response<T>, Status>>,
+    {
+        self.call(effect, |channel, limit| {
+            attempt(channel, timed(message.clone(), limit))
+        })
+        .await
+    }
+
     /// As [`Client::call`], with a deadline for the call and one for each attempt.
     pub(super) async fn call_within<T, F, Fut>(
         &self,

@@ -19,6 +19,8 @@ pub mod reason {
     pub const ANSWER_INVALID: &str = "ANSWER_INVALID";
     /// The client was given a setting or an argument that cannot work.
     pub const SETTING_INVALID: &str = "SETTING_INVALID";
+    /// A guarded request says nothing of whom it concerns, so nobody could be asked about.
+    pub const NOBODY_NAMED: &str = "NOBODY_NAMED";
 }
 
 /// Whether a call that failed may have changed anything.

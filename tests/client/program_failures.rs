@@ -137,6 +137,17 @@ fn bad_arguments_end_with_64_and_help_with_0() {
         "--timeout 3h namespace list",
         "--endpoint https://127.0.0.1:1 namespace list",
         "cluster add",
+        "schema floor",
+        "schema floor x",
+        "schema floor 1 --dry-run --propose",
+        "changes approve",
+        "override approve",
+        "override propose --purpose sale --service mailer --reason x",
+        "override propose --purpose sale --service mailer --reason x --for 1h --until 2030-01-31T12:00:00Z",
+        "override propose --purpose sale --service mailer --reason x --for 2y",
+        "override propose --purpose sale --service mailer --reason x --for 1h --id a:1 --id a:2",
+        "override propose --purpose sale --reason x --for 1h",
+        "namespace configure acme",
     ] {
         let output = run(&node, line);
         assert_eq!(status(&output), 64, "`{line}`: {}", stderr(&output));

@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod dependencies;
 mod documents;
 mod imports;
 mod paths;
@@ -44,6 +45,12 @@ fn names_say_what_is_inside() {
 #[test]
 fn rooms_import_only_what_they_may() {
     hold(rust_files().iter().flat_map(imports::violations));
+}
+
+#[test]
+fn the_client_alone_needs_nothing_of_the_server() {
+    let tree = dependencies::of_the_client_alone();
+    hold(dependencies::of_the_server(&tree));
 }
 
 #[test]
