@@ -117,3 +117,16 @@ async fn bad_feeds_get_a_reason() {
         answer.refused(400, "LAST_EVENT_ID_INVALID");
     }
 }
+
+#[tokio::test]
+async fn followers_take_no_place_from_checks() {
+    let node = Node::start_with(|config| config.max_calls = 1).await;
+    let mut followers = Vec::new();
+    for _ in 0..3 {
+        let mut events = Events::follow(&node, "/v1/default/changes", &[]).await;
+        events.next().await.expect("at once");
+        followers.push(events);
+    }
+    let asked = json!({ "identifiers": [email("ada@example.com")], "purpose": "sale" });
+    json(&node, "POST", "/v1/default/check", &asked).await.ok();
+}

@@ -27,7 +27,7 @@ fn operations(document: &Value) -> Vec<(String, String, bool)> {
 }
 
 #[tokio::test]
-async fn the_document_describes_what_the_issue_of_every_way_in_names() {
+async fn the_document_describes_every_route() {
     let node = Node::start().await;
     let document = get(&node, "/openapi.json").await.json();
     assert_eq!(document["openapi"], "3.1.0");

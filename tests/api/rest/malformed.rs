@@ -1,6 +1,7 @@
 //! Requests that are wrong before anybody reads what they ask for: each gets its problem, and nothing changes.
 
 use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::{
     super::support::Node,
@@ -166,4 +167,23 @@ async fn a_node_without_a_cluster_denies() {
     let asked = json!({ "identifiers": [email("ada@example.com")], "purpose": "sale" }).to_string();
     let answer = send(&node, "POST", "/v1/default/check", &[JSON], asked).await;
     answer.refused(503, "WAITING_FOR_CLUSTER");
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_is_not_waited_for() {
+    let node = Node::start_with(|config| {
+        config.deadlines.default = std::time::Duration::from_millis(200);
+    })
+    .await;
+    let mut stream = tokio::net::TcpStream::connect(node.running.client_address)
+        .await
+        .expect("connect");
+    let begun = "PATCH /v1/default/preferences HTTP/1.1\r\nhost: node\r\ncontent-type: application/json\r\n\
+                 content-length: 100\r\nconnection: close\r\n\r\n{\"identifiers\":";
+    stream.write_all(begun.as_bytes()).await.expect("write");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("read");
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    assert!(answer.contains("\"reason\":\"MESSAGE_SLOW\""), "{answer}");
+    assert_eq!(revision(&node).await, 1, "nothing was done");
 }

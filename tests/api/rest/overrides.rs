@@ -106,35 +106,39 @@ async fn an_override_lifts_names_itself_and_is_revoked() {
 #[tokio::test]
 async fn bad_overrides_lift_nothing() {
     let node = two().await;
-    let but = |member: &str, value: Value| {
-        let mut wish = wish();
-        wish[member] = value;
-        wish
+    let with = |member: &str, value: Value| {
+        let mut body = wish();
+        body[member] = value;
+        body
     };
     let scope = |member: &str, value: Value| {
-        let mut wish = wish();
-        wish["scope"][member] = value;
-        wish
+        let mut body = wish();
+        body["scope"][member] = value;
+        body
     };
     for (body, status, reason) in [
         (
-            but("expires_at", json!(in_seconds(0))),
+            with("expires_at", json!(in_seconds(0))),
             400,
             "OVERRIDE_EXPIRY_INVALID",
         ),
         (
-            but("expires_at", json!(in_seconds(90_000))),
+            with("expires_at", json!(in_seconds(90_000))),
             400,
             "OVERRIDE_EXPIRY_INVALID",
         ),
-        (but("expires_at", json!("tomorrow")), 400, "MESSAGE_INVALID"),
         (
-            but("expires_at", json!("2999-01-01")),
+            with("expires_at", json!("tomorrow")),
             400,
             "MESSAGE_INVALID",
         ),
-        (but("expires_at", json!(1)), 400, "MESSAGE_INVALID"),
-        (but("reason", json!("")), 400, "OVERRIDE_INVALID"),
+        (
+            with("expires_at", json!("2999-01-01")),
+            400,
+            "MESSAGE_INVALID",
+        ),
+        (with("expires_at", json!(1)), 400, "MESSAGE_INVALID"),
+        (with("reason", json!("")), 400, "OVERRIDE_INVALID"),
         (scope("purposes", json!(["*"])), 400, "OVERRIDE_INVALID"),
         (scope("services", json!([])), 400, "OVERRIDE_INVALID"),
         (

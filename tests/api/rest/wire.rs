@@ -174,7 +174,8 @@ impl Events {
             let data = frame.into_data().expect("data");
             self.text
                 .push_str(std::str::from_utf8(&data).expect("text"));
-            while let Some((block, rest)) = self.text.split_once("\n\n") {
+            while let Some(end) = self.text.find("\n\n") {
+                let block: String = self.text.drain(..end + 2).collect();
                 let field = |name: &str| {
                     let line = block.lines().find_map(|line| line.strip_prefix(name));
                     line.unwrap_or_default().trim().to_owned()
@@ -185,8 +186,6 @@ impl Events {
                     id: field("id:"),
                     data: serde_json::from_str(&data).expect("json"),
                 });
-                let rest = rest.to_owned();
-                self.text = rest;
             }
         }
     }
