@@ -257,6 +257,9 @@ pub const LOG_ENTRIES_KEPT: u64 = 512;
 /// How often a node looks whether it has a duty to see to.
 pub const DUTY_INTERVAL: Duration = Duration::from_millis(500);
 
+/// How often a node looks for news of the cluster to log.
+pub const NEWS_INTERVAL: Duration = Duration::from_millis(200);
+
 /// How often a leader looks whether all members know a higher feature level.
 pub const FEATURE_LEVEL_INTERVAL: Duration = Duration::from_secs(10);
 

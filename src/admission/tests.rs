@@ -122,7 +122,7 @@ fn overriding_takes_two_principals_that_may() {
     let may = [Permission::Override];
     let two_tokens = entry("a", &["a", "b"], &may);
     assert!(!Principals::default().overrides_possible());
-    assert!(!principals(&[two_tokens.clone()]).overrides_possible());
+    assert!(!principals(std::slice::from_ref(&two_tokens)).overrides_possible());
     let other = entry("c", &["c"], &[Permission::Registry]);
     assert!(!principals(&[two_tokens.clone(), other]).overrides_possible());
     let second = entry("c", &["c"], &may);

@@ -10,14 +10,15 @@ use std::{
     task::{Context, Poll},
 };
 
-use axum::http::{HeaderMap, Request, Response, StatusCode, header};
+use axum::http::{Request, Response, header};
 use futures::{FutureExt as _, future::BoxFuture};
-use serde_json::json;
-use tonic::{Status, body::Body};
-use tonic_types::StatusExt as _;
+use tonic::body::Body;
 use tower::{Layer, Service};
 
-use super::status::{Failure, Transport};
+use super::{
+    shield::{speaks_grpc, told},
+    status::{Failure, Transport},
+};
 use crate::{
     admission::{
         Bearer, Caller, Denied, Need,
@@ -206,43 +207,9 @@ where
                 self.inner.call(request).boxed()
             }
             Err(failure) => {
-                let response = refuse(request.headers(), failure);
+                let response = told(failure, speaks_grpc(request.headers()));
                 std::future::ready(Ok(response)).boxed()
             }
         }
     }
-}
-
-/// The refusal in the caller's own tongue.
-fn refuse(headers: &HeaderMap, failure: Failure) -> Response<Body> {
-    let status = Status::from(failure);
-    let grpc = headers
-        .get(header::CONTENT_TYPE)
-        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
-    if grpc {
-        return status.into_http();
-    }
-    let code = match status.code() {
-        tonic::Code::Unauthenticated => StatusCode::UNAUTHORIZED,
-        tonic::Code::PermissionDenied => StatusCode::FORBIDDEN,
-        _ => StatusCode::NOT_FOUND,
-    };
-    let info = status.get_details_error_info();
-    let problem = json!({
-        "title": code.canonical_reason(),
-        "status": code.as_u16(),
-        "detail": status.message(),
-        "reason": info.as_ref().map(|info| &info.reason),
-        "what_to_do": info.as_ref().and_then(|info| info.metadata.get("what_to_do")),
-    });
-    let mut response = Response::new(Body::new(problem.to_string()));
-    *response.status_mut() = code;
-    let headers = response.headers_mut();
-    let kind = header::HeaderValue::from_static("application/problem+json");
-    headers.insert(header::CONTENT_TYPE, kind);
-    if code == StatusCode::UNAUTHORIZED {
-        let scheme = header::HeaderValue::from_static("Bearer");
-        headers.insert(header::WWW_AUTHENTICATE, scheme);
-    }
-    response
 }

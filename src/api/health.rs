@@ -17,7 +17,7 @@ use super::{
     registry::Registry, watch::Watches,
 };
 use crate::{
-    authority::Health,
+    authority::{Health, Unavailable},
     proto::v1::{
         cluster_service_server::ClusterServiceServer,
         decision_service_server::DecisionServiceServer,
@@ -98,6 +98,12 @@ impl Reporting {
             let Health { ready, reason } = self.tell().await;
             if said != reason {
                 tracing::info!(ready, reason, "health");
+                if reason == Unavailable::TokenKeyMismatch.reason().to_ascii_lowercase() {
+                    tracing::error!(
+                        "this node's token key is not the cluster's, so that it serves nothing: stop it, give it the \
+                         cluster's token key (token_key_file or REFRAIN_TOKEN_KEY), and start it again"
+                    );
+                }
                 said = reason;
             }
             let drain = self.readiness.drain.clone();
@@ -110,6 +116,8 @@ impl Reporting {
                 () = stopping.cancelled() => break,
             }
         }
+        // The stop may come with the drain: whoever watches hears that the node does not serve, before its call ends.
+        self.tell().await;
         stopping.cancelled().await;
         for name in READY.into_iter().chain(ALWAYS) {
             self.reporter.clear_service_status(name).await;

@@ -62,6 +62,22 @@ pub(crate) enum Input {
     /// A message of an import that is neither header nor rows.
     #[error("a message of the import is empty: send `rows` in it")]
     ImportPartRequired,
+    /// An idempotency key without a name in it.
+    #[error("the header `Idempotency-Key` is empty: put a fresh UUIDv7 there, or leave it out")]
+    IdempotencyKeyInvalid,
+    /// A condition that is no revision.
+    #[error(
+        "the header `If-Match` cannot be taken: put the subject's last revision there in quotes, as `ETag` told it"
+    )]
+    IfMatchInvalid,
+    /// An event source's place that is no revision.
+    #[error("the header `Last-Event-ID` is not the id of an event of this feed")]
+    LastEventIdInvalid,
+    /// A signal that nobody sent.
+    #[error(
+        "the header `Sec-GPC` is not `1`: without the visitor's own there is no signal to report"
+    )]
+    GpcRequired,
     /// No purpose in a request to put one.
     #[error("no purpose is given: fill in `purpose`")]
     PurposeRequired,
@@ -91,7 +107,7 @@ pub(crate) enum Input {
 impl Input {
     /// Every value, for tables and tests.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 20] = [
+    pub(crate) const ALL: [Self; 24] = [
         Self::BatchEmpty,
         Self::BatchTooLarge,
         Self::ServiceInvalid,
@@ -104,6 +120,10 @@ impl Input {
         Self::ImportHeaderRequired,
         Self::ImportHeaderRepeated,
         Self::ImportPartRequired,
+        Self::IdempotencyKeyInvalid,
+        Self::IfMatchInvalid,
+        Self::LastEventIdInvalid,
+        Self::GpcRequired,
         Self::PurposeRequired,
         Self::ChangeRequired,
         Self::FloorRequired,
@@ -129,6 +149,10 @@ impl Input {
             Self::ImportHeaderRequired => "IMPORT_HEADER_REQUIRED",
             Self::ImportHeaderRepeated => "IMPORT_HEADER_REPEATED",
             Self::ImportPartRequired => "IMPORT_PART_REQUIRED",
+            Self::IdempotencyKeyInvalid => "IDEMPOTENCY_KEY_INVALID",
+            Self::IfMatchInvalid => "IF_MATCH_INVALID",
+            Self::LastEventIdInvalid => "LAST_EVENT_ID_INVALID",
+            Self::GpcRequired => "GPC_REQUIRED",
             Self::PurposeRequired => "PURPOSE_REQUIRED",
             Self::ChangeRequired => "CHANGE_REQUIRED",
             Self::FloorRequired => "FLOOR_REQUIRED",

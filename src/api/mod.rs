@@ -15,6 +15,7 @@ mod input;
 mod overrides;
 mod preference;
 mod registry;
+mod rest;
 mod routes;
 mod setting;
 mod shield;
@@ -80,6 +81,7 @@ struct Shared {
 }
 
 /// Who calls, and until when.
+#[derive(Clone)]
 struct Call {
     caller: Caller,
     deadline: Deadline,

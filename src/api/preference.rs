@@ -97,13 +97,22 @@ impl PreferenceService for Preferences {
 
     async fn create_link(
         &self,
-        _: Request<v1::CreateLinkRequest>,
+        request: Request<v1::CreateLinkRequest>,
     ) -> Result<Response<v1::CreateLinkResponse>, Status> {
-        Err(Status::unimplemented("not yet"))
+        self.0.unary(request, Api::create_link).await
     }
 }
 
 impl Api {
+    /// The place of signed links.
+    pub(super) async fn create_link(
+        &self,
+        _: Call,
+        _: v1::CreateLinkRequest,
+    ) -> Result<v1::CreateLinkResponse, Failure> {
+        Err(super::status::Transport::MethodUnknown.into())
+    }
+
     /// Tells how far an import has come.
     pub(super) async fn get_import(
         &self,

@@ -1,5 +1,6 @@
 //! `RegistryService`: which namespaces and purposes there are.
 
+use sha2::{Digest as _, Sha256};
 use tonic::{Request, Response, Status};
 
 use super::{
@@ -11,7 +12,10 @@ use super::{
 use crate::{
     admission::admit,
     authority::{ListNamespaces, ListPurposes},
-    domain::{AddNamespace, Body, ConfigureNamespace, Namespace, Outcome, PurposeName, PutPurpose},
+    domain::{
+        AddNamespace, Body, ConfigureNamespace, Namespace, Outcome, PurposeName, PutPurpose,
+        RequestId,
+    },
     proto::v1::{
         self, AddNamespaceRequest, AddNamespaceResponse, ListNamespacesRequest,
         ListNamespacesResponse, ListPurposesRequest, ListPurposesResponse, NamespaceSettings,
@@ -255,4 +259,51 @@ impl Api {
             request_id: request_id.to_string(),
         })
     }
+
+    /// Adds a namespace where it is not there, and then configures it where settings are given.
+    pub(super) async fn put_namespace(
+        &self,
+        call: Call,
+        request_id: String,
+        namespace: String,
+        settings: Option<v1::NamespaceSettings>,
+    ) -> Result<v1::ConfigureNamespaceResponse, Failure> {
+        let first = self.request_id(&request_id)?;
+        let add = AddNamespaceRequest {
+            request_id: first.to_string(),
+            namespace: namespace.clone(),
+        };
+        let added = self.add_namespace(call.clone(), add).await?;
+        let Some(settings) = settings else {
+            return Ok(v1::ConfigureNamespaceResponse {
+                event_id: added.event_id,
+                revision: added.revision,
+                changed: added.changed,
+                request_id: added.request_id,
+            });
+        };
+        let configure = v1::ConfigureNamespaceRequest {
+            // A request of its own, which a retry of the whole finds again.
+            request_id: second_step(first).to_string(),
+            namespace,
+            settings: Some(settings),
+        };
+        let configured = self
+            .configure_namespace(call, configure)
+            .await
+            .map_err(|failure| Failure::Partly(Box::new(failure), "the namespace is there"))?;
+        Ok(v1::ConfigureNamespaceResponse {
+            changed: added.changed || configured.changed,
+            request_id: added.request_id,
+            ..configured
+        })
+    }
+}
+
+/// The id of the second change of a request that makes two: the same however often it is asked for.
+fn second_step(first: RequestId) -> RequestId {
+    let digest = Sha256::digest(format!("the second step of {first}"));
+    let mut random = [0; 10];
+    random.copy_from_slice(&digest[..10]);
+    RequestId::new(first.timestamp(), random)
 }

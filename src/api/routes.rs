@@ -4,7 +4,7 @@ use std::{io, sync::Arc};
 
 use axum::{
     body::Body,
-    http::{HeaderMap, StatusCode, header},
+    http::HeaderMap,
     response::{IntoResponse as _, Response},
 };
 use futures::StreamExt as _;
@@ -25,7 +25,8 @@ use super::{
     overrides::Overrides,
     preference::Preferences,
     registry::Registry,
-    shield::ShieldLayer,
+    rest,
+    shield::{ShieldLayer, speaks_grpc},
     status::{Failure, Transport},
     watch::Watches,
 };
@@ -41,6 +42,17 @@ use crate::{
     },
 };
 
+/// The edge describes itself wrongly: a fault of the build.
+#[derive(Debug, thiserror::Error)]
+pub enum EdgeError {
+    /// Its gRPC services.
+    #[error("the descriptors of the gRPC services do not parse: {0}")]
+    Descriptors(#[from] tonic_reflection::server::Error),
+    /// Its REST routes.
+    #[error("the description of the REST routes cannot be written: {0}")]
+    Document(#[from] serde_json::Error),
+}
+
 /// Everything that clients can reach.
 pub struct Edge {
     routes: Routes,
@@ -53,12 +65,8 @@ impl Edge {
     /// Puts the services together, with `max_calls` worked on at a time, and with server reflection where it is wanted.
     ///
     /// # Errors
-    /// Where the descriptors of the services do not parse: a fault of the build.
-    pub fn new(
-        parts: Parts,
-        max_calls: usize,
-        reflection: bool,
-    ) -> Result<Self, tonic_reflection::server::Error> {
+    /// Where the descriptors of the services do not parse, or those of the routes cannot be written: faults of the build.
+    pub fn new(parts: Parts, max_calls: usize, reflection: bool) -> Result<Self, EdgeError> {
         let readiness = Readiness {
             consensus: parts.authority.health(),
             drain: parts.drain.clone(),
@@ -89,7 +97,7 @@ impl Edge {
                     .max_decoding_message_size(limits::MESSAGE_BYTES),
             )
             .add_service(
-                ClusterServiceServer::new(Cluster(api))
+                ClusterServiceServer::new(Cluster(api.clone()))
                     .max_decoding_message_size(limits::MESSAGE_BYTES),
             )
             .add_service(HealthServer::new(HealthService::from_health_reporter(
@@ -104,6 +112,7 @@ impl Edge {
             .routes()
             .into_axum_router()
             .merge(health::probes(readiness.clone()))
+            .merge(rest::routes(api)?)
             .fallback(unknown);
         Ok(Self {
             routes: Routes::from(served),
@@ -167,16 +176,11 @@ fn descriptors() -> tonic_reflection::server::Builder<'static> {
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
 }
 
-/// What nobody serves: a status for those who speak gRPC, and plain words for the others.
+/// What nobody serves, in the words of who asks.
 async fn unknown(headers: HeaderMap) -> Response {
-    let grpc = headers
-        .get(header::CONTENT_TYPE)
-        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
-    if grpc {
+    if speaks_grpc(&headers) {
         Status::from(Failure::from(Transport::MethodUnknown)).into_http::<Body>()
     } else {
-        let text =
-            "nothing here: this port speaks gRPC (refrain.v1), and serves /livez and /readyz\n";
-        (StatusCode::NOT_FOUND, text).into_response()
+        Failure::from(Transport::RouteUnknown).into_response()
     }
 }

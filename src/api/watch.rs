@@ -14,7 +14,7 @@ use super::{
 use crate::{
     admission::admit,
     authority::StartWatch,
-    domain::Refusal,
+    domain::{Refusal, Revision},
     feed::{self, Filter, Item},
     limits,
     proto::v1::{
@@ -36,18 +36,24 @@ impl WatchService for Watches {
     ) -> Result<Response<Self::WatchStream>, Status> {
         let Self(api) = self;
         let (call, request) = api.open(request)?;
-        let items = api.watch(call, request).await?;
+        let (_, items) = api.watch(call, request).await?;
         Ok(Response::new(items.err_into().boxed()))
     }
 }
 
 impl Api {
-    /// Follows the feed.
+    /// Follows the feed: the first revision that follows, and what does.
     pub(super) async fn watch(
         &self,
         call: Call,
         request: WatchRequest,
-    ) -> Result<impl Stream<Item = Result<WatchResponse, Failure>> + Send + use<>, Failure> {
+    ) -> Result<
+        (
+            Revision,
+            impl Stream<Item = Result<WatchResponse, Failure>> + Send + use<>,
+        ),
+        Failure,
+    > {
         let heartbeat = heartbeat(request.heartbeat_interval_ms)?;
         let (namespaces, purposes) = convert::filters(&request.namespaces, &request.purposes)?;
         let tokens = convert::token_filter(&request.tokens)?;
@@ -90,14 +96,15 @@ impl Api {
             })
         });
         let api = self.clone();
-        Ok(stream::iter(standing)
+        let items = stream::iter(standing)
             .flatten()
             .map(Ok)
             .chain(feed.follow(started.from, filter, heartbeat))
             .map(move |item| match item {
                 Ok(item) => Ok(api.watched(item)),
                 Err(end) => Err(end.into()),
-            }))
+            });
+        Ok((started.from, items))
     }
 
     fn snapshot_permit(&self) -> Result<tokio::sync::OwnedSemaphorePermit, Failure> {

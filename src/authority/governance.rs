@@ -37,8 +37,8 @@ pub struct StandingOverride {
 
 impl Admissible for ListOverrides {
     fn needs(&self) -> Needs<'_> {
-        // Whoever may override sees all that is overridden.
-        Needs::one(Need::anywhere(Permission::Override))
+        // It tells of every namespace, and of subjects by their tokens.
+        Needs::one(Need::everywhere(Permission::Override))
     }
 }
 
@@ -115,7 +115,7 @@ pub struct Services {
 
 impl Admissible for ListServices {
     fn needs(&self) -> Needs<'_> {
-        Needs::one(Need::everywhere(Permission::Audit))
+        Needs::one(Need::anywhere(Permission::Audit))
     }
 }
 

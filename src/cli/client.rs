@@ -58,10 +58,13 @@ impl ClientArgs {
 
     /// As [`ClientArgs::client`], to be refined.
     pub fn builder(&self) -> Result<ClientBuilder, Failure> {
-        // A variable that is set to nothing counts as not set.
+        // A variable that is set to nothing counts as not set; a flag that is given so is a mistake, and the builder says
+        // that there is no endpoint.
         let named = self.endpoint.iter().filter(|it| !it.trim().is_empty());
         let mut endpoints: Vec<&str> = named.map(String::as_str).collect();
-        if endpoints.is_empty() {
+        if endpoints.is_empty()
+            && std::env::var_os("REFRAIN_ENDPOINT").is_some_and(|it| it.is_empty())
+        {
             endpoints.push(DEFAULT_ENDPOINT);
         }
         let builder = Client::builder()

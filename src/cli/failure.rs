@@ -143,7 +143,10 @@ impl From<Error> for Failure {
                  `[[principal.grant]]` in the nodes' configuration"
                     .to_owned(),
             ),
-            _ => {}
+            _ => {
+                let what_to_do = error.metadata().get("what_to_do");
+                failure.advice.extend(what_to_do.cloned());
+            }
         }
         failure.call = Some(error);
         failure
@@ -166,7 +169,11 @@ fn status_of(error: &Error) -> u8 {
         | Code::AlreadyExists
         | Code::PermissionDenied
         | Code::Unauthenticated => exit::REFUSED,
-        Code::Unavailable if error.outcome() == Outcome::NotApplied => exit::UNAVAILABLE,
+        Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled
+            if error.outcome() == Outcome::NotApplied =>
+        {
+            exit::UNAVAILABLE
+        }
         Code::Unavailable
         | Code::DeadlineExceeded
         | Code::Cancelled

@@ -35,8 +35,8 @@ pub fn run(command: &PrincipalCommand, output: &Output) -> Result<u8, Failure> {
         tokens: vec![hash],
         grants: Vec::new(),
     };
-    let taken = Principals::default().add(entry);
-    taken.map_err(|why| Failure::usage(why.to_string()))?;
+    let would_do = Principals::default().add(entry);
+    would_do.map_err(|why| Failure::usage(why.to_string()))?;
 
     let lines = configuration(name, hash);
     let json = json!({

@@ -35,17 +35,17 @@ pub struct PutArgs {
     /// The dotted name, such as marketing.push; what stands before the last dot must be there
     name: String,
 
-    /// What it means, for people
-    #[arg(long, value_name = "TEXT", default_value = "")]
-    description: String,
+    /// What it means, for people [default: what stands]
+    #[arg(long, value_name = "TEXT")]
+    description: Option<String>,
 
-    /// Deny people without a record
-    #[arg(long)]
-    default_deny: bool,
+    /// Deny people without a record [default: what stands]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    default_deny: Option<bool>,
 
-    /// It cannot be opted out of
-    #[arg(long)]
-    essential: bool,
+    /// It cannot be opted out of [default: what stands]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    essential: Option<bool>,
 
     /// Propose it, for another principal to approve: what can turn a DENY into an ALLOW needs that
     #[arg(long)]
@@ -132,11 +132,15 @@ pub async fn purpose(
 }
 
 async fn put(args: &PutArgs, client: &Client, output: &Output) -> Result<u8, Failure> {
+    // A put replaces all of a purpose: what no flag names must not be lost with it.
+    let all = client.purposes().await?.purposes;
+    let stands = all.into_iter().find(|it| it.name == args.name);
+    let stands = stands.unwrap_or_default();
     let purpose = Purpose {
         name: args.name.clone(),
-        description: args.description.clone(),
-        default_deny: args.default_deny,
-        essential: args.essential,
+        description: args.description.clone().unwrap_or(stands.description),
+        default_deny: args.default_deny.unwrap_or(stands.default_deny),
+        essential: args.essential.unwrap_or(stands.essential),
         ..Purpose::default()
     };
     if args.propose {

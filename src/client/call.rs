@@ -21,6 +21,10 @@ pub(super) enum Effect {
     Changes,
 }
 
+/// With less time left than this no further attempt is made: an answer that it misses would leave in doubt what an
+/// earlier one had found out. Of a short deadline, a quarter.
+const ATTEMPT_MIN: Duration = Duration::from_millis(250);
+
 /// The key of `ErrorInfo`'s metadata under which a node may name the leader.
 const LEADER_HINT: &str = "leader_client_address";
 
@@ -69,6 +73,7 @@ impl Client {
         let settings = &self.0.settings;
         let endpoints = &self.0.endpoints;
         let ends = Instant::now() + deadline;
+        let last_begin = ends - ATTEMPT_MIN.min(deadline / 4);
         let mut trail = Trail::new(effect == Effect::Changes);
         let mut backoff = Backoff::new(settings);
         let mut made = 0;
@@ -91,13 +96,13 @@ impl Client {
             // Each endpoint gets its turn before anybody waits.
             if usize::try_from(made).unwrap_or(usize::MAX) % endpoints.len() == 0 {
                 let wait = backoff.next();
-                if Instant::now() + wait < ends {
+                if Instant::now() + wait < last_begin {
                     sleep(wait).await;
                 } else {
                     return Err(error.over(&trail));
                 }
             }
-            if made >= settings.attempts_max || Instant::now() >= ends {
+            if made >= settings.attempts_max || Instant::now() >= last_begin {
                 return Err(error.over(&trail));
             }
         }

@@ -127,8 +127,14 @@ impl Endpoint {
         if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
             return Err(wrong("it has a path"));
         }
-        let (Some(host), Some(port)) = (uri.host(), uri.port_u16()) else {
-            return Err(wrong("it has no port"));
+        let host = uri.host().ok_or_else(|| wrong("it has no host"))?;
+        let Some(port) = uri.port_u16().filter(|port| *port > 0) else {
+            // A port that is no port number is not even told apart from none.
+            let authority = uri.authority().map_or("", |it| it.as_str());
+            return Err(wrong(match authority.strip_prefix(host) {
+                Some(rest) if rest.len() > 1 => "its port is not one of 1 to 65535",
+                _ => "it has no port",
+            }));
         };
         let authority = format!("{host}:{port}");
         let channel = connect(Transport::from(uri), authority.clone(), how.clone());

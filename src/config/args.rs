@@ -58,7 +58,7 @@ pub struct ServeArgs {
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub reflection: Option<String>,
 
-    /// What is logged, as a tracing filter such as `info,refrain=debug` [default: info,openraft=warn]
+    /// What is logged, as a tracing filter such as `info,refrain=debug` [default: info, and of Raft what is wrong]
     #[arg(long, value_name = "FILTER")]
     pub log: Option<String>,
 

@@ -147,6 +147,21 @@ impl Layers {
         });
     }
 
+    /// As [`Layers::read`], for what is text by nature: a number or a truth value in the file is a slip there.
+    pub(super) fn read_text<T>(
+        &mut self,
+        key: &str,
+        wanted: &str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<T> {
+        if let Some(Value::Bool(..) | Value::Num(..)) = self.values.get(key) {
+            let read = "read a value that is no text".to_owned();
+            self.refuse(key, read, format!("{wanted}, in quotation marks"));
+            return None;
+        }
+        self.read(key, wanted, parse)
+    }
+
     /// Notes that a setting cannot stand as it is.
     pub(super) fn refuse(&mut self, key: &str, read: String, wanted: impl Into<String>) {
         let place = self.place(key);

@@ -25,8 +25,9 @@ pub use self::{
 use self::layers::Layers;
 use crate::admission::Principals;
 
-/// What is logged unless told otherwise: Refrain's own news, and of Raft only what is wrong.
-const DEFAULT_FILTER: &str = "info,openraft=warn";
+/// What is logged unless told otherwise: Refrain's own news, and of Raft only what is wrong. Each heartbeat that a dead
+/// peer misses would be a line; Refrain tells of that peer once.
+const DEFAULT_FILTER: &str = "info,openraft=warn,openraft::core::heartbeat=error";
 
 /// The settings of a node, valid and complete.
 ///

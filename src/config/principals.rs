@@ -52,6 +52,9 @@ pub(super) fn read(layers: &mut Layers) -> Principals {
     principals
 }
 
+/// It was bad, and that has been noted.
+struct Noted;
+
 /// One principal that is being read, and its place.
 struct Reading<'a> {
     layers: &'a mut Layers,
@@ -141,14 +144,12 @@ impl<'a> Reading<'a> {
         };
         let mut hashes = Vec::new();
         for value in &values {
-            match text_of(value).as_deref().and_then(TokenHash::parse) {
-                Some(hash) => hashes.push(hash),
-                None => {
-                    // It may be a token: what it is stays unsaid.
-                    self.refuse(&format!(", {key}"), "read what is no SHA-256", HASH);
-                    return None;
-                }
-            }
+            let Some(hash) = text_of(value).as_deref().and_then(TokenHash::parse) else {
+                // It may be a token: what it is stays unsaid.
+                self.refuse(&format!(", {key}"), "read what is no SHA-256", HASH);
+                return None;
+            };
+            hashes.push(hash);
         }
         Some(hashes)
     }
@@ -188,7 +189,8 @@ impl<'a> Reading<'a> {
         let purposes = self.list(table, within, "purposes", wanted, |name| {
             PurposeName::parse(name).ok()
         });
-        let (permissions, namespaces, purposes) = (permissions?, namespaces?, purposes?);
+        let (permissions, namespaces, purposes) =
+            (permissions.ok()?, namespaces.ok()?, purposes.ok()?);
         let Some(permissions) = permissions else {
             let wanted = format!("say which: some of {names}");
             self.refuse(within, "no permissions", wanted);
@@ -202,7 +204,7 @@ impl<'a> Reading<'a> {
         known.then_some(grant)
     }
 
-    /// Reads a list of 1 to 64; `Some(None)` where the key is absent.
+    /// Reads a list of 1 to 64; `None` where the key is absent.
     fn list<T>(
         &mut self,
         table: &Dict,
@@ -210,20 +212,20 @@ impl<'a> Reading<'a> {
         key: &str,
         wanted: &str,
         parse: impl Fn(&str) -> Option<T>,
-    ) -> Option<Option<Vec<T>>> {
+    ) -> Result<Option<Vec<T>>, Noted> {
         let Some(value) = table.get(key) else {
-            return Some(None);
+            return Ok(None);
         };
         let place = format!("{within}, {key}");
         let values = match value {
             Value::Array(_, values) if (1..=limits::GRANT_NAMES).contains(&values.len()) => values,
             Value::Array(_, values) => {
                 self.refuse(&place, format!("a list of {}", values.len()), wanted);
-                return None;
+                return Err(Noted);
             }
             _ => {
                 self.refuse(&place, "not a list", wanted);
-                return None;
+                return Err(Noted);
             }
         };
         let mut read = Vec::new();
@@ -234,11 +236,11 @@ impl<'a> Reading<'a> {
                     format!("read `{}`", text.escape_debug())
                 });
                 self.refuse(&place, what, wanted);
-                return None;
+                return Err(Noted);
             };
             read.push(one);
         }
-        Some(Some(read))
+        Ok(Some(read))
     }
 }
 

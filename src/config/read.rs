@@ -16,7 +16,7 @@ impl Config {
     /// Reads each setting. What is bad is noted in `layers`, and its default stands in until then.
     pub(super) fn read(layers: &mut Layers, token_key: Option<OsString>) -> Self {
         let data = layers
-            .read("data", "name a folder", not_empty)
+            .read_text("data", "name a folder", not_empty)
             .map_or_else(|| PathBuf::from("refrain-data"), PathBuf::from);
         let mut config = Self::in_folder(&data);
 
@@ -46,14 +46,14 @@ impl Config {
         let filter = "a filter such as `info` or `warn,refrain=debug` would do";
         set(
             &mut config.log.filter,
-            layers.read("log", filter, log_filter),
+            layers.read_text("log", filter, log_filter),
         );
         set(
             &mut config.log.format,
             layers.read("log_format", "`text` or `json` would do", log_format),
         );
         config.ready_file = layers
-            .read("ready_file", "name a file", not_empty)
+            .read_text("ready_file", "name a file", not_empty)
             .map(PathBuf::from);
 
         let Timing {
@@ -103,8 +103,8 @@ impl Config {
 
     fn read_secrets(&mut self, layers: &mut Layers, token_key: Option<OsString>) {
         let wanted = "name the file with the key";
-        let file = layers.read("token_key_file", wanted, not_empty);
-        if let Some(file) = layers.read("sealing_key_file", wanted, not_empty) {
+        let file = layers.read_text("token_key_file", wanted, not_empty);
+        if let Some(file) = layers.read_text("sealing_key_file", wanted, not_empty) {
             self.sealing_key = SecretSource::File(file.into());
         }
         match (token_key, file) {

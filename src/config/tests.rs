@@ -92,6 +92,20 @@ fn a_bad_value_is_named_with_its_place() {
 }
 
 #[test]
+fn a_number_is_no_folder() {
+    with_file("data = 5\ntoken_key_file = true\n", |file| {
+        let said = complaint(&["--config", file], &[]);
+        for part in [
+            "data: read a value that is no text",
+            "token_key_file: read",
+            "quotation",
+        ] {
+            assert!(said.contains(part), "{part:?} is missing in {said}");
+        }
+    });
+}
+
+#[test]
 fn an_unknown_key_is_an_error_with_a_suggestion() {
     with_file("lisen = \"127.0.0.1:1\"", |file| {
         let message = complaint(&["--config", file], &[]);

@@ -14,6 +14,7 @@ mod log_store;
 mod machine;
 mod members;
 mod network;
+mod news;
 mod outcome;
 mod peers;
 mod reads;
@@ -190,6 +191,7 @@ impl Consensus {
         tasks.spawn(duties::backfill(core.clone()));
         let every = Duration::from_millis(timing.usage_report_ms);
         tasks.spawn(usage::report_again_and_again(core.clone(), every));
+        tasks.spawn(news::tell(core.clone()));
         Ok(Self {
             core,
             tasks: Arc::new(Mutex::new(tasks)),
@@ -336,6 +338,8 @@ impl Consensus {
         force: bool,
         deadline: Instant,
     ) -> Result<(), AdminError> {
+        // Without a majority no change of the membership comes to an end, forced or not: said before anything is asked.
+        reads::catch_up(&self.core, deadline).await?;
         let act = Act::Remove(RemoveNode { node_id, force });
         administer::ask_leader(&self.core, act, deadline)
             .await

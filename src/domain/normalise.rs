@@ -37,6 +37,21 @@ fn email(trimmed: &str) -> Result<String, Refusal> {
         .to_lowercase()
         .nfc()
         .collect();
+    if folded.starts_with("mailto:") {
+        return invalid("it begins with `mailto:`: give the address alone");
+    }
+    if folded.contains([',', ';', '<', '>']) {
+        return invalid("it holds `,`, `;`, `<` or `>`: give one address, without a name");
+    }
+    if folded.contains(['\u{ff0e}', '\u{3002}', '\u{ff61}']) {
+        return invalid("it holds a full-width or ideographic dot: write `.`");
+    }
+    if folded.matches('@').count() > 1 {
+        return invalid("it has more than one `@`: give one address");
+    }
+    if folded.ends_with('.') {
+        return invalid("it ends with a dot: leave that out");
+    }
     let whole = folded
         .rsplit_once('@')
         .is_some_and(|(user, host)| !user.is_empty() && !host.is_empty());
@@ -96,6 +111,27 @@ mod tests {
         ] {
             assert_eq!(of("email", bad), None, "{bad:?}");
         }
+    }
+
+    #[test]
+    fn what_is_more_than_one_plain_address_is_refused_by_what_is_wrong() {
+        for (bad, what) in [
+            ("a@b.c,x@y.z", "`,`"),
+            ("a@b.c;x@y.z", "`;`"),
+            ("Ada <ada@b.c>", "`<`"),
+            ("MailTo:ada@b.c", "mailto"),
+            ("ada@b.c.", "dot"),
+            ("ada@home@b.c", "more than one"),
+            ("ada@b\u{ff0e}c", "full-width"),
+            ("ada@b\u{3002}c", "full-width"),
+            ("ada@b\u{ff61}c", "full-width"),
+        ] {
+            let email = IdentifierType::parse("email").unwrap();
+            let said = normalise(&email, bad).unwrap_err().to_string();
+            assert!(said.contains(what), "{bad}: {said}");
+            assert!(!said.contains("ada"), "{said}");
+        }
+        assert_eq!(of("email", "a.b+c@d.e"), Some("a.b+c@d.e".to_owned()));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Puts a node together from its parts, runs it, and stops it with grace.
 
 pub mod disk;
+mod first_start;
 mod keys;
 mod logging;
 mod ready;
@@ -20,7 +21,7 @@ use crate::{
     authority::Authority,
     clock::{Clock, Entropy},
     config::Config,
-    consensus::{self, Consensus, Peer},
+    consensus::{self, Consensus, Peer, StartError},
     feed::Feed,
     limits,
     net::{Connector, Listener},
@@ -99,6 +100,7 @@ pub async fn start(config: Config, injected: Injected) -> anyhow::Result<Running
         identity,
         ..
     } = injected.disk;
+    let own_id = identity.node_id;
     let consensus = Consensus::start(consensus::Parts {
         log,
         files,
@@ -122,7 +124,13 @@ pub async fn start(config: Config, injected: Injected) -> anyhow::Result<Running
             usage_report_ms: milliseconds(config.usage_report),
         },
     })
-    .await?;
+    .await
+    .map_err(|error| match error {
+        StartError::Refused(refused) => {
+            StartError::Refused(refused.in_folder(&config.data).of_node(own_id))
+        }
+        other => other,
+    })?;
     let drain = CancellationToken::new();
     let parts = Parts {
         authority: Authority::new(consensus.clone()),
@@ -197,9 +205,10 @@ impl Node {
                 served = &mut serve => return ended(served),
                 () = self.drain.cancelled() => return Ok(()),
             };
-            tracing::info!(
+            tracing::warn!(
                 cluster_id = hex::encode(cluster_id),
-                "formed a cluster of one node"
+                "formed a new, EMPTY cluster of this one node: it knows of no opt-out; if this node belongs to a cluster, \
+                 stop it, empty its data folder and start it with --join"
             );
         }
         let fatal = self.consensus.failed();

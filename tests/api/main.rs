@@ -13,6 +13,7 @@ mod preference;
 mod principals;
 mod program;
 mod registry;
+mod rest;
 mod stop;
 mod stream;
 mod support;

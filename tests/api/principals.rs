@@ -217,10 +217,10 @@ async fn a_batch_answers_what_may_be_asked() {
         }
         other => panic!("{other:?}"),
     }
-    let none = BatchCheckRequest {
+    let refused = BatchCheckRequest {
         items: vec![ask("sale")],
     };
-    let answer = node.decisions().batch_check(by("mailer", none)).await;
+    let answer = node.decisions().batch_check(by("mailer", refused)).await;
     let results = answer.expect("batch").into_inner().results;
     assert!(matches!(
         results[0].result,

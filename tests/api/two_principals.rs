@@ -105,11 +105,11 @@ async fn an_override_takes_two_principals_and_one_ends_it() {
 
     let mut client = overrides(&node);
     let list = client.list_overrides(by("second", ListOverridesRequest {}));
-    let listed = list.await.expect("list").into_inner().overrides;
+    let standing = list.await.expect("list").into_inner().overrides;
     assert_eq!(
         (
-            listed[0].proposed_by.as_str(),
-            listed[0].approved_by.as_str()
+            standing[0].proposed_by.as_str(),
+            standing[0].approved_by.as_str()
         ),
         ("first", "second")
     );

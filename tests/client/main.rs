@@ -8,6 +8,7 @@ mod guard;
 mod imports;
 mod program;
 mod program_administering;
+mod program_failures;
 mod program_imports;
 mod retries;
 mod stamps;

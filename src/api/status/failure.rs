@@ -42,8 +42,8 @@ pub(crate) enum Failure {
     #[error("too many snapshots are being read from this node")]
     TooManySnapshots,
     /// A call of many steps came to an end after some of them had been done.
-    #[error("{0}; what came before it was done, and `GetImport` tells where to go on")]
-    Partly(Box<Failure>),
+    #[error("{0}; what came before it was done, and {1}")]
+    Partly(Box<Failure>, &'static str),
     /// A handler came to a sudden end.
     #[error("a fault of the program ended the call")]
     Panicked,
@@ -56,7 +56,7 @@ impl Failure {
             Self::Unknown(why) | Self::Admin(AdminError::Write(WriteError::Unknown { why })) => {
                 Some(("why", why.reason().to_owned()))
             }
-            Self::Partly(failure) => failure.details(),
+            Self::Partly(failure, _) => failure.details(),
             Self::Feed(FeedEnd::Compacted { earliest, .. })
             | Self::Refused(Refusal::RevisionCompacted { earliest, .. }) => {
                 Some(("earliest_revision", earliest.to_string()))

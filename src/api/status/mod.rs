@@ -1,6 +1,7 @@
 //! The one table from errors to gRPC statuses: code, reason, whether anything was done, and what to do.
 
 mod failure;
+mod http;
 #[cfg(test)]
 mod tests;
 mod transport;
@@ -18,7 +19,11 @@ use crate::{
     proto::v1::ItemError,
 };
 
-pub(crate) use self::{failure::Failure, transport::Transport};
+pub(crate) use self::{
+    failure::Failure,
+    http::{Explained, http_status},
+    transport::Transport,
+};
 
 /// The domain of every `google.rpc.ErrorInfo` of ours.
 const DOMAIN: &str = "refrain";
@@ -30,6 +35,15 @@ enum Outcome {
     NotApplied,
     /// It may have been done, or may still be.
     Unknown,
+}
+
+impl Outcome {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::NotApplied => "not_applied",
+            Self::Unknown => "unknown",
+        }
+    }
 }
 
 /// One row of the table.
@@ -91,7 +105,7 @@ impl Row {
                 "TOO_MANY_SNAPSHOTS",
                 "wait until another snapshot is read, or call another node",
             ),
-            Failure::Partly(failure) => Self {
+            Failure::Partly(failure, _) => Self {
                 outcome: Outcome::Unknown,
                 ..Self::of(failure)
             },
@@ -285,6 +299,33 @@ impl Row {
                 "ENCODING_UNKNOWN",
                 "send messages uncompressed",
             ),
+            Transport::MessageSlow => Self::not_applied(
+                Code::DeadlineExceeded,
+                "MESSAGE_SLOW",
+                "send it again, at once and whole",
+            ),
+            Transport::MediaTypeUnknown => {
+                Self::not_applied(Code::InvalidArgument, "MEDIA_TYPE_UNKNOWN", CORRECT)
+            }
+            Transport::PathInvalid => {
+                Self::not_applied(Code::InvalidArgument, "PATH_INVALID", CORRECT)
+            }
+            Transport::QueryInvalid { .. } => {
+                Self::not_applied(Code::InvalidArgument, "QUERY_INVALID", CORRECT)
+            }
+            Transport::HeaderInvalid { .. } => {
+                Self::not_applied(Code::InvalidArgument, "HEADER_INVALID", CORRECT)
+            }
+            Transport::RouteUnknown => Self::not_applied(
+                Code::NotFound,
+                "ROUTE_UNKNOWN",
+                "correct the path; /openapi.json has them all",
+            ),
+            Transport::MethodNotAllowed => Self::not_applied(
+                Code::Unimplemented,
+                "METHOD_NOT_ALLOWED",
+                "use a method that the header `Allow` names",
+            ),
             Transport::Broken => Self::unknown(Code::Unavailable, RETRY),
         }
     }
@@ -311,12 +352,8 @@ fn unavailable_code(why: Unavailable) -> Code {
 impl From<Failure> for Status {
     fn from(failure: Failure) -> Self {
         let row = Row::of(&failure);
-        let outcome = match row.outcome {
-            Outcome::NotApplied => "not_applied",
-            Outcome::Unknown => "unknown",
-        };
         let mut metadata = HashMap::from([
-            ("outcome".to_owned(), outcome.to_owned()),
+            ("outcome".to_owned(), row.outcome.as_str().to_owned()),
             ("what_to_do".to_owned(), row.what_to_do.to_owned()),
         ]);
         metadata.extend(

@@ -5,3 +5,4 @@ mod cluster;
 mod conformance;
 mod network;
 mod proposals;
+mod quorum;
