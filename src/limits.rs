@@ -127,7 +127,8 @@ pub const PENDING_MS: u64 = 24 * 60 * 60 * 1_000;
 /// Purposes that a signal opts out of. More: `TOO_MANY_PURPOSES`.
 pub const SIGNAL_PURPOSES: usize = 16;
 
-/// Public keys of nodes for stamps, retired ones among them. More: `STAMP_KEY_INVALID`.
+/// Public keys of nodes for stamps, retired ones among them. More: `STAMP_KEY_INVALID`, and whoever reads them as a set
+/// refuses it.
 pub const STAMP_KEYS: usize = 256;
 
 /// Milliseconds for which a retired key's stamps are still accepted: the life of a stamp, and some time for clocks.
@@ -138,6 +139,15 @@ pub const SERVICES: usize = 4_096;
 
 /// Entries of each list in one report of usage. What a node counts beyond them is counted under no name.
 pub const USAGE_ENTRIES: usize = 256;
+
+/// How long a caller who wants a stamp waits for the node's first key. Longer: the answer comes without one.
+pub const STAMP_KEY_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// How long registering a key for stamps may take, and the pause after it was not registered.
+pub const STAMP_KEY_PAUSE: Duration = Duration::from_secs(5);
+
+/// The most days until a node changes its key for stamps.
+pub const STAMP_KEY_DAYS: u64 = 365;
 
 /// How long a report of usage may take before it is kept for the next time.
 pub const USAGE_REPORT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -168,6 +178,19 @@ pub const CORRELATION_ID_BYTES: usize = 64;
 
 /// Characters of a decision id.
 pub const DECISION_ID_BYTES: usize = 256;
+
+/// Identifiers in a link. More: `LINK_TOO_LARGE`.
+pub const LINK_IDENTIFIERS: usize = 4;
+
+/// Purposes in a link. More: `LINK_TOO_LARGE`.
+pub const LINK_PURPOSES: usize = 8;
+
+/// Characters of a link, its path left out: with its header's name and a host before it, it fits a mail's line of 998. One
+/// that would be longer: `LINK_TOO_LARGE`.
+pub const LINK_BYTES: usize = 896;
+
+/// Bytes that may be sent to a link: one small form. More: `MESSAGE_TOO_LARGE`.
+pub const LINK_BODY_BYTES: usize = 16 << 10;
 
 /// Bytes of a stamp. Longer: `STAMP_INVALID`.
 pub const STAMP_BYTES: usize = 8_192;

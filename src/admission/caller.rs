@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::{
     need::{Grant, Need, Needs, Touches},
-    permission::Permission,
+    permission::{Permission, Permissions},
 };
-use crate::domain::Principal;
+use crate::domain::{Principal, Refusal};
 
 /// Somebody who calls: made by [`Principals::authenticate`](super::Principals::authenticate).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,6 +77,22 @@ impl Caller {
 
     fn covered(&self, need: &Need<'_>) -> bool {
         self.grants.iter().any(|grant| grant.covers(need))
+    }
+}
+
+/// Under which name a link acts.
+const LINK: &str = "link";
+
+impl Caller {
+    /// Whoever holds a signed link: may opt out, and the link says whom and of what. To be called only once the link's
+    /// signature is verified.
+    ///
+    /// # Errors
+    /// None in practice: the name is a good one.
+    pub fn link() -> Result<Self, Refusal> {
+        let principal = Principal::parse(LINK)?;
+        let grant = Grant::unlimited(Permissions::of(&[Permission::OptOut]));
+        Ok(Self::new(principal, [grant], Standing::Address))
     }
 }
 

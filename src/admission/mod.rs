@@ -94,6 +94,18 @@ pub fn admit<T: Admissible>(caller: &Caller, what: T) -> Result<Admitted<T>, Not
     Ok(Admitted { principal, what })
 }
 
+/// What anybody may ask for, known or not.
+pub trait Open: Admissible {}
+
+/// Lets through what anybody may ask for.
+///
+/// # Errors
+/// None in practice: the name that it is asked under is a good one.
+pub fn admit_anybody<T: Open>(what: T) -> Result<Admitted<T>, Refusal> {
+    let principal = Principal::parse("anonymous")?;
+    Ok(Admitted { principal, what })
+}
+
 impl<T> Admitted<T> {
     /// What was admitted.
     pub fn what(&self) -> &T {

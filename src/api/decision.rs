@@ -1,6 +1,7 @@
 //! `DecisionService`: may I?
 
 use futures::stream::BoxStream;
+use tokio::time::Instant;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::{
@@ -12,7 +13,7 @@ use super::{
 };
 use crate::{
     admission::{Admissible as _, Caller, admit},
-    authority::{Check, Checks},
+    authority::{Check, Checks, Signer},
     domain::{PurposeName, Refusal, ServiceName, Verdict},
     limits,
     proto::v1::{
@@ -22,13 +23,22 @@ use crate::{
     },
 };
 
+/// After so many signatures others get their turn.
+const STAMPS_IN_A_ROW: usize = 32;
+
 /// The service.
 pub(super) struct Decisions(pub(super) Api);
 
-/// A check, with the name of the service that asks.
+/// A check, and what its answer is to look like.
 pub(super) struct Asked {
     pub(super) check: Check,
-    pub(super) service: String,
+    pub(super) asker: Asker,
+}
+
+/// Who asks, and whether a stamp is wanted.
+pub(super) struct Asker {
+    service: String,
+    wants_stamp: bool,
 }
 
 #[tonic::async_trait]
@@ -60,9 +70,9 @@ impl DecisionService for Decisions {
     }
 }
 
-/// Where the answer to an item comes from: the next verdict (with the name of the service that asked), or a failure that
-/// showed before anything was asked.
-pub(super) type Place = Result<String, Failure>;
+/// Where the answer to an item comes from: the next verdict (for this asker), or a failure that showed before anything was
+/// asked.
+pub(super) type Place = Result<Asker, Failure>;
 
 /// Parts the checks that can be asked, and that the caller may ask, from those that cannot, and keeps their order.
 pub(super) fn sort_out(
@@ -72,10 +82,10 @@ pub(super) fn sort_out(
     let mut checks = Vec::new();
     let places = items
         .map(|item| {
-            let Asked { check, service } = item?;
+            let Asked { check, asker } = item?;
             caller.may(&check.needs())?;
             checks.push(check);
-            Ok(service)
+            Ok(asker)
         })
         .collect();
     (checks, places)
@@ -88,16 +98,18 @@ impl Api {
         call: Call,
         request: CheckRequest,
     ) -> Result<CheckResponse, Failure> {
-        let Asked { check, service } = self.asked(request)?;
+        let Asked { check, asker } = self.asked(request)?;
         let (name, version) = (check.service.clone(), check.schema_version);
         let admitted = admit(&call.caller, check)?;
+        let deadline = call.deadline.step();
         let (check, verdict) = self
             .authority()
-            .read(admitted, call.deadline.step())
+            .read(admitted, deadline)
             .await
             .inspect_err(|failed| self.count_read(&name, version, failed))?;
         self.count_answer(&name, version, Ok(&verdict));
-        Ok(self.answer(&check, &service, &verdict))
+        let signer = self.signer(asker.wants_stamp, deadline).await;
+        Ok(self.answer(&check, &asker.service, &verdict, signer.as_ref()))
     }
 
     /// Decides many at one revision.
@@ -115,12 +127,12 @@ impl Api {
         let (checks, places) =
             sort_out(&call.caller, items.into_iter().map(|item| self.asked(item)));
         let admitted = admit(&call.caller, Checks(checks))?;
-        let decided = self
-            .authority()
-            .read(admitted, call.deadline.step())
-            .await?;
+        let deadline = call.deadline.step();
+        let decided = self.authority().read(admitted, deadline).await?;
         let results = self
-            .put_back(places, decided.verdicts)
+            .put_back(places, decided.verdicts, deadline)
+            .await
+            .into_iter()
             .map(|result| BatchCheckItem {
                 result: Some(match result {
                     Ok(answer) => batch_check_item::Result::Ok(answer),
@@ -147,12 +159,30 @@ impl Api {
                 schema_version: request.schema_version,
                 min_revision: request.min_revision,
             },
-            service: request.service,
+            asker: Asker {
+                service: request.service,
+                wants_stamp: request.want_stamp,
+            },
         })
     }
 
-    /// Converts a verdict, and gives it its name.
-    pub(super) fn answer(&self, check: &Check, service: &str, verdict: &Verdict) -> CheckResponse {
+    /// What stamps are signed with, where one is wanted.
+    async fn signer(&self, wanted: bool, deadline: Instant) -> Option<Signer> {
+        if wanted {
+            self.authority().signer(deadline).await
+        } else {
+            None
+        }
+    }
+
+    /// Converts a verdict, and gives it its name, and its stamp where there is somebody to sign it.
+    pub(super) fn answer(
+        &self,
+        check: &Check,
+        service: &str,
+        verdict: &Verdict,
+        signer: Option<&Signer>,
+    ) -> CheckResponse {
         let evaluated_at = verdict.evaluated_at;
         let question = Question {
             namespace: &check.subject.namespace,
@@ -166,32 +196,47 @@ impl Api {
             evaluated_at,
             decision: verdict.decision,
         };
+        let decision_id = self.parts().decision_key.name(&question, &answer);
+        let stamp = signer.map(|signer| self.stamp(signer, check, verdict, &decision_id));
         CheckResponse {
             decision: answers::decision(verdict.decision).into(),
             reason: answers::reason(verdict.reason).into(),
             event_id: answers::event_id(verdict.event_id),
             revision: verdict.revision,
-            decision_id: self.parts().decision_key.name(&question, &answer),
+            decision_id,
             evaluated_at: Some(answers::timestamp(evaluated_at)),
+            stamp: stamp.unwrap_or_default(),
             override_id: answers::event_id(verdict.override_id),
-            ..CheckResponse::default()
         }
     }
 
     /// Puts verdicts and failures back into the order of the questions.
-    pub(super) fn put_back(
+    pub(super) async fn put_back(
         &self,
         places: Vec<Place>,
         verdicts: Vec<(Check, Result<Verdict, Refusal>)>,
-    ) -> impl Iterator<Item = Result<CheckResponse, ItemError>> {
+        deadline: Instant,
+    ) -> Vec<Result<CheckResponse, ItemError>> {
+        let wants = |place: &Place| place.as_ref().is_ok_and(|asker| asker.wants_stamp);
+        let signer = self.signer(places.iter().any(wants), deadline).await;
         let mut verdicts = verdicts.into_iter();
-        places.into_iter().map(move |place| {
-            let service = place?;
+        let mut results = Vec::with_capacity(places.len());
+        let mut signed = 0;
+        for place in places {
+            let signer = signer.as_ref().filter(|_| wants(&place));
             // There are as many verdicts as places for them; should one ever be missing, the item has no answer.
-            let (check, verdict) = verdicts.next().ok_or(Failure::Panicked)?;
-            self.count_answer(&check.service, check.schema_version, verdict.as_ref());
-            let verdict = verdict.map_err(Failure::from)?;
-            Ok(self.answer(&check, &service, &verdict))
-        })
+            let answer = place.and_then(|asker| {
+                let (check, verdict) = verdicts.next().ok_or(Failure::Panicked)?;
+                self.count_answer(&check.service, check.schema_version, verdict.as_ref());
+                Ok(self.answer(&check, &asker.service, &verdict?, signer))
+            });
+            results.push(answer.map_err(ItemError::from));
+            signed += usize::from(signer.is_some());
+            if signed == STAMPS_IN_A_ROW {
+                signed = 0;
+                tokio::task::yield_now().await;
+            }
+        }
+        results
     }
 }

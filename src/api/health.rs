@@ -14,7 +14,7 @@ use tonic_health::{ServingStatus, server::HealthReporter};
 
 use super::{
     cluster::Cluster, decision::Decisions, overrides::Overrides, preference::Preferences,
-    registry::Registry, watch::Watches,
+    registry::Registry, stamp::Stamps, watch::Watches,
 };
 use crate::{
     authority::{Health, Unavailable},
@@ -23,7 +23,8 @@ use crate::{
         decision_service_server::DecisionServiceServer,
         override_service_server::OverrideServiceServer,
         preference_service_server::PreferenceServiceServer,
-        registry_service_server::RegistryServiceServer, watch_service_server::WatchServiceServer,
+        registry_service_server::RegistryServiceServer, stamp_service_server::StampServiceServer,
+        watch_service_server::WatchServiceServer,
     },
 };
 
@@ -32,13 +33,14 @@ use crate::{
 const LIVE: &str = "live";
 
 /// What becomes unready with the node. The empty name stands for the node as a whole.
-const READY: [&str; 6] = [
+const READY: [&str; 7] = [
     "",
     DecisionServiceServer::<Decisions>::NAME,
     OverrideServiceServer::<Overrides>::NAME,
     PreferenceServiceServer::<Preferences>::NAME,
     RegistryServiceServer::<Registry>::NAME,
     WatchServiceServer::<Watches>::NAME,
+    StampServiceServer::<Stamps>::NAME,
 ];
 
 /// Served whatever the state of the cluster: it is what forms and mends it.

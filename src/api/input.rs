@@ -1,6 +1,6 @@
 //! What is wrong with a request that only the edge can see: the shapes of messages, pages and streams.
 
-use crate::limits;
+use crate::{limits, stamp::StampError};
 
 /// A request that cannot be taken. Nothing was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -102,12 +102,37 @@ pub(crate) enum Input {
     /// A time that is none.
     #[error("the time cannot be taken: give it between 1970 and the year 10,000")]
     TimeInvalid,
+    /// More than a link can hold.
+    #[error(
+        "that does not fit into a link: name at most {} identifiers and {} purposes, {} characters in all",
+        limits::LINK_IDENTIFIERS,
+        limits::LINK_PURPOSES,
+        limits::LINK_BYTES
+    )]
+    LinkTooLarge,
+    /// A link that this cluster has not made, or only a part of one.
+    #[error("the link is none of this cluster's, or was changed on its way")]
+    LinkUnknown,
+    /// A request to a link that does not say what RFC 8058 demands.
+    #[error(
+        "the request is no one-click unsubscribe: send the form field `List-Unsubscribe=One-Click`"
+    )]
+    LinkBodyInvalid,
+    /// A stamp that is none of this cluster's.
+    #[error("{0}")]
+    StampInvalid(StampError),
+    /// A stamp whose time is over.
+    #[error("the stamp has expired: ask again")]
+    StampExpired,
+    /// A stamp that says nothing about what is asked.
+    #[error("the stamp is about other purposes: ask about one that it names, or check without it")]
+    StampPurposeDiffers,
 }
 
 impl Input {
     /// Every value, for tables and tests.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 24] = [
+    pub(crate) const ALL: [Self; 30] = [
         Self::BatchEmpty,
         Self::BatchTooLarge,
         Self::ServiceInvalid,
@@ -132,6 +157,12 @@ impl Input {
         Self::ExpiryRequired,
         Self::SettingsRequired,
         Self::TimeInvalid,
+        Self::LinkTooLarge,
+        Self::LinkUnknown,
+        Self::LinkBodyInvalid,
+        Self::StampInvalid(StampError::UnknownKey),
+        Self::StampExpired,
+        Self::StampPurposeDiffers,
     ];
 
     /// The stable reason, in capitals.
@@ -161,6 +192,12 @@ impl Input {
             Self::ExpiryRequired => "EXPIRY_REQUIRED",
             Self::SettingsRequired => "SETTINGS_REQUIRED",
             Self::TimeInvalid => "TIME_INVALID",
+            Self::LinkTooLarge => "LINK_TOO_LARGE",
+            Self::LinkUnknown => "LINK_UNKNOWN",
+            Self::LinkBodyInvalid => "LINK_BODY_INVALID",
+            Self::StampInvalid(_) => "STAMP_INVALID",
+            Self::StampExpired => "STAMP_EXPIRED",
+            Self::StampPurposeDiffers => "STAMP_PURPOSE_DIFFERS",
         }
     }
 }

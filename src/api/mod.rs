@@ -7,11 +7,13 @@ mod counting;
 mod deadline;
 mod decision;
 pub mod decision_id;
+mod derived;
 mod floors;
 mod gate;
 mod health;
 mod import;
 mod input;
+pub mod link;
 mod overrides;
 mod preference;
 mod registry;
@@ -19,18 +21,19 @@ mod rest;
 mod routes;
 mod setting;
 mod shield;
+mod stamp;
 mod status;
 mod stream;
 mod watch;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::http::{Extensions, HeaderMap};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
-use self::{deadline::Deadline, decision_id::DecisionKey, status::Failure};
+use self::{deadline::Deadline, decision_id::DecisionKey, link::LinkKey, status::Failure};
 use crate::{
     admission::{Caller, Principals, Unauthenticated},
     authority::Authority,
@@ -55,12 +58,16 @@ pub struct Parts {
     pub sealing_key: SealingKey,
     /// Authenticates decision ids.
     pub decision_key: DecisionKey,
+    /// Signs links.
+    pub link_key: LinkKey,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub entropy: Arc<dyn Entropy>,
     /// How long calls may take.
     pub deadlines: Deadlines,
+    /// How long stamps live.
+    pub stamp_life: Duration,
     /// How far from now an override may end, in minutes.
     pub override_max_minutes: u32,
     /// Who may call.

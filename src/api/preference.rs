@@ -104,15 +104,6 @@ impl PreferenceService for Preferences {
 }
 
 impl Api {
-    /// The place of signed links.
-    pub(super) async fn create_link(
-        &self,
-        _: Call,
-        _: v1::CreateLinkRequest,
-    ) -> Result<v1::CreateLinkResponse, Failure> {
-        Err(super::status::Transport::MethodUnknown.into())
-    }
-
     /// Tells how far an import has come.
     pub(super) async fn get_import(
         &self,

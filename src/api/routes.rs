@@ -22,11 +22,13 @@ use super::{
     decision::Decisions,
     gate::GateLayer,
     health::{self, Readiness, Reporting},
+    link,
     overrides::Overrides,
     preference::Preferences,
     registry::Registry,
     rest,
     shield::{ShieldLayer, speaks_grpc},
+    stamp::{self, Stamps},
     status::{Failure, Transport},
     watch::Watches,
 };
@@ -38,7 +40,8 @@ use crate::{
         decision_service_server::DecisionServiceServer,
         override_service_server::OverrideServiceServer,
         preference_service_server::PreferenceServiceServer,
-        registry_service_server::RegistryServiceServer, watch_service_server::WatchServiceServer,
+        registry_service_server::RegistryServiceServer, stamp_service_server::StampServiceServer,
+        watch_service_server::WatchServiceServer,
     },
 };
 
@@ -97,6 +100,10 @@ impl Edge {
                     .max_decoding_message_size(limits::MESSAGE_BYTES),
             )
             .add_service(
+                StampServiceServer::new(Stamps(api.clone()))
+                    .max_decoding_message_size(limits::MESSAGE_BYTES),
+            )
+            .add_service(
                 ClusterServiceServer::new(Cluster(api.clone()))
                     .max_decoding_message_size(limits::MESSAGE_BYTES),
             )
@@ -112,6 +119,8 @@ impl Edge {
             .routes()
             .into_axum_router()
             .merge(health::probes(readiness.clone()))
+            .merge(link::routes(api.clone()))
+            .merge(stamp::routes(api.clone()))
             .merge(rest::routes(api)?)
             .fallback(unknown);
         Ok(Self {

@@ -3,7 +3,9 @@
 mod cluster;
 mod following;
 mod governance;
+mod link;
 mod query;
+mod stamp;
 
 use tokio::{sync::watch, time::Instant};
 
@@ -20,14 +22,16 @@ pub use self::{
         ListOverrides, ListPending, ListServices, Overrides, PendingChanges, Services,
         StandingOverride, WouldRefuse,
     },
+    link::{Offer, Offered},
     query::{
         Check, Checks, Decided, GetPreferences, Heads, ImportProgress, KnownSubject,
         ListNamespaces, ListPurposes, Namespaces, Purposes, Query, Subject,
     },
+    stamp::{ListStampKeys, StampKeys},
 };
 pub use crate::consensus::{
-    AddProgress, AddStage, AdminError, ClusterStatus, Health, Member, Report, Role, Unavailable,
-    WriteError,
+    AddProgress, AddStage, AdminError, ClusterStatus, Health, Member, Report, Role, Signer,
+    Unavailable, WriteError,
 };
 
 /// Why a read has no answer. Nothing was done.
@@ -118,6 +122,11 @@ impl Authority {
     pub fn schema_floor(&self, purpose: &PurposeName) -> u32 {
         self.consensus
             .with_state(|state| state.schema_floor(Some(purpose)))
+    }
+
+    /// What this node signs stamps with; where it has no key in use yet, one is made, and waited for a moment.
+    pub async fn signer(&self, deadline: Instant) -> Option<Signer> {
+        self.consensus.signer(deadline).await
     }
 
     /// Whether a caller of this schema version is below a floor of one of the purposes, as far as this node knows: for

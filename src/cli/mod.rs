@@ -10,6 +10,7 @@ mod failure;
 mod health;
 mod history;
 mod import;
+mod link;
 mod output;
 mod override_list;
 mod overrides;
@@ -74,6 +75,8 @@ enum Talk {
     /// Shows a person's events, the newest first
     History(history::HistoryArgs),
     Import(import::ImportArgs),
+    /// Makes a signed link for one-click unsubscribe, and the headers for a mail
+    Link(link::LinkArgs),
     /// Follows the events
     Watch(watch::WatchArgs),
     /// Lists, adds and changes purposes
@@ -137,6 +140,7 @@ async fn talk(command: &Talk, client: &ClientArgs, output: &Output) -> Result<u8
         Talk::Preferences(args) => history::preferences(args, client, output).await,
         Talk::History(args) => history::history(args, client, output).await,
         Talk::Import(args) => import::run(args, client, output).await,
+        Talk::Link(args) => link::run(args, client, output).await,
         Talk::Watch(args) => watch::run(args, client, output).await,
         Talk::Purpose(command) => registry::purpose(command, client, output).await,
         Talk::Namespace(command) => registry::namespace(command, client, output).await,

@@ -109,6 +109,14 @@ pub struct ServeArgs {
     /// Milliseconds between two reports of who asked and what overrides let through [default: 60000]
     #[arg(long, value_name = "MS")]
     pub usage_report_ms: Option<String>,
+
+    /// How many minutes a stamp that is made here lives, 1 to 15 [default: 15]
+    #[arg(long, value_name = "MINUTES")]
+    pub stamp_minutes: Option<String>,
+
+    /// Days until this node changes the key that it signs stamps with [default: 30]
+    #[arg(long, value_name = "DAYS")]
+    pub stamp_key_days: Option<String>,
 }
 
 impl ServeArgs {
@@ -138,6 +146,8 @@ impl ServeArgs {
             ("drain_timeout_ms", &self.drain_timeout_ms),
             ("override_max_minutes", &self.override_max_minutes),
             ("usage_report_ms", &self.usage_report_ms),
+            ("stamp_minutes", &self.stamp_minutes),
+            ("stamp_key_days", &self.stamp_key_days),
         ]
         .into_iter()
         .filter_map(|(key, value)| Some((key, value.as_deref()?)))

@@ -14,7 +14,7 @@ use super::{
 };
 
 /// Every setting that a file or a variable may name.
-pub(super) const KEYS: [&str; 23] = [
+pub(super) const KEYS: [&str; 25] = [
     "data",
     "listen",
     "peer_listen",
@@ -38,6 +38,8 @@ pub(super) const KEYS: [&str; 23] = [
     "drain_timeout_ms",
     "override_max_minutes",
     "usage_report_ms",
+    "stamp_minutes",
+    "stamp_key_days",
 ];
 
 /// Every table that a file alone may hold.

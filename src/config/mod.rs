@@ -24,6 +24,7 @@ pub use self::{
 
 use self::layers::Layers;
 use crate::admission::Principals;
+use crate::limits;
 
 /// What is logged unless told otherwise: Refrain's own news, and of Raft only what is wrong. Each heartbeat that a dead
 /// peer misses would be a line; Refrain tells of that peer once.
@@ -75,6 +76,10 @@ pub struct Config {
     pub override_max_minutes: u32,
     /// How often what was counted is reported to the cluster.
     pub usage_report: Duration,
+    /// How long a stamp that is made here lives; at most 15 minutes.
+    pub stamp_life: Duration,
+    /// How long, by the log's time, this node signs stamps with the same key.
+    pub stamp_key_life: Duration,
 }
 
 /// How and what is logged.
@@ -158,6 +163,8 @@ impl Config {
             drain_timeout: Duration::from_secs(10),
             override_max_minutes: 24 * 60,
             usage_report: Duration::from_secs(60),
+            stamp_life: Duration::from_secs(limits::STAMP_SECONDS),
+            stamp_key_life: Duration::from_secs(30 * 24 * 60 * 60),
         }
     }
 

@@ -97,6 +97,29 @@ impl Config {
             millis(layers, "usage_report_ms", 100, 60_000),
         );
 
+        let minutes = whole(
+            layers,
+            "stamp_minutes",
+            " of minutes",
+            1,
+            limits::STAMP_SECONDS / 60,
+        );
+        set(
+            &mut config.stamp_life,
+            minutes.map(|minutes| Duration::from_secs(minutes * 60)),
+        );
+        let days = whole(
+            layers,
+            "stamp_key_days",
+            " of days",
+            1,
+            limits::STAMP_KEY_DAYS,
+        );
+        set(
+            &mut config.stamp_key_life,
+            days.map(|days| Duration::from_secs(days * 24 * 60 * 60)),
+        );
+
         config.judge(layers);
         config
     }

@@ -14,6 +14,7 @@ use super::reads::ReadQueue;
 use super::replica::Replica;
 use super::report::Health;
 use super::snapshot::Snapshots;
+use super::stamp_keys::StampKeys;
 use super::types::{Peer, Types};
 use super::usage::Usage;
 use crate::clock::{Clock, Entropy};
@@ -56,6 +57,8 @@ pub struct Core {
     pub health: watch::Sender<Health>,
     /// What it counts.
     pub usage: Usage,
+    /// What it signs stamps with.
+    pub stamp_keys: StampKeys,
 }
 
 impl Core {

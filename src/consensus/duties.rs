@@ -9,12 +9,14 @@ use tokio::time::{Instant, interval, sleep, timeout};
 use super::core::Core;
 use super::members::describe_at;
 use super::outcome::WriteError;
+use super::stamp_keys;
 use super::writes;
 use crate::domain::{Body, Create, FEATURE_LEVEL, Principal, Proposal, RaiseFeatureLevel, State};
 use crate::limits::{BACKFILL_TIMEOUT, DUTY_INTERVAL, FEATURE_LEVEL_INTERVAL};
 use crate::proto::peer::FetchJournalRequest;
 
-/// As the leader: writes the first command of a new cluster, and raises the feature level when all members are able.
+/// As the leader: writes the first command of a new cluster, raises the feature level when all members are able, and retires
+/// the keys of nodes that have left.
 pub async fn lead(core: Arc<Core>) {
     let mut asked = Instant::now();
     let mut metrics = core.raft.metrics();
@@ -27,6 +29,9 @@ pub async fn lead(core: Arc<Core>) {
             if asked.elapsed() >= FEATURE_LEVEL_INTERVAL {
                 asked = Instant::now();
                 tries.note(raise_feature_level(&core).await);
+                for retire in stamp_keys::left_behind(&core) {
+                    tries.note(propose(&core, Body::RetireStampKeys(retire)).await);
+                }
             }
         }
         if let Ok(Err(_)) = timeout(DUTY_INTERVAL, metrics.changed()).await {

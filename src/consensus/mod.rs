@@ -23,6 +23,7 @@ mod report;
 mod service;
 mod settings;
 mod snapshot;
+mod stamp_keys;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -43,6 +44,7 @@ use tokio::time::Instant;
 pub use outcome::{AdminError, Unavailable, WriteError};
 pub use report::{AddProgress, AddStage, ClusterStatus, Health, Member, Report, Role};
 pub use settings::Timing;
+pub use stamp_keys::Signer;
 pub use types::Peer;
 pub use usage::Usage;
 
@@ -59,6 +61,7 @@ use crate::storage::{
     journal::{Journal, JournalEdge},
     log::Log,
     space::Space,
+    stamp_secrets,
 };
 
 /// What a node is made of, injected.
@@ -128,6 +131,14 @@ impl Consensus {
             let place = place.to_owned();
             move |error: std::io::Error| Refused::io(place, error)
         };
+        let secrets = match stamp_secrets::load(&*files) {
+            // Nothing is lost with it but a key that another can take the place of.
+            Err(damaged) if damaged.is_damage() => {
+                tracing::error!(error = %damaged, "this node makes a new key for stamps in place of the damaged one");
+                Vec::new()
+            }
+            loaded => loaded?,
+        };
         let (snapshots, content) =
             snapshot::Snapshots::open(files.clone()).map_err(refuse("snapshots"))?;
         let snapshots = Arc::new(snapshots);
@@ -177,6 +188,7 @@ impl Consensus {
             timing,
             health: watch::Sender::new(Err(Unavailable::Starting).into()),
             usage,
+            stamp_keys: stamp_keys::StampKeys::new(secrets),
         });
         if core.peers.cluster_id().is_none() && core.log.ends().last.is_some() {
             core.name_cluster()
@@ -190,6 +202,7 @@ impl Consensus {
         tasks.spawn(duties::compact(core.clone(), timing.snapshot_log_bytes));
         tasks.spawn(duties::backfill(core.clone()));
         let every = Duration::from_millis(timing.usage_report_ms);
+        tasks.spawn(stamp_keys::tend_again_and_again(core.clone()));
         tasks.spawn(usage::report_again_and_again(core.clone(), every));
         tasks.spawn(news::tell(core.clone()));
         Ok(Self {
@@ -259,6 +272,11 @@ impl Consensus {
     /// Looks at the state as it is here. Linearizable only after [`Self::read`]. What `look` does must be short.
     pub fn with_state<T>(&self, look: impl FnOnce(&State) -> T) -> T {
         self.core.replica.with_state(look)
+    }
+
+    /// What this node signs stamps with. Where it has no key in use yet, one is made, and waited for a moment.
+    pub async fn signer(&self, deadline: Instant) -> Option<Signer> {
+        stamp_keys::signer_by(&self.core, deadline).await
     }
 
     /// What this node counts for its next report.

@@ -122,6 +122,7 @@ pub async fn start(config: Config, injected: Injected) -> anyhow::Result<Running
             ),
             snapshot_log_bytes: config.snapshot_log_bytes,
             usage_report_ms: milliseconds(config.usage_report),
+            stamp_key_ms: milliseconds(config.stamp_key_life),
         },
     })
     .await
@@ -138,11 +139,13 @@ pub async fn start(config: Config, injected: Injected) -> anyhow::Result<Running
         token_key: keys.token,
         sealing_key: keys.sealing,
         decision_key: keys.decision,
+        link_key: keys.link,
         clock: injected.clock,
         entropy: injected.entropy,
         deadlines: config.deadlines,
         override_max_minutes: config.override_max_minutes,
         principals: Arc::new(config.principals),
+        stamp_life: config.stamp_life,
         insecure: config.insecure,
         drain: drain.clone(),
     };

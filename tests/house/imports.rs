@@ -30,6 +30,7 @@ const ROOMS: [(&str, &[&str]); 17] = [
             "net",
             "proto::peer",
             "proto::persisted",
+            "stamp",
         ],
     ),
     ("feed", &["domain", "storage", "limits"]),

@@ -18,6 +18,8 @@ use utoipa_swagger_ui::{Config, SwaggerFile};
 
 use super::{
     super::status::{Failure, Transport},
+    follow::Heartbeat,
+    history::Event,
     problem::Problem,
 };
 
@@ -45,7 +47,7 @@ const CONTENT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src '
         (name = "overrides", description = "Lifting opt-outs for a while, by two principals."),
         (name = "documents", description = "What is open to everybody."),
     ),
-    components(schemas(Problem)),
+    components(schemas(Event, Heartbeat, Problem)),
     security((), ("bearer" = [])),
     modifiers(&Bearer)
 )]

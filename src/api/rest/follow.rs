@@ -52,6 +52,20 @@ pub(super) struct Heartbeat {
     sent_at: Option<Time>,
 }
 
+/// One event of the stream.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "describes what `sse::Event` writes")]
+struct Sent {
+    /// `change`, `heartbeat` or `problem`.
+    #[schema(pattern = "^(change|heartbeat|problem)$")]
+    event: String,
+    /// The revision; a `problem` has none.
+    #[schema(pattern = "^[0-9]+$")]
+    id: Option<String>,
+    /// JSON: an `Event`, a `Heartbeat` or a `Problem`.
+    data: String,
+}
+
 /// Follows the events of a namespace, with what concerns the whole cluster, as server-sent events: `change` with an event,
 /// `heartbeat` with the revision up to which there is nothing else, `problem` where the feed ends. The `id` of each is its
 /// revision, so that an event source goes on where it was by itself.
@@ -61,7 +75,7 @@ pub(super) struct Heartbeat {
     tag = "changes",
     params(InNamespace, Following, LastEventId),
     responses(
-        (status = 200, description = "The events.", body = String, content_type = "text/event-stream"),
+        (status = 200, description = "The events.", body = Sent, content_type = "text/event-stream"),
         Problems,
     )
 )]

@@ -1,7 +1,10 @@
 //! Persons in JSON: by identifiers in a body, by a token in a path.
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{RefOr, Schema},
+};
 
 use crate::{
     domain::Refusal,
@@ -12,24 +15,80 @@ use crate::{
 const TOKEN: &str = "token";
 
 /// One identifier of a subject, in exactly one of its three forms.
-#[derive(Deserialize, ToSchema)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Identifier {
+    r#type: String,
+    #[serde(default)]
+    value: Option<String>,
+    #[serde(default)]
+    sha256: Option<String>,
+    #[serde(default)]
+    token: Option<String>,
+}
+
+/// How an identifier is described: one object for each form.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[allow(
+    dead_code,
+    reason = "describes what `Identifier` reads, whose complaints say more"
+)]
+enum Described {
+    Value(ByValue),
+    Sha256(BySha256),
+    Token(ByToken),
+}
+
+/// An identifier as it is. It is turned into a token at once, and neither stored nor logged.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "a description")]
+struct ByValue {
     /// The kind of identifier: `email`, `phone`, `device`, `account`, or another lower-case word.
     #[schema(max_length = 32, pattern = "^[a-z][a-z0-9_]*$", example = "email")]
     r#type: String,
-    /// The raw identifier, at most 512 bytes. It is turned into a token at once, and neither stored nor logged.
-    #[serde(default)]
+    /// The identifier, at most 512 bytes.
     #[schema(max_length = 512, example = "ada@example.com")]
-    value: Option<String>,
+    value: String,
+}
+
+/// An identifier by its hash, so that a list can be checked without the raw ones.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "a description")]
+struct BySha256 {
+    /// The kind of identifier.
+    #[schema(max_length = 32, pattern = "^[a-z][a-z0-9_]*$", example = "email")]
+    r#type: String,
     /// SHA-256 of the normalised identifier, in hexadecimal digits.
-    #[serde(default)]
     #[schema(pattern = "^[0-9a-fA-F]{64}$")]
-    sha256: Option<String>,
-    /// What Refrain stores of it, as it told before.
-    #[serde(default)]
+    sha256: String,
+}
+
+/// An identifier by what Refrain stores of it.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "a description")]
+struct ByToken {
+    /// The kind of identifier.
+    #[schema(max_length = 32, pattern = "^[a-z][a-z0-9_]*$", example = "email")]
+    r#type: String,
+    /// The token, as it was told before.
     #[schema(pattern = "^[0-9]{1,5}:[0-9a-fA-F]{32}$")]
-    token: Option<String>,
+    token: String,
+}
+
+impl PartialSchema for Identifier {
+    fn schema() -> RefOr<Schema> {
+        Described::schema()
+    }
+}
+
+impl ToSchema for Identifier {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        Described::schemas(schemas);
+    }
 }
 
 impl Identifier {

@@ -147,7 +147,16 @@ impl Row {
     }
 
     fn input(input: Input) -> Self {
-        Self::not_applied(Code::InvalidArgument, input.reason(), CORRECT)
+        let (code, what_to_do) = match input {
+            Input::StampInvalid(_) => (
+                Code::InvalidArgument,
+                "deny; whoever made the message should put in a stamp of this cluster's as it was got",
+            ),
+            Input::StampExpired => (Code::FailedPrecondition, "deny, or check without the stamp"),
+            Input::LinkUnknown => (Code::NotFound, "open the link again as it was sent"),
+            _ => (Code::InvalidArgument, CORRECT),
+        };
+        Self::not_applied(code, input.reason(), what_to_do)
     }
 
     fn unavailable(why: Unavailable) -> Self {

@@ -166,6 +166,7 @@ fn timing(snapshot_log_bytes: u64) -> Timing {
         election_timeout_ms: (200, 400),
         snapshot_log_bytes,
         usage_report_ms: 60_000,
+        stamp_key_ms: 60_000,
     }
 }
 
