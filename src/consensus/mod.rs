@@ -142,6 +142,9 @@ impl Consensus {
         let (snapshots, content) =
             snapshot::Snapshots::open(files.clone()).map_err(refuse("snapshots"))?;
         let snapshots = Arc::new(snapshots);
+        let covered = content.as_ref().and_then(|it| it.meta.last_log_id);
+        let purged = log.ends().purged.map(|(_, index)| index);
+        snapshot::check_covers(purged, covered.map(|id| id.index))?;
         let (meta, edge, state) = match content {
             Some(content) => (content.meta, content.edge, content.state),
             None => (

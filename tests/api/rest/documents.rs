@@ -1,4 +1,4 @@
-//! What is open to everybody: the OpenAPI document, the page that shows it, and what a site tells of GPC.
+//! What is open to everybody: the `OpenAPI` document, the page that shows it, and what a site tells of GPC.
 
 use std::collections::BTreeSet;
 

@@ -185,7 +185,7 @@ impl Events {
                     id: field("id:"),
                     data: serde_json::from_str(&data).expect("json"),
                 });
-                self.text = rest.to_owned();
+                rest.clone_into(&mut self.text);
             }
         }
     }
