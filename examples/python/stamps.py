@@ -143,7 +143,8 @@ class LiveStamps:
             )
         feed = self.watches.Watch(ask)
         over = threading.Event()
-        threading.Thread(target=self._ask, args=(feed, over), daemon=True).start()
+        self.hurry = threading.Event()
+        threading.Thread(target=self._ask, args=(feed, over, self.hurry), daemon=True).start()
         try:
             for item in feed:
                 with self.known:
@@ -151,6 +152,7 @@ class LiveStamps:
                     self._catch_up()
         finally:
             over.set()
+            self.hurry.set()
             feed.cancel()
         raise Denied("the watch ended")
 
@@ -164,6 +166,8 @@ class LiveStamps:
             if event.kind not in HARMLESS and not (event.kind in SUBJECTS and event.tokens):
                 raise Denied("what concerns everybody has changed")
             self.seen = event.revision
+            if event.kind == types.EVENT_KIND_STAMP_KEY:
+                self.hurry.set()
             self.changed.update((token.token, event.revision) for token in event.tokens)
             if len(self.changed) > REMEMBERED:
                 raise Denied("more has changed than can be remembered")
@@ -171,10 +175,11 @@ class LiveStamps:
             raise Denied("the watch shows what was not expected")
         self.heard = _now()
 
-    def _ask(self, feed, over):
+    def _ask(self, feed, over, hurry):
         """Asks the cluster again and again how far it is: a node that is cut off goes on with its heartbeats."""
         named = 0
         while not over.is_set():
+            hurry.clear()
             asked = _now()
             try:
                 told = self.stamps.ListKeys(stubs.stamp_pb2.ListStampKeysRequest(), timeout=WORD_AGE)
@@ -191,7 +196,7 @@ class LiveStamps:
                     self.keys = Keys(told)
                     self.awaited = [*self.awaited[-15:], (asked, told.revision)]
                     self._catch_up()
-            over.wait(HEARTBEAT)
+            hurry.wait(HEARTBEAT)
 
     def _catch_up(self):
         while self.awaited and self.awaited[0][1] <= self.seen:
