@@ -269,7 +269,11 @@ pub const HEALTH_PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 pub const DESCRIBE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Bytes of log entries that one message to a follower carries, if there is more than one entry.
-pub const APPEND_BYTES: usize = 1 << 20;
+pub const APPEND_BYTES: usize = 256 << 10;
+
+/// How long a message with log entries may be on its way to a follower and onto its disk, before it is sent again. Far
+/// longer than the pause between two heartbeats: what a slow link never carries in time would be sent for ever.
+pub const APPEND_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Log entries that one message to a follower carries.
 pub const APPEND_ENTRIES: u64 = 1_024;

@@ -221,7 +221,7 @@ impl Api {
         let signer = self.signer(places.iter().any(wants), deadline).await;
         let mut verdicts = verdicts.into_iter();
         let mut results = Vec::with_capacity(places.len());
-        let mut signed = 0;
+        let mut in_a_row = 0;
         for place in places {
             let signer = signer.as_ref().filter(|_| wants(&place));
             // There are as many verdicts as places for them; should one ever be missing, the item has no answer.
@@ -231,9 +231,9 @@ impl Api {
                 Ok(self.answer(&check, &asker.service, &verdict?, signer))
             });
             results.push(answer.map_err(ItemError::from));
-            signed += usize::from(signer.is_some());
-            if signed == STAMPS_IN_A_ROW {
-                signed = 0;
+            in_a_row += usize::from(signer.is_some());
+            if in_a_row == STAMPS_IN_A_ROW {
+                in_a_row = 0;
                 tokio::task::yield_now().await;
             }
         }

@@ -16,6 +16,7 @@ mod members;
 mod network;
 mod news;
 mod outcome;
+mod parts;
 mod peers;
 mod reads;
 mod replica;
@@ -42,6 +43,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 pub use outcome::{AdminError, Unavailable, WriteError};
+pub use parts::{Parts, StartError};
 pub use report::{AddProgress, AddStage, ClusterStatus, Health, Member, Report, Role};
 pub use settings::Timing;
 pub use stamp_keys::Signer;
@@ -49,64 +51,20 @@ pub use types::Peer;
 pub use usage::Usage;
 
 use self::core::Core;
-use crate::clock::{Clock, Entropy};
-use crate::domain::{KeyFingerprint, Millis, Outcome, Proposal, Refusal, Revision, State};
+use crate::domain::{Millis, Outcome, Proposal, Refusal, Revision, State};
 use crate::limits::PEER_MESSAGE_BYTES;
-use crate::net::Connector;
 use crate::proto::peer::{RemoveNode, administer_request::Act, peer_server::PeerServer};
 use crate::storage::{
     Refused,
-    files::Files,
-    identity::Identity,
     journal::{Journal, JournalEdge},
-    log::Log,
-    space::Space,
     stamp_secrets,
 };
-
-/// What a node is made of, injected.
-pub struct Parts {
-    /// The replicated log.
-    pub log: Arc<dyn Log>,
-    /// The disk for whole files.
-    pub files: Arc<dyn Files>,
-    /// Whether there is room on it.
-    pub space: Arc<Space>,
-    /// Opens connections to the others.
-    pub connector: Connector,
-    /// The wall clock.
-    pub clock: Arc<dyn Clock>,
-    /// The random source.
-    pub entropy: Arc<dyn Entropy>,
-    /// Who the node is.
-    pub identity: Identity,
-    /// Where it can be reached.
-    pub own: Peer,
-    /// The fingerprint of its token key.
-    pub key_fingerprint: KeyFingerprint,
-    /// How long Raft waits.
-    pub timing: Timing,
-}
 
 /// A node of the cluster.
 #[derive(Clone)]
 pub struct Consensus {
     core: Arc<Core>,
     tasks: Arc<Mutex<JoinSet<()>>>,
-}
-
-/// Why a node could not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// What lies on the disk is damaged.
-    #[error(transparent)]
-    Refused(#[from] Refused),
-    /// A setting does not fit.
-    #[error("raft settings: {0}")]
-    Settings(String),
-    /// openraft could not start.
-    #[error("raft: {0}")]
-    Raft(String),
 }
 
 impl Consensus {
@@ -142,6 +100,9 @@ impl Consensus {
         let (snapshots, content) =
             snapshot::Snapshots::open(files.clone()).map_err(refuse("snapshots"))?;
         let snapshots = Arc::new(snapshots);
+        let covered = content.as_ref().and_then(|it| it.meta.last_log_id);
+        let purged = log.ends().purged.map(|(_, index)| index);
+        snapshot::check_covers(purged, covered.map(|id| id.index))?;
         let (meta, edge, state) = match content {
             Some(content) => (content.meta, content.edge, content.state),
             None => (

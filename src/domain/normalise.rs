@@ -22,11 +22,27 @@ pub fn normalise(identifier_type: &IdentifierType, raw: &str) -> Result<String, 
     if trimmed.chars().any(char::is_control) {
         return invalid("it holds control characters");
     }
+    if trimmed.chars().any(is_invisible) {
+        return invalid(
+            "it holds an invisible character, such as a zero-width space: leave that out",
+        );
+    }
     match identifier_type.as_str() {
         "email" => email(trimmed),
         "phone" => phone(trimmed),
         _ => Ok(trimmed.nfc().collect()),
     }
+}
+
+/// Whether nothing shows of a character: Unicode's `Default_Ignorable_Code_Point` (`DerivedCoreProperties.txt`, 16.0) and
+/// the other format characters. They come along when text is copied, and would make another subject of the same address.
+fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{34f}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{115f}'..='\u{1160}'
+        | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
+        | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+        | '\u{e0000}'..='\u{e0fff}')
 }
 
 fn email(trimmed: &str) -> Result<String, Refusal> {
@@ -91,6 +107,26 @@ mod tests {
 
     fn of(kind: &str, raw: &str) -> Option<String> {
         normalise(&IdentifierType::parse(kind).unwrap(), raw).ok()
+    }
+
+    #[test]
+    fn what_does_not_show_is_refused() {
+        for invisible in [
+            '\u{200b}', '\u{feff}', '\u{ad}', '\u{200d}', '\u{2060}', '\u{fe0f}',
+        ] {
+            for kind in ["email", "account"] {
+                let kind = IdentifierType::parse(kind).unwrap();
+                let raw = format!("ada{invisible}@example.com");
+                let refusal = normalise(&kind, &raw).unwrap_err();
+                assert_eq!(
+                    refusal.reason(),
+                    "IDENTIFIER_INVALID",
+                    "{:x}",
+                    u32::from(invisible)
+                );
+                assert!(!refusal.to_string().contains("ada"));
+            }
+        }
     }
 
     #[test]

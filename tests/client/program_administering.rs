@@ -80,6 +80,11 @@ fn what_widens_is_refused_with_the_way_to_propose_it() {
     let node = Fake::start();
     read(&node, "schema floor 3");
     for line in ["schema floor 2", "purpose put marketing.push --essential"] {
+        if line.starts_with("purpose") {
+            // It asks what stands, and then is refused.
+            let widens = refusal(Code::FailedPrecondition, "WIDENS_ALLOW", "not_applied");
+            node.fail([Fault::None, Fault::Refuse(widens)]);
+        }
         let refused = run(&node, line);
         assert_eq!(status(&refused), 77, "{line}");
         assert!(

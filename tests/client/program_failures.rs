@@ -180,6 +180,8 @@ fn bad_arguments_end_with_64_and_help_with_0() {
         "check --help",
         "import --help",
         "cluster --help",
+        "override propose --help",
+        "schema floor --help",
         "--version",
     ] {
         assert_eq!(status(&run(&node, line)), 0, "{line}");

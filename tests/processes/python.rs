@@ -10,7 +10,7 @@ use crate::skip::skip;
 use crate::support::{Node, REFRAIN, eventually, token_key};
 
 /// A Python that can import something: the one named, the one that `.ci/run` made, or the system's.
-fn python(imports: &str) -> Option<PathBuf> {
+pub fn python(imports: &str) -> Option<PathBuf> {
     let named = std::env::var_os("TEST_PYTHON").map(PathBuf::from);
     let target = PathBuf::from(REFRAIN)
         .ancestors()
@@ -27,8 +27,8 @@ fn python(imports: &str) -> Option<PathBuf> {
     if found.is_none() {
         skip(
             "python",
-            "no Python with what tests/live needs is here; `python3 -m venv target/python && target/python/bin/pip install \
-             -r tests/live/requirements.txt` makes one",
+            "no Python with what tests/live and examples/python need is here; `python3 -m venv target/python && \
+             target/python/bin/pip install -r tests/live/requirements.txt -r examples/python/requirements.txt` makes one",
         );
     }
     found

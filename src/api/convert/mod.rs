@@ -207,7 +207,15 @@ impl Api {
                 })?;
                 key.token(namespace, &identifier_type, &hash)
             }
-            Some(Form::Token(text)) => Token::parse(&text)?,
+            Some(Form::Token(text)) => {
+                let token = Token::parse(&text)?;
+                if !token.is_of_known_key() {
+                    return Err(Refusal::IdentifierInvalid {
+                        why: "its token is of a key that this cluster never had",
+                    });
+                }
+                token
+            }
             None => {
                 return Err(Refusal::IdentifierInvalid {
                     why: "it has none of `value`, `sha256` and `token`",

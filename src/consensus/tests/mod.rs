@@ -6,3 +6,5 @@ mod conformance;
 mod network;
 mod proposals;
 mod quorum;
+mod slow;
+mod snapshots;

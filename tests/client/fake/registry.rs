@@ -27,13 +27,6 @@ impl RegistryService for Api {
         let asked = request.into_inner();
         self.answer(|model| {
             let purpose = asked.purpose.unwrap_or_default();
-            if purpose.essential {
-                return Err(refusal(
-                    Code::FailedPrecondition,
-                    "WIDENS_ALLOW",
-                    "not_applied",
-                ));
-            }
             model.purposes.insert(purpose.name.clone(), purpose.clone());
             Ok(PutPurposeResponse {
                 event_id: "made-up".to_owned(),
