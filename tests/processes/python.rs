@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use refrain::admission::{Permission, TokenHash};
 
 use crate::skip::skip;
-use crate::support::{Node, REFRAIN, token_key};
+use crate::support::{Node, REFRAIN, eventually, token_key};
 
 /// A Python that can import something: the one named, the one that `.ci/run` made, or the system's.
 pub fn python(imports: &str) -> Option<PathBuf> {
@@ -93,7 +93,11 @@ async fn the_routes_do_what_their_document_says() {
     let key = token_key(folder.path());
     let settings = settings.to_str().unwrap();
     let node = Node::start(&folder.path().join("node"), &key, &["--config", settings]).await;
-    node.until_ready().await;
+    eventually("the node serves", || {
+        let serves = node.run(&["health"]).status.success();
+        async move { serves.then_some(()) }
+    })
+    .await;
     run(
         Command::new(python)
             .args(["-m", "schemathesis.cli", "--config-file"])

@@ -179,8 +179,8 @@ impl FromRequestParts<Api> for IfMatch {
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
 pub(super) struct LastEventId {
-    /// The `id` of the last event that arrived: goes on after it, whatever `from` says.
-    #[param(rename = "Last-Event-ID", value_type = Option<String>, pattern = "^[0-9]{1,19}$")]
+    /// The `id` of the last event that arrived: goes on after it, whatever `from` says. Empty before any did.
+    #[param(rename = "Last-Event-ID", value_type = Option<String>, pattern = "^[0-9]{0,19}$")]
     pub(super) revision: Option<Revision>,
 }
 

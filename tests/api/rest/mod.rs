@@ -4,6 +4,7 @@ mod administration;
 mod changes;
 mod decision;
 mod documents;
+mod links;
 mod malformed;
 mod overrides;
 mod preference;
