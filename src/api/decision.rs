@@ -99,17 +99,28 @@ impl Api {
         request: CheckRequest,
     ) -> Result<CheckResponse, Failure> {
         let Asked { check, asker } = self.asked(request)?;
-        let (name, version) = (check.service.clone(), check.schema_version);
-        let admitted = admit(&call.caller, check)?;
         let deadline = call.deadline.step();
-        let (check, verdict) = self
+        let (check, verdict) = self.decide(&call.caller, check, deadline).await?;
+        let signer = self.signer(asker.wants_stamp, deadline).await;
+        Ok(self.answer(&check, &asker.service, &verdict, signer.as_ref()))
+    }
+
+    /// Decides, and counts who asked and what an override let through.
+    pub(super) async fn decide(
+        &self,
+        caller: &Caller,
+        check: Check,
+        deadline: Instant,
+    ) -> Result<(Check, Verdict), Failure> {
+        let (name, version) = (check.service.clone(), check.schema_version);
+        let admitted = admit(caller, check)?;
+        let decided = self
             .authority()
             .read(admitted, deadline)
             .await
             .inspect_err(|failed| self.count_read(&name, version, failed))?;
-        self.count_answer(&name, version, Ok(&verdict));
-        let signer = self.signer(asker.wants_stamp, deadline).await;
-        Ok(self.answer(&check, &asker.service, &verdict, signer.as_ref()))
+        self.count_answer(&name, version, Ok(&decided.1));
+        Ok(decided)
     }
 
     /// Decides many at one revision.

@@ -14,11 +14,10 @@ use super::{
     convert::{self, answers},
     deadline::Deadline,
     input::Input,
-    link::problem,
     status::Failure,
 };
 use crate::{
-    admission::{admit, admit_anybody},
+    admission::admit_anybody,
     authority::{Check, ListStampKeys, Signer, StampKeys, Subject},
     domain::{
         Decision, IdentifierType, Millis, Namespace, PurposeName, Refusal, ServiceName,
@@ -76,7 +75,7 @@ async fn jwks(State(api): State<Api>, headers: HeaderMap) -> HttpResponse {
             ];
             (headers, key_set(&found).to_json()).into_response()
         }
-        Err(failure) => problem(failure),
+        Err(failure) => failure.into_response(),
     }
 }
 
@@ -126,11 +125,8 @@ impl Api {
             // It was reached when the stamp was made; a cluster that has not is one put back from a backup.
             min_revision: claims.revision,
         };
-        let admitted = admit(&call.caller, check)?;
-        let (check, verdict) = self
-            .authority()
-            .read(admitted, call.deadline.step())
-            .await?;
+        let deadline = call.deadline.step();
+        let (check, verdict) = self.decide(&call.caller, check, deadline).await?;
         let now = self.answer(&check, &request.service, &verdict, None);
         Ok(VerifyStampResponse {
             decision: now.decision,

@@ -16,6 +16,8 @@ mod principals;
 mod program;
 mod registry;
 mod rest;
+mod stamp;
+mod stamp_keys;
 mod stop;
 mod stream;
 mod support;

@@ -71,6 +71,7 @@ async fn an_override_takes_two_principals_and_one_ends_it() {
     let check = || async {
         let ask = CheckRequest {
             service: "recall".to_owned(),
+            want_stamp: true,
             ..question(ADA, "marketing.email")
         };
         let answer = node.decisions().check(by("recall", ask)).await;
@@ -102,6 +103,7 @@ async fn an_override_takes_two_principals_and_one_ends_it() {
         (Decision::Allow, Reason::Overridden)
     );
     assert_eq!(lifted.override_id, id);
+    assert_eq!(lifted.stamp, "", "an override is asked for each time");
 
     let mut client = overrides(&node);
     let list = client.list_overrides(by("second", ListOverridesRequest {}));
@@ -119,7 +121,9 @@ async fn an_override_takes_two_principals_and_one_ends_it() {
     };
     let revoked = client.revoke_override(by("limited", revoke));
     revoked.await.expect("one is enough");
-    assert_eq!(check().await.decision(), Decision::Deny);
+    let denied = check().await;
+    assert_eq!(denied.decision(), Decision::Deny);
+    assert!(!denied.stamp.is_empty());
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ mod token;
 mod visit;
 
 pub use self::token::LinkKey;
-pub(super) use self::visit::{problem, routes};
+pub(super) use self::visit::routes;
 
 use self::token::Link;
 use super::{Api, Call, convert, input::Input, status::Failure};

@@ -13,8 +13,6 @@ use axum::{
 use maud::Markup;
 use multer::Multipart;
 use tokio::time::timeout_at;
-use tonic::{Code, Status};
-use tonic_types::StatusExt as _;
 
 use super::{Link, page};
 use crate::{
@@ -182,7 +180,7 @@ async fn other_method(headers: HeaderMap) -> Response {
 fn answered(headers: &HeaderMap, answer: Result<Response, Failure>) -> Response {
     let mut answer = answer.unwrap_or_else(|failure| {
         let wanted = failed_page(&failure);
-        let answer = problem(failure);
+        let answer = failure.into_response();
         if wants_page(headers) {
             page(answer.status(), wanted)
         } else {
@@ -203,28 +201,4 @@ fn failed_page(failure: &Failure) -> Markup {
         Failure::Input(_) | Failure::Transport(_) => page::refused(),
         _ => page::later(),
     }
-}
-
-/// The failure as RFC 9457 has it.
-pub(in crate::api) fn problem(failure: Failure) -> Response {
-    let large = failure == Failure::Transport(Transport::MessageTooLarge);
-    let status = Status::from(failure);
-    let code = match status.code() {
-        _ if large => StatusCode::PAYLOAD_TOO_LARGE,
-        Code::InvalidArgument => StatusCode::BAD_REQUEST,
-        Code::NotFound => StatusCode::NOT_FOUND,
-        Code::FailedPrecondition => StatusCode::CONFLICT,
-        Code::ResourceExhausted => StatusCode::TOO_MANY_REQUESTS,
-        Code::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
-        Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-        _ => StatusCode::INTERNAL_SERVER_ERROR,
-    };
-    let reason = status.get_details_error_info().map(|info| info.reason);
-    let body = serde_json::json!({
-        "status": code.as_u16(),
-        "title": reason.unwrap_or_default(),
-        "detail": status.message(),
-    });
-    let kind = [(header::CONTENT_TYPE, "application/problem+json")];
-    (code, kind, body.to_string()).into_response()
 }
