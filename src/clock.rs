@@ -4,7 +4,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use rand::RngCore as _;
 
-use crate::domain::Millis;
+/// Milliseconds since the Unix epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Millis(pub u64);
+
+impl Millis {
+    /// The latest time that can be kept: 48 bits, as in a `UUIDv7`; past the year 10,000.
+    pub const MAX: Self = Self((1 << 48) - 1);
+}
 
 /// Tells the time of day. The only place of the program that reads a wall clock is its [`SystemClock`].
 pub trait Clock: Send + Sync + 'static {

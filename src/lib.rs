@@ -2,17 +2,28 @@
 //!
 #![doc = include_str!("ARCHITECTURE.md")]
 
+#[cfg(feature = "server")]
 pub mod admission;
+#[cfg(feature = "server")]
 pub mod api;
+#[cfg(feature = "server")]
 pub mod authority;
+#[cfg(feature = "client")]
 pub mod client;
 pub mod clock;
+#[cfg(feature = "server")]
 pub mod config;
+#[cfg(feature = "server")]
 pub mod consensus;
+#[cfg(feature = "server")]
 pub mod domain;
+#[cfg(feature = "server")]
 pub mod feed;
 pub mod limits;
 pub mod net;
 pub mod proto;
+#[cfg(feature = "server")]
 pub mod server;
+pub mod stamp;
+#[cfg(feature = "server")]
 pub mod storage;

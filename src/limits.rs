@@ -32,6 +32,18 @@ pub const DESCRIPTION_BYTES: usize = 1_024;
 /// Bytes of a principal's name. Longer: `PRINCIPAL_INVALID`.
 pub const PRINCIPAL_BYTES: usize = 128;
 
+/// Configured principals. More: the node does not start.
+pub const PRINCIPALS: usize = 1_024;
+
+/// Tokens of one principal, so that they can be replaced. More: the node does not start.
+pub const PRINCIPAL_TOKENS: usize = 8;
+
+/// Grants of one principal. More: the node does not start.
+pub const GRANTS: usize = 64;
+
+/// Namespaces, and purposes, that one grant names. More: the node does not start.
+pub const GRANT_NAMES: usize = 64;
+
 /// Characters of the name of the service that asks. Longer: `SERVICE_INVALID`.
 pub const SERVICE_BYTES: usize = 128;
 
@@ -86,6 +98,66 @@ pub const REQUEST_ID_AHEAD_MS: u64 = 5 * 60 * 1_000;
 /// Milliseconds in which a repeat that changes nothing adds no event.
 pub const REPEAT_WINDOW_MS: u64 = 24 * 60 * 60 * 1_000;
 
+/// Purposes that one override covers. More: `OVERRIDE_INVALID`.
+pub const OVERRIDE_PURPOSES: usize = 16;
+
+/// Services that one override names. More: `OVERRIDE_INVALID`.
+pub const OVERRIDE_SERVICES: usize = 16;
+
+/// Bytes of an override's reason. Longer: `OVERRIDE_INVALID`.
+pub const REASON_BYTES: usize = 1_024;
+
+/// Minutes that the setting for the longest override may say at most: 30 days. More: a setting that is refused, and
+/// `OVERRIDE_EXPIRY_INVALID`.
+pub const OVERRIDE_MINUTES: u32 = 30 * 24 * 60;
+
+/// Overrides that are in force, or over with their totals still being gathered. More: `TOO_MANY_CHANGES`.
+pub const OVERRIDES: usize = 64;
+
+/// Milliseconds after an override is over in which nodes may still report what it let through; then its last event is
+/// made.
+pub const OVERRIDE_GATHER_MS: u64 = 150_000;
+
+/// Changes that wait for a second principal. More: `TOO_MANY_CHANGES`.
+pub const PENDING_CHANGES: usize = 64;
+
+/// Milliseconds after which a proposed change that nobody approved has lapsed.
+pub const PENDING_MS: u64 = 24 * 60 * 60 * 1_000;
+
+/// Purposes that a signal opts out of. More: `TOO_MANY_PURPOSES`.
+pub const SIGNAL_PURPOSES: usize = 16;
+
+/// Public keys of nodes for stamps, retired ones among them. More: `STAMP_KEY_INVALID`, and whoever reads them as a set
+/// refuses it.
+pub const STAMP_KEYS: usize = 256;
+
+/// Milliseconds for which a retired key's stamps are still accepted: the life of a stamp, and some time for clocks.
+pub const STAMP_KEY_OVERLAP_MS: u64 = 20 * 60 * 1_000;
+
+/// Services, each at one schema version, that are remembered; the one seen longest ago makes room for a new one.
+pub const SERVICES: usize = 4_096;
+
+/// Entries of each list in one report of usage. What a node counts beyond them is counted under no name.
+pub const USAGE_ENTRIES: usize = 256;
+
+/// How long a caller who wants a stamp waits for the node's first key. Longer: the answer comes without one.
+pub const STAMP_KEY_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// How long registering a key for stamps may take, and the pause after it was not registered.
+pub const STAMP_KEY_PAUSE: Duration = Duration::from_secs(5);
+
+/// The most days until a node changes its key for stamps.
+pub const STAMP_KEY_DAYS: u64 = 365;
+
+/// How long a report of usage may take before it is kept for the next time.
+pub const USAGE_REPORT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Nodes whose last report of usage is remembered; the one with the smallest id makes room for a new one.
+pub const USAGE_REPORTERS: usize = 1_024;
+
+/// Milliseconds within which a service that was seen counts as one that asks: what a dry run of a schema floor lists.
+pub const SERVICE_SEEN_MS: u64 = 24 * 60 * 60 * 1_000;
+
 /// Revisions between two kept hashes of the state.
 pub const HASH_POINT_EVERY: u64 = 1_024;
 
@@ -106,6 +178,50 @@ pub const CORRELATION_ID_BYTES: usize = 64;
 
 /// Characters of a decision id.
 pub const DECISION_ID_BYTES: usize = 256;
+
+/// Identifiers in a link. More: `LINK_TOO_LARGE`.
+pub const LINK_IDENTIFIERS: usize = 4;
+
+/// Purposes in a link. More: `LINK_TOO_LARGE`.
+pub const LINK_PURPOSES: usize = 8;
+
+/// Characters of a link, its path left out: with its header's name and a host before it, it fits a mail's line of 998. One
+/// that would be longer: `LINK_TOO_LARGE`.
+pub const LINK_BYTES: usize = 896;
+
+/// Bytes that may be sent to a link: one small form. More: `MESSAGE_TOO_LARGE`.
+pub const LINK_BODY_BYTES: usize = 16 << 10;
+
+/// Bytes of a stamp. Longer: `STAMP_INVALID`.
+pub const STAMP_BYTES: usize = 8_192;
+
+/// Seconds that a stamp lives, at most. One that would live longer: `STAMP_INVALID`.
+pub const STAMP_SECONDS: u64 = 15 * 60;
+
+/// Seconds that a stamp may come from the future, as clocks differ. More: `STAMP_INVALID`.
+pub const STAMP_AHEAD_SECONDS: u64 = 60;
+
+/// Bytes of such a set as JSON. More: the set is refused.
+pub const JWK_SET_BYTES: usize = 1 << 20;
+
+/// Milliseconds between two heartbeats of the watch by which a client holds stamps against, where none is set.
+pub const STAMP_HEARTBEAT_MS: u64 = 1_000;
+
+/// Heartbeats that such a watch may miss before no stamp is a go-ahead any more.
+pub const STAMP_HEARTBEATS: u32 = 3;
+
+/// How old the cluster's last word may be, at most, for a stamp to be a go-ahead.
+pub const STAMP_WORD_AGE: Duration = Duration::from_secs(5);
+
+/// Changed tokens that such a client remembers. More: the oldest are forgotten, and stamps older than they are denied.
+pub const STAMP_CHANGES: usize = 1 << 18;
+
+/// How long it remembers a changed token: the life of a stamp and some more, so that only what has expired is denied for
+/// having been forgotten.
+pub const STAMP_MEMORY: Duration = Duration::from_secs(STAMP_SECONDS + 120);
+
+/// How long a client goes on with the keys that it has read, and how often it reads them anew for a key that it lacks.
+pub const STAMP_KEYS_AGE: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(1));
 
 /// Events in one page of a subject's history. More: `PAGE_SIZE_INVALID`.
 pub const EVENTS_PAGE: usize = 1_000;
@@ -153,7 +269,11 @@ pub const HEALTH_PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 pub const DESCRIBE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Bytes of log entries that one message to a follower carries, if there is more than one entry.
-pub const APPEND_BYTES: usize = 1 << 20;
+pub const APPEND_BYTES: usize = 256 << 10;
+
+/// How long a message with log entries may be on its way to a follower and onto its disk, before it is sent again. Far
+/// longer than the pause between two heartbeats: what a slow link never carries in time would be sent for ever.
+pub const APPEND_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Log entries that one message to a follower carries.
 pub const APPEND_ENTRIES: u64 = 1_024;
@@ -164,8 +284,17 @@ pub const LOG_ENTRIES_KEPT: u64 = 512;
 /// How often a node looks whether it has a duty to see to.
 pub const DUTY_INTERVAL: Duration = Duration::from_millis(500);
 
+/// How often a node looks for news of the cluster to log.
+pub const NEWS_INTERVAL: Duration = Duration::from_millis(200);
+
 /// How often a leader looks whether all members know a higher feature level.
 pub const FEATURE_LEVEL_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How often a node asks the others what their clocks say.
+pub const CLOCKS_INTERVAL: Duration = Duration::from_secs(3);
+
+/// Milliseconds that a leader's clock may be ahead of the members' median. More: it proposes nothing, `CLOCK_AHEAD`.
+pub const CLOCK_AHEAD_MS: u64 = 10_000;
 
 /// How long a peer may take to hand over a bundle of its journal.
 pub const BACKFILL_TIMEOUT: Duration = Duration::from_secs(5);

@@ -10,13 +10,22 @@ pub mod v1 {
         include_bytes!(concat!(env!("OUT_DIR"), "/refrain_descriptor.bin"));
 }
 
+/// gRPC's own health check.
+#[cfg(feature = "client")]
+#[allow(missing_docs, clippy::pedantic, clippy::all)]
+pub(crate) mod health {
+    tonic::include_proto!("grpc.health.v1");
+}
+
 /// What nodes of one cluster say to each other.
+#[cfg(feature = "server")]
 #[allow(missing_docs, clippy::pedantic, clippy::all)]
 pub(crate) mod peer {
     tonic::include_proto!("refrain.peer");
 }
 
 /// What lies on disk and in the replicated log.
+#[cfg(feature = "server")]
 #[allow(missing_docs, clippy::pedantic, clippy::all)]
 pub(crate) mod persisted {
     tonic::include_proto!("refrain.persisted");

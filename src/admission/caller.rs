@@ -1,136 +1,189 @@
-//! Who calls, and what that principal may do.
+//! Somebody who calls, and whether that one may have what a call needs.
 
-use std::{fmt, net::SocketAddr};
+use std::sync::Arc;
 
+use super::{
+    need::{Grant, Need, Needs, Touches},
+    permission::{Permission, Permissions},
+};
 use crate::domain::{Principal, Refusal};
 
-/// What a principal may do. One a kind of call, so that an opt-in can be withheld from who may opt out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Permission {
-    /// Ask for decisions.
-    Check,
-    /// Read preferences and histories.
-    Read,
-    /// Opt subjects out.
-    OptOut,
-    /// Opt subjects in.
-    OptIn,
-    /// Import opt-outs.
-    Import,
-    /// Follow the feed.
-    Watch,
-    /// Change purposes and namespaces.
-    Register,
-    /// Form, change and inspect the cluster.
-    Administer,
-}
-
-impl fmt::Display for Permission {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Check => "check",
-            Self::Read => "read",
-            Self::OptOut => "opt_out",
-            Self::OptIn => "opt_in",
-            Self::Import => "import",
-            Self::Watch => "watch",
-            Self::Register => "register",
-            Self::Administer => "administer",
-        })
-    }
-}
-
-/// A set of permissions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Permissions(u16);
-
-impl Permissions {
-    /// Every permission there is.
-    pub const ALL: Self = Self(u16::MAX);
-
-    /// These alone.
-    pub fn of(permissions: &[Permission]) -> Self {
-        Self(permissions.iter().fold(0, |set, one| set | bit(*one)))
-    }
-
-    /// Whether one of them is in the set.
-    pub fn contain(self, permission: Permission) -> bool {
-        self.0 & bit(permission) != 0
-    }
-}
-
-fn bit(permission: Permission) -> u16 {
-    1 << permission as u16
-}
-
-/// Somebody who calls.
-#[derive(Debug, Clone)]
+/// Somebody who calls: made by [`Principals::authenticate`](super::Principals::authenticate).
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
+    principal: Principal,
+    grants: Arc<[Grant]>,
+    standing: Standing,
+}
+
+/// How well a caller is known, which counts where a change takes two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// By the address that the call comes from, alone.
+    Address,
+    /// By its token, on a node where fewer than two principals may override.
+    Token,
+    /// By its token, on a node where two may.
+    TokenOfTwo,
+}
+
+impl Caller {
+    pub(super) fn new(
+        principal: Principal,
+        grants: impl Into<Arc<[Grant]>>,
+        standing: Standing,
+    ) -> Self {
+        Self {
+            principal,
+            grants: grants.into(),
+            standing,
+        }
+    }
+
+    pub(super) fn standing(self, standing: Standing) -> Self {
+        Self { standing, ..self }
+    }
+
+    /// Whether it has proven who it is.
+    pub fn is_proven(&self) -> bool {
+        self.standing != Standing::Address
+    }
+
+    /// Whether the node that it calls knows two principals that may override.
+    pub fn overrides_possible(&self) -> bool {
+        self.standing == Standing::TokenOfTwo
+    }
+
     /// Who it is; goes into the events that the call makes.
-    pub principal: Principal,
-    /// What it may do.
-    pub permissions: Permissions,
+    pub fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
+    /// Whether it holds a permission, for anything anywhere.
+    pub fn holds(&self, permission: Permission) -> bool {
+        self.covered(&Need::anywhere(permission))
+    }
+
+    /// Whether it may have all that a call needs.
+    ///
+    /// # Errors
+    /// [`Denied`], with the first thing that is missing.
+    pub fn may(&self, needs: &Needs<'_>) -> Result<(), Denied> {
+        match needs.iter().find(|need| !self.covered(need)) {
+            None => Ok(()),
+            Some(missing) => Err(Denied::of(self.principal.clone(), missing)),
+        }
+    }
+
+    fn covered(&self, need: &Need<'_>) -> bool {
+        self.grants.iter().any(|grant| grant.covers(need))
+    }
 }
 
-/// It cannot be told who calls.
+/// Under which name a link acts.
+const LINK: &str = "link";
+
+impl Caller {
+    /// Whoever holds a signed link: may opt out, and the link says whom and of what. To be called only once the link's
+    /// signature is verified.
+    ///
+    /// # Errors
+    /// None in practice: the name is a good one.
+    pub fn link() -> Result<Self, Refusal> {
+        let principal = Principal::parse(LINK)?;
+        let grant = Grant::unlimited(Permissions::of(&[Permission::OptOut]));
+        Ok(Self::new(principal, [grant], Standing::Address))
+    }
+}
+
+/// The caller lacks a permission.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Unauthenticated {
-    /// The call comes from elsewhere, and the node was not told to trust its network.
-    #[error(
-        "the call comes from another machine, and this node only takes calls over loopback: start it with --insecure if its network is trusted"
-    )]
-    Elsewhere,
-    /// The principal's name cannot be taken.
-    #[error("{0}")]
-    Name(#[from] Refusal),
+#[error(
+    "`{principal}` lacks the permission `{permission}`{reach}: ask those who run the cluster for it"
+)]
+pub struct Denied {
+    /// Who called.
+    pub principal: Principal,
+    /// What is missing.
+    pub permission: Permission,
+    /// Where and for what it is missing, in words; empty for anywhere and anything.
+    pub reach: String,
 }
 
-/// Tells who calls, by the address that the connection comes from: `local` over loopback; `anonymous` from elsewhere,
-/// which needs `insecure`. Both may do everything for now.
-///
-/// This is the place for better proof: a client certificate or a bearer token will name the principal here, and its
-/// roles the permissions. Nothing behind this function asks for more than the [`Caller`].
-///
-/// # Errors
-/// [`Unauthenticated`] where the call comes from elsewhere and `insecure` is not set, or where the address is not known.
-pub fn authenticate(remote: Option<SocketAddr>, insecure: bool) -> Result<Caller, Unauthenticated> {
-    let local = remote.is_some_and(|remote| remote.ip().to_canonical().is_loopback());
-    let name = match (local, insecure) {
-        (true, _) => "local",
-        (false, true) => "anonymous",
-        (false, false) => return Err(Unauthenticated::Elsewhere),
-    };
-    Ok(Caller {
-        principal: Principal::parse(name)?,
-        permissions: Permissions::ALL,
-    })
+impl Denied {
+    /// Names what is missing.
+    pub fn of(principal: Principal, missing: &Need<'_>) -> Self {
+        let namespace = match missing.namespace {
+            Touches::Any => String::new(),
+            Touches::One(name) => format!(" in the namespace `{name}`"),
+            Touches::All => " in all namespaces".to_owned(),
+        };
+        let purpose = match missing.purpose {
+            Touches::Any => String::new(),
+            Touches::One(name) if !name.is_root() => format!(" for `{name}`"),
+            Touches::One(_) | Touches::All => " for all purposes".to_owned(),
+        };
+        Self {
+            principal,
+            permission: missing.permission,
+            reach: purpose + &namespace,
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        admission::Permissions,
+        domain::{Namespace, PurposeName},
+    };
 
-    #[test]
-    fn loopback_is_local_and_elsewhere_needs_a_word() {
-        for local in ["127.0.0.1:9", "[::1]:9", "[::ffff:127.0.0.1]:9"] {
-            let caller = authenticate(local.parse().ok(), false).expect("local");
-            assert_eq!(caller.principal.as_str(), "local");
+    fn grant(permission: Permission, purpose: &str) -> Grant {
+        Grant {
+            permissions: Permissions::of(&[permission]),
+            namespaces: Some(vec![Namespace::default_namespace()]),
+            purposes: Some(vec![PurposeName::parse(purpose).unwrap()]),
         }
-        let elsewhere = "192.0.2.1:9".parse().ok();
-        assert_eq!(
-            authenticate(elsewhere, false).err(),
-            Some(Unauthenticated::Elsewhere)
-        );
-        let caller = authenticate(elsewhere, true).expect("insecure");
-        assert_eq!(caller.principal.as_str(), "anonymous");
-        assert!(authenticate(None, false).is_err());
     }
 
     #[test]
-    fn a_set_holds_what_it_was_given() {
-        let set = Permissions::of(&[Permission::Check, Permission::OptOut]);
-        assert!(set.contain(Permission::Check) && set.contain(Permission::OptOut));
-        assert!(!set.contain(Permission::OptIn) && !set.contain(Permission::Administer));
-        assert!(Permissions::ALL.contain(Permission::Administer));
+    fn each_need_takes_one_grant_and_the_missing_one_is_named() {
+        let mailer = Principal::parse("mailer").unwrap();
+        let grants = [
+            grant(Permission::OptOut, "marketing"),
+            grant(Permission::OptOut, "sale"),
+            grant(Permission::OptIn, "analytics"),
+        ];
+        let caller = Caller::new(mailer, grants, Standing::Token);
+        let namespace = Namespace::default_namespace();
+        let names = |all: &[&str]| -> Vec<PurposeName> {
+            all.iter()
+                .map(|one| PurposeName::parse(one).unwrap())
+                .collect()
+        };
+        let may = |permission, purposes: &[&str]| {
+            let purposes = names(purposes);
+            caller.may(&Needs::for_each(permission, &namespace, &purposes))
+        };
+        // Two grants give one each.
+        assert_eq!(
+            may(Permission::OptOut, &["marketing.email", "sale"]),
+            Ok(())
+        );
+        // What one grant allows for one purpose is not allowed for another's.
+        let denied = may(Permission::OptOut, &["sale", "analytics"]).unwrap_err();
+        assert_eq!(
+            denied.to_string(),
+            "`mailer` lacks the permission `opt_out` for `analytics` in the namespace `default`: ask those who run the cluster for it"
+        );
+        let denied = may(Permission::OptOut, &["*"]).unwrap_err();
+        assert_eq!(denied.reach, " for all purposes in the namespace `default`");
+        let everywhere = caller.may(&Needs::one(Need::everywhere(Permission::Cluster)));
+        assert_eq!(
+            everywhere.unwrap_err().reach,
+            " for all purposes in all namespaces"
+        );
+        assert!(caller.holds(Permission::OptIn) && !caller.holds(Permission::Check));
     }
 }

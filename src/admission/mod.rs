@@ -1,15 +1,33 @@
 //! Who may ask what: the stage that every call passes, and the only place where an [`Admitted`] is made.
+//!
+//! A call passes here twice: [`Principals::authenticate`] tells who calls before anything of the call is read, and
+//! [`admit`] judges what was asked for once it is understood. Between the two lies the place for limits on how much a
+//! principal may ask.
 
+mod bearer;
+mod body;
 mod caller;
+mod need;
+mod permission;
+mod principals;
+#[cfg(test)]
+mod tests;
 
-use crate::domain::{Body, Change, Principal, Refusal, Revision, State};
+use crate::domain::{Principal, Refusal, Revision, State};
 
-pub use self::caller::{Caller, Permission, Permissions, Unauthenticated, authenticate};
+pub use self::{
+    bearer::Bearer,
+    body::floor,
+    caller::{Caller, Denied},
+    need::{Grant, Need, Needs, Touches},
+    permission::{Permission, Permissions},
+    principals::{BadEntry, Entry, Principals, TokenHash, Unauthenticated},
+};
 
 /// What can be admitted: it knows what it needs.
 pub trait Admissible {
-    /// The permission that the caller must hold.
-    fn permission(&self) -> Permission;
+    /// All that the caller must have been granted.
+    fn needs(&self) -> Needs<'_>;
 
     /// The version of the purpose registry that the caller was built for; 0 if not known.
     fn schema_version(&self) -> u32 {
@@ -20,6 +38,20 @@ pub trait Admissible {
     fn min_revision(&self) -> Revision {
         0
     }
+
+    /// Whether it is a step towards more ALLOW that takes two principals, and which.
+    fn widens(&self) -> Option<Widening> {
+        None
+    }
+}
+
+/// A step towards more ALLOW. The state holds that two principals take part in it; admission, that there are two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Widening {
+    /// An override is proposed or approved.
+    Override,
+    /// A change of the registry is approved.
+    Registry,
 }
 
 /// Something that passed admission, with the one who asked for it. Only [`admit`] makes one, so that a skipped stage does
@@ -30,31 +62,48 @@ pub struct Admitted<T> {
     what: T,
 }
 
-/// The caller lacks a permission.
+/// Why something was not admitted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{principal}` lacks the permission `{permission}`: ask those who run the cluster for it")]
-pub struct Denied {
-    /// Who called.
-    pub principal: Principal,
-    /// What is missing.
-    pub permission: Permission,
+pub enum NotAdmitted {
+    /// The caller lacks a permission.
+    #[error("{0}")]
+    Denied(#[from] Denied),
+    /// It takes two principals, and there are not two.
+    #[error("{0}")]
+    Refused(#[from] Refusal),
 }
 
 /// Lets a caller's wish through, if the caller may have it.
 ///
 /// # Errors
-/// [`Denied`] where the caller lacks the permission.
-pub fn admit<T: Admissible>(caller: &Caller, what: T) -> Result<Admitted<T>, Denied> {
-    let permission = what.permission();
-    let principal = caller.principal.clone();
-    if caller.permissions.contain(permission) {
-        Ok(Admitted { principal, what })
-    } else {
-        Err(Denied {
-            principal,
-            permission,
-        })
+/// [`Denied`] where the caller lacks a permission; `OVERRIDES_OFF` where fewer than two principals may override;
+/// `SECOND_PRINCIPAL_REQUIRED` where a change is approved by somebody who is known by an address alone: `local` and
+/// `anonymous` may be the same person.
+pub fn admit<T: Admissible>(caller: &Caller, what: T) -> Result<Admitted<T>, NotAdmitted> {
+    caller.may(&what.needs())?;
+    match what.widens() {
+        Some(Widening::Override) if !caller.overrides_possible() => {
+            return Err(Refusal::OverridesOff.into());
+        }
+        Some(Widening::Registry) if !caller.is_proven() => {
+            return Err(Refusal::SecondPrincipalRequired.into());
+        }
+        Some(Widening::Override | Widening::Registry) | None => {}
     }
+    let principal = caller.principal().clone();
+    Ok(Admitted { principal, what })
+}
+
+/// What anybody may ask for, known or not.
+pub trait Open: Admissible {}
+
+/// Lets through what anybody may ask for.
+///
+/// # Errors
+/// None in practice: the name that it is asked under is a good one.
+pub fn admit_anybody<T: Open>(what: T) -> Result<Admitted<T>, Refusal> {
+    let principal = Principal::parse("anonymous")?;
+    Ok(Admitted { principal, what })
 }
 
 impl<T> Admitted<T> {
@@ -83,41 +132,5 @@ impl<T: Admissible> Admitted<T> {
             return Err(Refusal::RevisionAhead { asked, reached });
         }
         Ok(())
-    }
-}
-
-impl Admissible for Body {
-    fn permission(&self) -> Permission {
-        match self {
-            Self::SetPreference(set) => match set.change {
-                Change::OptOut => Permission::OptOut,
-                Change::OptIn => Permission::OptIn,
-            },
-            Self::ImportChunk(_) => Permission::Import,
-            Self::PutPurpose(_) | Self::AddNamespace(_) => Permission::Register,
-            Self::Create(_) | Self::RaiseFeatureLevel(_) => Permission::Administer,
-        }
-    }
-
-    fn schema_version(&self) -> u32 {
-        match self {
-            Self::SetPreference(set) => set.schema_version,
-            Self::ImportChunk(chunk) => chunk.schema_version,
-            Self::PutPurpose(_)
-            | Self::AddNamespace(_)
-            | Self::Create(_)
-            | Self::RaiseFeatureLevel(_) => 0,
-        }
-    }
-
-    fn min_revision(&self) -> Revision {
-        match self {
-            Self::SetPreference(set) => set.min_revision,
-            Self::ImportChunk(_)
-            | Self::PutPurpose(_)
-            | Self::AddNamespace(_)
-            | Self::Create(_)
-            | Self::RaiseFeatureLevel(_) => 0,
-        }
     }
 }

@@ -1,9 +1,9 @@
 //! `ClusterService`: forming a cluster and looking at it.
 
-use futures::{StreamExt as _, stream::BoxStream};
+use futures::{Stream, StreamExt as _, TryStreamExt as _, stream::BoxStream};
 use tonic::{Request, Response, Status};
 
-use super::Api;
+use super::{Api, Call, status::Failure};
 use crate::{
     admission::admit,
     authority::{self, AddStage, ClusterStatus, DescribeCluster, Init, Member, Role},
@@ -20,28 +20,64 @@ pub(super) struct Cluster(pub(super) Api);
 #[tonic::async_trait]
 impl ClusterService for Cluster {
     async fn init(&self, request: Request<InitRequest>) -> Result<Response<InitResponse>, Status> {
-        let Self(api) = self;
-        let call = api.call(&request)?;
-        let admitted = admit(&call.caller, Init)?;
-        let (cluster_id, node_id) = api.authority().init(admitted, call.deadline.step()).await?;
-        Ok(Response::new(InitResponse {
-            cluster_id: hex::encode(cluster_id),
-            node_id: node(node_id),
-        }))
+        self.0.unary(request, Api::init).await
     }
 
     type AddStream = BoxStream<'static, Result<AddProgress, Status>>;
 
     async fn add(&self, request: Request<AddRequest>) -> Result<Response<Self::AddStream>, Status> {
         let Self(api) = self;
-        let call = api.call(&request)?;
-        let request = request.into_inner();
+        let (call, request) = api.open(request)?;
+        let progress = api.add(&call, request)?;
+        Ok(Response::new(progress.err_into().boxed()))
+    }
+
+    async fn remove(
+        &self,
+        request: Request<RemoveRequest>,
+    ) -> Result<Response<RemoveResponse>, Status> {
+        self.0.unary(request, Api::remove).await
+    }
+
+    async fn status(
+        &self,
+        request: Request<StatusRequest>,
+    ) -> Result<Response<StatusResponse>, Status> {
+        self.0.unary(request, Api::status).await
+    }
+
+    async fn transfer_leader(
+        &self,
+        request: Request<TransferLeaderRequest>,
+    ) -> Result<Response<TransferLeaderResponse>, Status> {
+        self.0.unary(request, Api::transfer_leader).await
+    }
+}
+
+impl Api {
+    async fn init(&self, call: Call, _: InitRequest) -> Result<InitResponse, Failure> {
+        let admitted = admit(&call.caller, Init)?;
+        let (cluster_id, node_id) = self
+            .authority()
+            .init(admitted, call.deadline.step())
+            .await?;
+        Ok(InitResponse {
+            cluster_id: hex::encode(cluster_id),
+            node_id: node(node_id),
+        })
+    }
+
+    fn add(
+        &self,
+        call: &Call,
+        request: AddRequest,
+    ) -> Result<impl Stream<Item = Result<AddProgress, Failure>> + Send + use<>, Failure> {
         let add = authority::Add {
             peer_address: request.peer_address,
             learner: request.learner,
         };
         let admitted = admit(&call.caller, add)?;
-        let progress = api.authority().add(admitted).map(|progress| {
+        Ok(self.authority().add(admitted).map(|progress| {
             let progress = progress?;
             Ok(AddProgress {
                 node_id: node(progress.node_id),
@@ -49,62 +85,49 @@ impl ClusterService for Cluster {
                 lag: progress.lag,
                 done: progress.stage == AddStage::Done,
             })
-        });
-        Ok(Response::new(progress.boxed()))
+        }))
     }
 
-    async fn remove(
-        &self,
-        request: Request<RemoveRequest>,
-    ) -> Result<Response<RemoveResponse>, Status> {
-        let Self(api) = self;
-        let call = api.call(&request)?;
-        let request = request.into_inner();
+    async fn remove(&self, call: Call, request: RemoveRequest) -> Result<RemoveResponse, Failure> {
         let remove = authority::Remove {
             node: request.node_id,
             force: request.force,
         };
         let admitted = admit(&call.caller, remove)?;
-        let removed = api
+        let removed = self
             .authority()
             .remove(admitted, call.deadline.step())
             .await?;
-        Ok(Response::new(RemoveResponse {
+        Ok(RemoveResponse {
             node_id: node(removed),
-        }))
+        })
     }
 
-    async fn status(
-        &self,
-        request: Request<StatusRequest>,
-    ) -> Result<Response<StatusResponse>, Status> {
-        let Self(api) = self;
-        let call = api.call(&request)?;
+    async fn status(&self, call: Call, _: StatusRequest) -> Result<StatusResponse, Failure> {
         let admitted = admit(&call.caller, DescribeCluster)?;
-        let found = api
+        let found = self
             .authority()
             .describe(admitted, call.deadline.step())
             .await;
-        Ok(Response::new(described(found)))
+        Ok(described(found))
     }
 
     async fn transfer_leader(
         &self,
-        request: Request<TransferLeaderRequest>,
-    ) -> Result<Response<TransferLeaderResponse>, Status> {
-        let Self(api) = self;
-        let call = api.call(&request)?;
+        call: Call,
+        request: TransferLeaderRequest,
+    ) -> Result<TransferLeaderResponse, Failure> {
         let wish = authority::TransferLeader {
-            node: request.into_inner().node_id,
+            node: request.node_id,
         };
         let admitted = admit(&call.caller, wish)?;
-        let leader = api
+        let leader = self
             .authority()
             .transfer_leader(admitted, call.deadline.step())
             .await?;
-        Ok(Response::new(TransferLeaderResponse {
+        Ok(TransferLeaderResponse {
             leader_id: node(leader),
-        }))
+        })
     }
 }
 

@@ -1,19 +1,20 @@
 //! `DecisionService`: may I?
 
 use futures::stream::BoxStream;
+use tokio::time::Instant;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::{
-    Api,
+    Api, Call,
     convert::{self, answers},
     decision_id::{Answer, Question},
     input::Input,
     status::Failure,
 };
 use crate::{
-    admission::admit,
-    authority::{Check, Checks},
-    domain::{PurposeName, Refusal, Verdict},
+    admission::{Admissible as _, Caller, admit},
+    authority::{Check, Checks, Signer},
+    domain::{PurposeName, Refusal, ServiceName, Verdict},
     limits,
     proto::v1::{
         BatchCheckItem, BatchCheckRequest, BatchCheckResponse, CheckRequest, CheckResponse,
@@ -22,13 +23,22 @@ use crate::{
     },
 };
 
+/// After so many signatures others get their turn.
+const STAMPS_IN_A_ROW: usize = 32;
+
 /// The service.
 pub(super) struct Decisions(pub(super) Api);
 
-/// A check, with the name of the service that asks.
+/// A check, and what its answer is to look like.
 pub(super) struct Asked {
     pub(super) check: Check,
-    pub(super) service: String,
+    pub(super) asker: Asker,
+}
+
+/// Who asks, and whether a stamp is wanted.
+pub(super) struct Asker {
+    service: String,
+    wants_stamp: bool,
 }
 
 #[tonic::async_trait]
@@ -37,42 +47,14 @@ impl DecisionService for Decisions {
         &self,
         request: Request<CheckRequest>,
     ) -> Result<Response<CheckResponse>, Status> {
-        let Self(api) = self;
-        let call = api.call(&request)?;
-        let Asked { check, service } = api.asked(request.into_inner())?;
-        let admitted = admit(&call.caller, check)?;
-        let (check, verdict) = api.authority().read(admitted, call.deadline.step()).await?;
-        Ok(Response::new(api.answer(&check, &service, &verdict)))
+        self.0.unary(request, Api::check).await
     }
 
     async fn batch_check(
         &self,
         request: Request<BatchCheckRequest>,
     ) -> Result<Response<BatchCheckResponse>, Status> {
-        let Self(api) = self;
-        let call = api.call(&request)?;
-        let items = request.into_inner().items;
-        match items.len() {
-            0 => return Err(Input::BatchEmpty.into()),
-            1..=limits::BATCH_ITEMS => {}
-            _ => return Err(Input::BatchTooLarge.into()),
-        }
-        let (checks, places) = sort_out(items.into_iter().map(|item| api.asked(item)));
-        let admitted = admit(&call.caller, Checks(checks))?;
-        let decided = api.authority().read(admitted, call.deadline.step()).await?;
-        let results = api
-            .put_back(places, decided.verdicts)
-            .map(|result| BatchCheckItem {
-                result: Some(match result {
-                    Ok(answer) => batch_check_item::Result::Ok(answer),
-                    Err(error) => batch_check_item::Result::Error(error),
-                }),
-            })
-            .collect();
-        Ok(Response::new(BatchCheckResponse {
-            results,
-            revision: decided.revision,
-        }))
+        self.0.unary(request, Api::batch_check).await
     }
 
     type CheckStreamStream = BoxStream<'static, Result<CheckStreamResponse, Status>>;
@@ -82,32 +64,99 @@ impl DecisionService for Decisions {
         request: Request<Streaming<CheckStreamRequest>>,
     ) -> Result<Response<Self::CheckStreamStream>, Status> {
         let Self(api) = self;
-        let call = api.call(&request)?;
-        let answers = super::stream::answers(api.clone(), call, request.into_inner());
+        let (call, questions) = api.open(request)?;
+        let answers = super::stream::answers(api.clone(), call, questions);
         Ok(Response::new(Box::pin(answers)))
     }
 }
 
-/// Where the answer to an item comes from: the next verdict (with the name of the service that asked), or a failure that
-/// showed before anything was asked.
-pub(super) type Place = Result<String, Failure>;
+/// Where the answer to an item comes from: the next verdict (for this asker), or a failure that showed before anything was
+/// asked.
+pub(super) type Place = Result<Asker, Failure>;
 
-/// Parts the checks that can be asked from those that cannot, and keeps their order.
+/// Parts the checks that can be asked, and that the caller may ask, from those that cannot, and keeps their order.
 pub(super) fn sort_out(
+    caller: &Caller,
     items: impl Iterator<Item = Result<Asked, Failure>>,
 ) -> (Vec<Check>, Vec<Place>) {
     let mut checks = Vec::new();
     let places = items
         .map(|item| {
-            let Asked { check, service } = item?;
+            let Asked { check, asker } = item?;
+            caller.may(&check.needs())?;
             checks.push(check);
-            Ok(service)
+            Ok(asker)
         })
         .collect();
     (checks, places)
 }
 
 impl Api {
+    /// Decides one item.
+    pub(super) async fn check(
+        &self,
+        call: Call,
+        request: CheckRequest,
+    ) -> Result<CheckResponse, Failure> {
+        let Asked { check, asker } = self.asked(request)?;
+        let deadline = call.deadline.step();
+        let (check, verdict) = self.decide(&call.caller, check, deadline).await?;
+        let signer = self.signer(asker.wants_stamp, deadline).await;
+        Ok(self.answer(&check, &asker.service, &verdict, signer.as_ref()))
+    }
+
+    /// Decides, and counts who asked and what an override let through.
+    pub(super) async fn decide(
+        &self,
+        caller: &Caller,
+        check: Check,
+        deadline: Instant,
+    ) -> Result<(Check, Verdict), Failure> {
+        let (name, version) = (check.service.clone(), check.schema_version);
+        let admitted = admit(caller, check)?;
+        let decided = self
+            .authority()
+            .read(admitted, deadline)
+            .await
+            .inspect_err(|failed| self.count_read(&name, version, failed))?;
+        self.count_answer(&name, version, Ok(&decided.1));
+        Ok(decided)
+    }
+
+    /// Decides many at one revision.
+    pub(super) async fn batch_check(
+        &self,
+        call: Call,
+        request: BatchCheckRequest,
+    ) -> Result<BatchCheckResponse, Failure> {
+        let items = request.items;
+        match items.len() {
+            0 => return Err(Input::BatchEmpty.into()),
+            1..=limits::BATCH_ITEMS => {}
+            _ => return Err(Input::BatchTooLarge.into()),
+        }
+        let (checks, places) =
+            sort_out(&call.caller, items.into_iter().map(|item| self.asked(item)));
+        let admitted = admit(&call.caller, Checks(checks))?;
+        let deadline = call.deadline.step();
+        let decided = self.authority().read(admitted, deadline).await?;
+        let results = self
+            .put_back(places, decided.verdicts, deadline)
+            .await
+            .into_iter()
+            .map(|result| BatchCheckItem {
+                result: Some(match result {
+                    Ok(answer) => batch_check_item::Result::Ok(answer),
+                    Err(error) => batch_check_item::Result::Error(error),
+                }),
+            })
+            .collect();
+        Ok(BatchCheckResponse {
+            results,
+            revision: decided.revision,
+        })
+    }
+
     /// Converts a question.
     pub(super) fn asked(&self, request: CheckRequest) -> Result<Asked, Failure> {
         convert::service(&request.service)?;
@@ -117,16 +166,35 @@ impl Api {
             check: Check {
                 subject,
                 purpose,
+                service: ServiceName::parse(&request.service)?,
                 schema_version: request.schema_version,
                 min_revision: request.min_revision,
             },
-            service: request.service,
+            asker: Asker {
+                service: request.service,
+                wants_stamp: request.want_stamp,
+            },
         })
     }
 
-    /// Converts a verdict, and gives it its name.
-    pub(super) fn answer(&self, check: &Check, service: &str, verdict: &Verdict) -> CheckResponse {
-        let evaluated_at = self.parts().clock.now();
+    /// What stamps are signed with, where one is wanted.
+    async fn signer(&self, wanted: bool, deadline: Instant) -> Option<Signer> {
+        if wanted {
+            self.authority().signer(deadline).await
+        } else {
+            None
+        }
+    }
+
+    /// Converts a verdict, and gives it its name, and its stamp where there is somebody to sign it.
+    pub(super) fn answer(
+        &self,
+        check: &Check,
+        service: &str,
+        verdict: &Verdict,
+        signer: Option<&Signer>,
+    ) -> CheckResponse {
+        let evaluated_at = verdict.evaluated_at;
         let question = Question {
             namespace: &check.subject.namespace,
             tokens: &check.subject.tokens,
@@ -139,29 +207,47 @@ impl Api {
             evaluated_at,
             decision: verdict.decision,
         };
+        let decision_id = self.parts().decision_key.name(&question, &answer);
+        let stamp = signer.map(|signer| self.stamp(signer, check, verdict, &decision_id));
         CheckResponse {
             decision: answers::decision(verdict.decision).into(),
             reason: answers::reason(verdict.reason).into(),
             event_id: answers::event_id(verdict.event_id),
             revision: verdict.revision,
-            decision_id: self.parts().decision_key.name(&question, &answer),
+            decision_id,
             evaluated_at: Some(answers::timestamp(evaluated_at)),
+            stamp: stamp.unwrap_or_default(),
+            override_id: answers::event_id(verdict.override_id),
         }
     }
 
     /// Puts verdicts and failures back into the order of the questions.
-    pub(super) fn put_back(
+    pub(super) async fn put_back(
         &self,
         places: Vec<Place>,
         verdicts: Vec<(Check, Result<Verdict, Refusal>)>,
-    ) -> impl Iterator<Item = Result<CheckResponse, ItemError>> {
+        deadline: Instant,
+    ) -> Vec<Result<CheckResponse, ItemError>> {
+        let wants = |place: &Place| place.as_ref().is_ok_and(|asker| asker.wants_stamp);
+        let signer = self.signer(places.iter().any(wants), deadline).await;
         let mut verdicts = verdicts.into_iter();
-        places.into_iter().map(move |place| {
-            let service = place?;
+        let mut results = Vec::with_capacity(places.len());
+        let mut in_a_row = 0;
+        for place in places {
+            let signer = signer.as_ref().filter(|_| wants(&place));
             // There are as many verdicts as places for them; should one ever be missing, the item has no answer.
-            let (check, verdict) = verdicts.next().ok_or(Failure::Panicked)?;
-            let verdict = verdict.map_err(Failure::from)?;
-            Ok(self.answer(&check, &service, &verdict))
-        })
+            let answer = place.and_then(|asker| {
+                let (check, verdict) = verdicts.next().ok_or(Failure::Panicked)?;
+                self.count_answer(&check.service, check.schema_version, verdict.as_ref());
+                Ok(self.answer(&check, &asker.service, &verdict?, signer))
+            });
+            results.push(answer.map_err(ItemError::from));
+            in_a_row += usize::from(signer.is_some());
+            if in_a_row == STAMPS_IN_A_ROW {
+                in_a_row = 0;
+                tokio::task::yield_now().await;
+            }
+        }
+        results
     }
 }

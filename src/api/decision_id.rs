@@ -3,8 +3,8 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
-use zeroize::Zeroizing;
 
+use super::derived::{DerivedKey, MAC};
 use crate::domain::{Decision, Millis, Namespace, PurposeName, Revision, SubjectToken};
 
 /// The form of an id: its first byte.
@@ -13,15 +13,12 @@ const FORM: u8 = 1;
 /// Bytes of the part that says what was answered.
 const SAID: usize = 1 + 8 + 8 + 8 + 1;
 
-/// Bytes of the MAC that are kept: 128 bits.
-const MAC: usize = 16;
-
 /// What sets this use of the token key apart from every other.
 const PURPOSE_OF_KEY: &[u8] = b"refrain decision id 1";
 
 /// The key that decision ids are authenticated with, derived from the cluster's token key: every node can check what
 /// any node answered.
-pub struct DecisionKey(Zeroizing<[u8; 32]>);
+pub struct DecisionKey(DerivedKey);
 
 /// What was asked: the MAC binds the answer to it.
 pub struct Question<'a> {
@@ -51,9 +48,7 @@ pub struct Answer {
 impl DecisionKey {
     /// Derives the key.
     pub fn derive(token_key: &[u8; 32]) -> Self {
-        let mut mac = keyed(token_key);
-        mac.update(PURPOSE_OF_KEY);
-        Self(Zeroizing::new(mac.finalize().into_bytes().into()))
+        Self(DerivedKey::new(token_key, PURPOSE_OF_KEY))
     }
 
     /// Names an answer: base64url, 56 characters.
@@ -85,7 +80,7 @@ impl DecisionKey {
             .map(|subject| (subject.token.generation, subject.token.bytes))
             .collect();
         tokens.sort_unstable();
-        let mut mac = keyed(&self.0);
+        let mut mac = self.0.mac();
         mac.update(said);
         for text in [
             question.namespace.as_str(),
@@ -101,13 +96,6 @@ impl DecisionKey {
         }
         mac
     }
-}
-
-/// HMAC-SHA-256 under a key of its block's half, which it always takes.
-fn keyed(key: &[u8; 32]) -> Hmac<Sha256> {
-    let mut block = Zeroizing::new([0_u8; 64]);
-    block[..32].copy_from_slice(key);
-    Hmac::new((&*block).into())
 }
 
 fn encode(answer: &Answer) -> [u8; SAID] {

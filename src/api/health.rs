@@ -13,16 +13,18 @@ use tonic::server::NamedService;
 use tonic_health::{ServingStatus, server::HealthReporter};
 
 use super::{
-    cluster::Cluster, decision::Decisions, preference::Preferences, registry::Registry,
-    watch::Watches,
+    cluster::Cluster, decision::Decisions, overrides::Overrides, preference::Preferences,
+    registry::Registry, stamp::Stamps, watch::Watches,
 };
 use crate::{
-    authority::Health,
+    authority::{Health, Unavailable},
     proto::v1::{
         cluster_service_server::ClusterServiceServer,
         decision_service_server::DecisionServiceServer,
+        override_service_server::OverrideServiceServer,
         preference_service_server::PreferenceServiceServer,
-        registry_service_server::RegistryServiceServer, watch_service_server::WatchServiceServer,
+        registry_service_server::RegistryServiceServer, stamp_service_server::StampServiceServer,
+        watch_service_server::WatchServiceServer,
     },
 };
 
@@ -31,12 +33,14 @@ use crate::{
 const LIVE: &str = "live";
 
 /// What becomes unready with the node. The empty name stands for the node as a whole.
-const READY: [&str; 5] = [
+const READY: [&str; 7] = [
     "",
     DecisionServiceServer::<Decisions>::NAME,
+    OverrideServiceServer::<Overrides>::NAME,
     PreferenceServiceServer::<Preferences>::NAME,
     RegistryServiceServer::<Registry>::NAME,
     WatchServiceServer::<Watches>::NAME,
+    StampServiceServer::<Stamps>::NAME,
 ];
 
 /// Served whatever the state of the cluster: it is what forms and mends it.
@@ -96,6 +100,12 @@ impl Reporting {
             let Health { ready, reason } = self.tell().await;
             if said != reason {
                 tracing::info!(ready, reason, "health");
+                if reason == Unavailable::TokenKeyMismatch.reason().to_ascii_lowercase() {
+                    tracing::error!(
+                        "this node's token key is not the cluster's, so that it serves nothing: stop it, give it the \
+                         cluster's token key (token_key_file or REFRAIN_TOKEN_KEY), and start it again"
+                    );
+                }
                 said = reason;
             }
             let drain = self.readiness.drain.clone();
@@ -108,6 +118,8 @@ impl Reporting {
                 () = stopping.cancelled() => break,
             }
         }
+        // The stop may come with the drain: whoever watches hears that the node does not serve, before its call ends.
+        self.tell().await;
         stopping.cancelled().await;
         for name in READY.into_iter().chain(ALWAYS) {
             self.reporter.clear_service_status(name).await;

@@ -33,7 +33,10 @@ pub(super) async fn take_in(
         Ok(()) if import.report.rows == 0 => import.nothing_new().await,
         Ok(()) => Ok(import.report),
         // Rows that were taken stay taken, whatever became of the rest.
-        Err(failure) if import.report.rows > 0 => Err(Failure::Partly(Box::new(failure))),
+        Err(failure) if import.report.rows > 0 => Err(Failure::Partly(
+            Box::new(failure),
+            "`GetImport` tells where to go on",
+        )),
         Err(failure) => Err(failure),
     }
 }

@@ -1,6 +1,6 @@
 //! What is wrong with a request that only the edge can see: the shapes of messages, pages and streams.
 
-use crate::limits;
+use crate::{limits, stamp::StampError};
 
 /// A request that cannot be taken. Nothing was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -46,8 +46,7 @@ pub(crate) enum Input {
     HeartbeatInvalid,
     /// Too many filters.
     #[error(
-        "there are too many filters: give at most {} namespaces and {} purposes",
-        limits::WATCH_FILTERS,
+        "there are too many filters: give at most {0} namespaces, {0} purposes and {0} tokens",
         limits::WATCH_FILTERS
     )]
     TooManyFilters,
@@ -63,15 +62,77 @@ pub(crate) enum Input {
     /// A message of an import that is neither header nor rows.
     #[error("a message of the import is empty: send `rows` in it")]
     ImportPartRequired,
+    /// An idempotency key without a name in it.
+    #[error("the header `Idempotency-Key` is empty: put a fresh UUIDv7 there, or leave it out")]
+    IdempotencyKeyInvalid,
+    /// A condition that is no revision.
+    #[error(
+        "the header `If-Match` cannot be taken: put the subject's last revision there in quotes, as `ETag` told it"
+    )]
+    IfMatchInvalid,
+    /// An event source's place that is no revision.
+    #[error("the header `Last-Event-ID` is not the id of an event of this feed")]
+    LastEventIdInvalid,
+    /// A signal that nobody sent.
+    #[error(
+        "the header `Sec-GPC` is not `1`: without the visitor's own there is no signal to report"
+    )]
+    GpcRequired,
     /// No purpose in a request to put one.
     #[error("no purpose is given: fill in `purpose`")]
     PurposeRequired,
+    /// No change in a proposal.
+    #[error("no change is given: fill in `change`")]
+    ChangeRequired,
+    /// No floor in a request to set one.
+    #[error("no floor is given: fill in `floor`")]
+    FloorRequired,
+    /// A purpose with its schema floor.
+    #[error("a schema floor is set by a call of its own: leave `schema_floor` 0")]
+    FloorOfItsOwn,
+    /// No scope of an override.
+    #[error("no scope is given: say in `scope` what the override covers")]
+    ScopeRequired,
+    /// No end of an override.
+    #[error("no end is given: say in `expires_at` when the override is over")]
+    ExpiryRequired,
+    /// No settings of a namespace.
+    #[error("no settings are given: fill in `settings`")]
+    SettingsRequired,
+    /// A time that is none.
+    #[error("the time cannot be taken: give it between 1970 and the year 10,000")]
+    TimeInvalid,
+    /// More than a link can hold.
+    #[error(
+        "that does not fit into a link: name at most {} identifiers and {} purposes, {} characters in all",
+        limits::LINK_IDENTIFIERS,
+        limits::LINK_PURPOSES,
+        limits::LINK_BYTES
+    )]
+    LinkTooLarge,
+    /// A link that this cluster has not made, or only a part of one.
+    #[error("the link is none of this cluster's, or was changed on its way")]
+    LinkUnknown,
+    /// A request to a link that does not say what RFC 8058 demands.
+    #[error(
+        "the request is no one-click unsubscribe: send the form field `List-Unsubscribe=One-Click`"
+    )]
+    LinkBodyInvalid,
+    /// A stamp that is none of this cluster's.
+    #[error("{0}")]
+    StampInvalid(StampError),
+    /// A stamp whose time is over.
+    #[error("the stamp has expired: ask again")]
+    StampExpired,
+    /// A stamp that says nothing about what is asked.
+    #[error("the stamp is about other purposes: ask about one that it names, or check without it")]
+    StampPurposeDiffers,
 }
 
 impl Input {
     /// Every value, for tables and tests.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 30] = [
         Self::BatchEmpty,
         Self::BatchTooLarge,
         Self::ServiceInvalid,
@@ -84,7 +145,24 @@ impl Input {
         Self::ImportHeaderRequired,
         Self::ImportHeaderRepeated,
         Self::ImportPartRequired,
+        Self::IdempotencyKeyInvalid,
+        Self::IfMatchInvalid,
+        Self::LastEventIdInvalid,
+        Self::GpcRequired,
         Self::PurposeRequired,
+        Self::ChangeRequired,
+        Self::FloorRequired,
+        Self::FloorOfItsOwn,
+        Self::ScopeRequired,
+        Self::ExpiryRequired,
+        Self::SettingsRequired,
+        Self::TimeInvalid,
+        Self::LinkTooLarge,
+        Self::LinkUnknown,
+        Self::LinkBodyInvalid,
+        Self::StampInvalid(StampError::UnknownKey),
+        Self::StampExpired,
+        Self::StampPurposeDiffers,
     ];
 
     /// The stable reason, in capitals.
@@ -102,7 +180,24 @@ impl Input {
             Self::ImportHeaderRequired => "IMPORT_HEADER_REQUIRED",
             Self::ImportHeaderRepeated => "IMPORT_HEADER_REPEATED",
             Self::ImportPartRequired => "IMPORT_PART_REQUIRED",
+            Self::IdempotencyKeyInvalid => "IDEMPOTENCY_KEY_INVALID",
+            Self::IfMatchInvalid => "IF_MATCH_INVALID",
+            Self::LastEventIdInvalid => "LAST_EVENT_ID_INVALID",
+            Self::GpcRequired => "GPC_REQUIRED",
             Self::PurposeRequired => "PURPOSE_REQUIRED",
+            Self::ChangeRequired => "CHANGE_REQUIRED",
+            Self::FloorRequired => "FLOOR_REQUIRED",
+            Self::FloorOfItsOwn => "SCHEMA_FLOOR_ELSEWHERE",
+            Self::ScopeRequired => "SCOPE_REQUIRED",
+            Self::ExpiryRequired => "EXPIRY_REQUIRED",
+            Self::SettingsRequired => "SETTINGS_REQUIRED",
+            Self::TimeInvalid => "TIME_INVALID",
+            Self::LinkTooLarge => "LINK_TOO_LARGE",
+            Self::LinkUnknown => "LINK_UNKNOWN",
+            Self::LinkBodyInvalid => "LINK_BODY_INVALID",
+            Self::StampInvalid(_) => "STAMP_INVALID",
+            Self::StampExpired => "STAMP_EXPIRED",
+            Self::StampPurposeDiffers => "STAMP_PURPOSE_DIFFERS",
         }
     }
 }

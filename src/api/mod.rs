@@ -1,37 +1,47 @@
 //! The edge: thin gRPC handlers that read like the data flow, conversions, one table of statuses, probes.
 
+mod changes;
 mod cluster;
 mod convert;
+mod counting;
 mod deadline;
 mod decision;
 pub mod decision_id;
+mod derived;
+mod floors;
+mod gate;
 mod health;
 mod import;
 mod input;
+pub mod link;
+mod overrides;
 mod preference;
 mod registry;
+mod rest;
 mod routes;
+mod setting;
 mod shield;
+mod stamp;
 mod status;
 mod stream;
 mod watch;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
+use axum::http::{Extensions, HeaderMap};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-use tonic::Request;
+use tonic::{Request, Response, Status};
 
-use self::{deadline::Deadline, decision_id::DecisionKey};
+use self::{deadline::Deadline, decision_id::DecisionKey, link::LinkKey, status::Failure};
 use crate::{
-    admission::{self, Caller, Unauthenticated},
+    admission::{Caller, Principals, Unauthenticated},
     authority::Authority,
     clock::{Clock, Entropy},
     config::Deadlines,
     domain::{RequestId, SealingKey, TokenKey},
     feed::Feed,
     limits,
-    net::Remote,
 };
 
 pub use self::routes::Edge;
@@ -48,13 +58,21 @@ pub struct Parts {
     pub sealing_key: SealingKey,
     /// Authenticates decision ids.
     pub decision_key: DecisionKey,
+    /// Signs links.
+    pub link_key: LinkKey,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub entropy: Arc<dyn Entropy>,
     /// How long calls may take.
     pub deadlines: Deadlines,
-    /// Whether callers from elsewhere are taken.
+    /// How long stamps live.
+    pub stamp_life: Duration,
+    /// How far from now an override may end, in minutes.
+    pub override_max_minutes: u32,
+    /// Who may call.
+    pub principals: Arc<Principals>,
+    /// Whether callers from elsewhere are taken where no principals are known.
     pub insecure: bool,
     /// Ends long-lived calls when the node drains.
     pub drain: CancellationToken,
@@ -70,6 +88,7 @@ struct Shared {
 }
 
 /// Who calls, and until when.
+#[derive(Clone)]
 struct Call {
     caller: Caller,
     deadline: Deadline,
@@ -89,16 +108,33 @@ impl Api {
         &self.0.parts.authority
     }
 
-    /// The first step of every call: who is it, and how long may it take?
-    fn call<T>(&self, request: &Request<T>) -> Result<Call, Unauthenticated> {
-        let remote = request
-            .extensions()
-            .get::<Remote>()
-            .and_then(|Remote(address)| *address);
+    /// The first step of every call, whatever it came in by: who is it, and how long may it take?
+    fn call(&self, headers: &HeaderMap, extensions: &Extensions) -> Result<Call, Unauthenticated> {
+        // The gate has found out. A call that came around it is nobody's.
+        let caller = extensions.get::<Caller>();
         Ok(Call {
-            caller: admission::authenticate(remote, self.parts().insecure)?,
-            deadline: Deadline::of(request.metadata().as_ref(), self.parts().deadlines),
+            caller: caller.cloned().ok_or(Unauthenticated::TokenMissing)?,
+            deadline: Deadline::of(headers, self.parts().deadlines),
         })
+    }
+
+    /// Takes a gRPC call apart.
+    fn open<Q>(&self, request: Request<Q>) -> Result<(Call, Q), Failure> {
+        let call = self.call(request.metadata().as_ref(), request.extensions())?;
+        Ok((call, request.into_inner()))
+    }
+
+    /// The gRPC codec of a call with one question and one answer: `handle` does the work.
+    async fn unary<'a, Q, A, F>(
+        &'a self,
+        request: Request<Q>,
+        handle: impl FnOnce(&'a Self, Call, Q) -> F,
+    ) -> Result<Response<A>, Status>
+    where
+        F: Future<Output = Result<A, Failure>>,
+    {
+        let (call, question) = self.open(request)?;
+        Ok(Response::new(handle(self, call, question).await?))
     }
 
     /// A fresh request id, for a caller that brought none.

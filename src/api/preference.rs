@@ -3,24 +3,23 @@
 use tonic::{Request, Response, Status, Streaming};
 
 use super::{
-    Api,
+    Api, Call,
     convert::{self, answers},
     input::Input,
     status::Failure,
 };
 use crate::{
     admission::admit,
-    authority::{GetPreferences, Heads, ImportProgress},
-    domain::{
-        Body, Change, EventId, Millis, Outcome, Refusal, RequestId, Revision, SealedEvidence,
-        SetPreference,
-    },
+    authority::{GetPreferences, Heads, ImportProgress, KnownSubject},
+    domain::{RequestId, ServiceName},
     feed::Head,
     limits,
     proto::v1::{
-        GetImportRequest, GetImportResponse, GetPreferencesRequest, GetPreferencesResponse,
-        Identifier, ImportOptOutsRequest, ImportOptOutsResponse, ListEventsRequest,
-        ListEventsResponse, SetOptInRequest, SetOptInResponse, SetOptOutRequest, SetOptOutResponse,
+        self, GetImportRequest, GetImportResponse, GetPreferencesRequest, GetPreferencesResponse,
+        GetTokensRequest, GetTokensResponse, ImportOptOutsRequest, ImportOptOutsResponse,
+        ListEventsRequest, ListEventsResponse, ReportSignalRequest, ReportSignalResponse,
+        SetOptInRequest, SetOptInResponse, SetOptOutRequest, SetOptOutResponse,
+        SetPreferencesRequest, SetPreferencesResponse,
         preference_service_server::PreferenceService,
     },
 };
@@ -34,69 +33,14 @@ impl PreferenceService for Preferences {
         &self,
         request: Request<SetOptOutRequest>,
     ) -> Result<Response<SetOptOutResponse>, Status> {
-        let Self(api) = self;
-        let call = api.call(&request)?;
-        let request = request.into_inner();
-        let set = api.set(Wish {
-            request_id: request.request_id,
-            namespace: request.namespace,
-            identifiers: request.identifiers,
-            purposes: request.purposes,
-            signal: request.signal,
-            schema_version: request.schema_version,
-            min_revision: request.min_revision,
-            change: Change::OptOut,
-            evidence: None,
-        })?;
-        let request_id = set.request_id;
-        let admitted = admit(&call.caller, Body::SetPreference(set))?;
-        let outcome = api
-            .authority()
-            .write(admitted, call.deadline.step())
-            .await?;
-        let done = Done::of(&outcome)?;
-        Ok(Response::new(SetOptOutResponse {
-            event_id: done.event_id.to_string(),
-            revision: done.revision,
-            changed: done.changed,
-            received_at: Some(answers::timestamp(done.received_at)),
-            request_id: request_id.to_string(),
-        }))
+        self.0.unary(request, Api::set_opt_out).await
     }
 
     async fn set_opt_in(
         &self,
         request: Request<SetOptInRequest>,
     ) -> Result<Response<SetOptInResponse>, Status> {
-        let Self(api) = self;
-        let call = api.call(&request)?;
-        let request = request.into_inner();
-        let evidence = api.seal(request.evidence)?;
-        let set = api.set(Wish {
-            request_id: request.request_id,
-            namespace: request.namespace,
-            identifiers: request.identifiers,
-            purposes: request.purposes,
-            signal: request.signal,
-            schema_version: request.schema_version,
-            min_revision: request.min_revision,
-            change: Change::OptIn,
-            evidence: Some(evidence),
-        })?;
-        let request_id = set.request_id;
-        let admitted = admit(&call.caller, Body::SetPreference(set))?;
-        let outcome = api
-            .authority()
-            .write(admitted, call.deadline.step())
-            .await?;
-        let done = Done::of(&outcome)?;
-        Ok(Response::new(SetOptInResponse {
-            event_id: done.event_id.to_string(),
-            revision: done.revision,
-            changed: done.changed,
-            received_at: Some(answers::timestamp(done.received_at)),
-            request_id: request_id.to_string(),
-        }))
+        self.0.unary(request, Api::set_opt_in).await
     }
 
     async fn import_opt_outs(
@@ -104,8 +48,8 @@ impl PreferenceService for Preferences {
         request: Request<Streaming<ImportOptOutsRequest>>,
     ) -> Result<Response<ImportOptOutsResponse>, Status> {
         let Self(api) = self;
-        let call = api.call(&request)?;
-        let report = super::import::take_in(api, &call, request.into_inner()).await?;
+        let (call, messages) = api.open(request)?;
+        let report = super::import::take_in(api, &call, messages).await?;
         Ok(Response::new(report))
     }
 
@@ -113,123 +57,141 @@ impl PreferenceService for Preferences {
         &self,
         request: Request<GetImportRequest>,
     ) -> Result<Response<GetImportResponse>, Status> {
-        let Self(api) = self;
-        let call = api.call(&request)?;
-        let request = request.into_inner();
-        let query = ImportProgress {
-            import_id: RequestId::parse(&request.import_id)?,
-            namespace: convert::namespace(&request.namespace)?,
-        };
-        let admitted = admit(&call.caller, query)?;
-        let next_row = api.authority().read(admitted, call.deadline.step()).await?;
-        Ok(Response::new(GetImportResponse { next_row }))
+        self.0.unary(request, Api::get_import).await
     }
 
     async fn get_preferences(
         &self,
         request: Request<GetPreferencesRequest>,
     ) -> Result<Response<GetPreferencesResponse>, Status> {
-        let Self(api) = self;
-        let call = api.call(&request)?;
-        let request = request.into_inner();
-        let query = GetPreferences {
-            subject: api.subject(&request.namespace, request.identifiers)?,
-            schema_version: request.schema_version,
-            min_revision: request.min_revision,
-        };
-        let admitted = admit(&call.caller, query)?;
-        let found = api.authority().read(admitted, call.deadline.step()).await?;
-        Ok(Response::new(answers::preferences(found)))
+        self.0.unary(request, Api::get_preferences).await
     }
 
     async fn list_events(
         &self,
         request: Request<ListEventsRequest>,
     ) -> Result<Response<ListEventsResponse>, Status> {
-        let Self(api) = self;
-        let call = api.call(&request)?;
-        let request = request.into_inner();
+        self.0.unary(request, Api::list_events).await
+    }
+
+    async fn set_preferences(
+        &self,
+        request: Request<SetPreferencesRequest>,
+    ) -> Result<Response<SetPreferencesResponse>, Status> {
+        self.0.unary(request, Api::set_preferences).await
+    }
+
+    async fn report_signal(
+        &self,
+        request: Request<ReportSignalRequest>,
+    ) -> Result<Response<ReportSignalResponse>, Status> {
+        self.0.unary(request, Api::report_signal).await
+    }
+
+    async fn get_tokens(
+        &self,
+        request: Request<GetTokensRequest>,
+    ) -> Result<Response<GetTokensResponse>, Status> {
+        self.0.unary(request, Api::get_tokens).await
+    }
+
+    async fn create_link(
+        &self,
+        request: Request<v1::CreateLinkRequest>,
+    ) -> Result<Response<v1::CreateLinkResponse>, Status> {
+        self.0.unary(request, Api::create_link).await
+    }
+}
+
+impl Api {
+    /// Tells how far an import has come.
+    pub(super) async fn get_import(
+        &self,
+        call: Call,
+        request: GetImportRequest,
+    ) -> Result<GetImportResponse, Failure> {
+        let query = ImportProgress {
+            import_id: RequestId::parse(&request.import_id)?,
+            namespace: convert::namespace(&request.namespace)?,
+        };
+        let admitted = admit(&call.caller, query)?;
+        let next_row = self
+            .authority()
+            .read(admitted, call.deadline.step())
+            .await?;
+        Ok(GetImportResponse { next_row })
+    }
+
+    /// Tells what a subject prefers.
+    pub(super) async fn get_preferences(
+        &self,
+        call: Call,
+        request: GetPreferencesRequest,
+    ) -> Result<GetPreferencesResponse, Failure> {
+        let query = GetPreferences {
+            subject: self.subject(&request.namespace, request.identifiers)?,
+            service: ServiceName::parse(&request.service)?,
+            schema_version: request.schema_version,
+            min_revision: request.min_revision,
+        };
+        let service = query.service.clone();
+        let admitted = admit(&call.caller, query)?;
+        let found = self
+            .authority()
+            .read(admitted, call.deadline.step())
+            .await
+            .inspect_err(|failed| self.count_read(&service, request.schema_version, failed))?;
+        self.authority()
+            .usage()
+            .call(&service, request.schema_version, false);
+        Ok(answers::preferences(found))
+    }
+
+    /// Tells how a subject's preferences came about.
+    pub(super) async fn list_events(
+        &self,
+        call: Call,
+        request: ListEventsRequest,
+    ) -> Result<ListEventsResponse, Failure> {
         let limit = page_size(request.page_size)?;
         let query = Heads {
-            subject: api.subject(&request.namespace, request.identifiers)?,
+            subject: self.subject(&request.namespace, request.identifiers)?,
             min_revision: request.min_revision,
         };
         let admitted = admit(&call.caller, query)?;
         let deadline = call.deadline.step();
-        let (heads, revision) = api.authority().read(admitted, deadline).await?;
+        let (heads, revision) = self.authority().read(admitted, deadline).await?;
         let heads = heads
             .into_iter()
             .map(|(token, revision)| Head { token, revision })
             .collect();
-        let page = api
+        let page = self
             .parts()
             .feed
             .history(heads, request.before_revision, limit, deadline)
             .await?;
-        Ok(Response::new(ListEventsResponse {
+        Ok(ListEventsResponse {
             events: page.events.into_iter().map(answers::event).collect(),
             next_before_revision: page.next_before,
             revision,
-        }))
-    }
-}
-
-/// What an opt-out and an opt-in have in common, as it came in.
-struct Wish {
-    request_id: String,
-    namespace: String,
-    identifiers: Vec<Identifier>,
-    purposes: Vec<String>,
-    signal: i32,
-    schema_version: u32,
-    min_revision: Revision,
-    change: Change,
-    evidence: Option<SealedEvidence>,
-}
-
-impl Api {
-    fn set(&self, wish: Wish) -> Result<SetPreference, Refusal> {
-        let subject = self.subject(&wish.namespace, wish.identifiers)?;
-        Ok(SetPreference {
-            request_id: self.request_id(&wish.request_id)?,
-            namespace: subject.namespace,
-            tokens: subject.tokens,
-            purposes: convert::purposes(&wish.purposes)?,
-            change: wish.change,
-            signal: convert::signal(wish.signal)?,
-            schema_version: wish.schema_version,
-            min_revision: wish.min_revision,
-            evidence: wish.evidence,
         })
     }
-}
 
-/// What became of a preference.
-struct Done {
-    event_id: EventId,
-    revision: Revision,
-    changed: bool,
-    received_at: Millis,
-}
-
-impl Done {
-    fn of(outcome: &Outcome) -> Result<Self, Failure> {
-        match *outcome {
-            Outcome::Preference {
-                event_id,
-                revision,
-                changed,
-                received_at,
-            } => Ok(Self {
-                event_id,
-                revision,
-                changed,
-                received_at,
-            }),
-            Outcome::Import { .. } | Outcome::Registry { .. } | Outcome::Done { .. } => {
-                Err(Failure::Panicked)
-            }
-        }
+    /// Tells what is stored of identifiers.
+    pub(super) async fn get_tokens(
+        &self,
+        call: Call,
+        request: GetTokensRequest,
+    ) -> Result<GetTokensResponse, Failure> {
+        let subject = self.subject(&request.namespace, request.identifiers)?;
+        let admitted = admit(&call.caller, KnownSubject { subject })?;
+        let subject = self
+            .authority()
+            .read(admitted, call.deadline.step())
+            .await?;
+        Ok(GetTokensResponse {
+            tokens: subject.tokens.iter().map(answers::identifier).collect(),
+        })
     }
 }
 

@@ -4,7 +4,7 @@ use std::{io, sync::Arc};
 
 use axum::{
     body::Body,
-    http::{HeaderMap, StatusCode, header},
+    http::HeaderMap,
     response::{IntoResponse as _, Response},
 };
 use futures::StreamExt as _;
@@ -20,10 +20,15 @@ use super::{
     Api, Parts,
     cluster::Cluster,
     decision::Decisions,
+    gate::GateLayer,
     health::{self, Readiness, Reporting},
+    link,
+    overrides::Overrides,
     preference::Preferences,
     registry::Registry,
-    shield::ShieldLayer,
+    rest,
+    shield::{ShieldLayer, speaks_grpc},
+    stamp::{self, Stamps},
     status::{Failure, Transport},
     watch::Watches,
 };
@@ -33,14 +38,28 @@ use crate::{
     proto::v1::{
         self, cluster_service_server::ClusterServiceServer,
         decision_service_server::DecisionServiceServer,
+        override_service_server::OverrideServiceServer,
         preference_service_server::PreferenceServiceServer,
-        registry_service_server::RegistryServiceServer, watch_service_server::WatchServiceServer,
+        registry_service_server::RegistryServiceServer, stamp_service_server::StampServiceServer,
+        watch_service_server::WatchServiceServer,
     },
 };
+
+/// The edge describes itself wrongly: a fault of the build.
+#[derive(Debug, thiserror::Error)]
+pub enum EdgeError {
+    /// Its gRPC services.
+    #[error("the descriptors of the gRPC services do not parse: {0}")]
+    Descriptors(#[from] tonic_reflection::server::Error),
+    /// Its REST routes.
+    #[error("the description of the REST routes cannot be written: {0}")]
+    Document(#[from] serde_json::Error),
+}
 
 /// Everything that clients can reach.
 pub struct Edge {
     routes: Routes,
+    gate: GateLayer,
     shield: ShieldLayer,
     health: Reporting,
 }
@@ -49,17 +68,14 @@ impl Edge {
     /// Puts the services together, with `max_calls` worked on at a time, and with server reflection where it is wanted.
     ///
     /// # Errors
-    /// Where the descriptors of the services do not parse: a fault of the build.
-    pub fn new(
-        parts: Parts,
-        max_calls: usize,
-        reflection: bool,
-    ) -> Result<Self, tonic_reflection::server::Error> {
+    /// Where the descriptors of the services do not parse, or those of the routes cannot be written: faults of the build.
+    pub fn new(parts: Parts, max_calls: usize, reflection: bool) -> Result<Self, EdgeError> {
         let readiness = Readiness {
             consensus: parts.authority.health(),
             drain: parts.drain.clone(),
         };
         let reporter = HealthReporter::new();
+        let gate = GateLayer::new(Arc::clone(&parts.principals), parts.insecure);
         let api = Api::new(parts);
         let mut routes = Routes::builder();
         routes
@@ -80,7 +96,15 @@ impl Edge {
                     .max_decoding_message_size(limits::MESSAGE_BYTES),
             )
             .add_service(
-                ClusterServiceServer::new(Cluster(api))
+                OverrideServiceServer::new(Overrides(api.clone()))
+                    .max_decoding_message_size(limits::MESSAGE_BYTES),
+            )
+            .add_service(
+                StampServiceServer::new(Stamps(api.clone()))
+                    .max_decoding_message_size(limits::MESSAGE_BYTES),
+            )
+            .add_service(
+                ClusterServiceServer::new(Cluster(api.clone()))
                     .max_decoding_message_size(limits::MESSAGE_BYTES),
             )
             .add_service(HealthServer::new(HealthService::from_health_reporter(
@@ -95,9 +119,13 @@ impl Edge {
             .routes()
             .into_axum_router()
             .merge(health::probes(readiness.clone()))
+            .merge(link::routes(api.clone()))
+            .merge(stamp::routes(api.clone()))
+            .merge(rest::routes(api)?)
             .fallback(unknown);
         Ok(Self {
             routes: Routes::from(served),
+            gate,
             shield: ShieldLayer::new(max_calls),
             health: Reporting {
                 readiness,
@@ -117,6 +145,7 @@ impl Edge {
     ) -> Result<(), tonic::transport::Error> {
         let Self {
             routes,
+            gate,
             shield,
             mut health,
         } = self;
@@ -138,6 +167,7 @@ impl Edge {
             .http2_keepalive_timeout(Some(limits::KEEP_ALIVE))
             .http2_max_header_list_size(limits::HEADER_BYTES)
             .max_concurrent_streams(limits::CALLS_PER_CONNECTION)
+            .layer(gate)
             .layer(shield)
             .add_routes(routes)
             .serve_with_incoming_shutdown(incoming, async move {
@@ -155,16 +185,11 @@ fn descriptors() -> tonic_reflection::server::Builder<'static> {
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
 }
 
-/// What nobody serves: a status for those who speak gRPC, and plain words for the others.
+/// What nobody serves, in the words of who asks.
 async fn unknown(headers: HeaderMap) -> Response {
-    let grpc = headers
-        .get(header::CONTENT_TYPE)
-        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
-    if grpc {
+    if speaks_grpc(&headers) {
         Status::from(Failure::from(Transport::MethodUnknown)).into_http::<Body>()
     } else {
-        let text =
-            "nothing here: this port speaks gRPC (refrain.v1), and serves /livez and /readyz\n";
-        (StatusCode::NOT_FOUND, text).into_response()
+        Failure::from(Transport::RouteUnknown).into_response()
     }
 }

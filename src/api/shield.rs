@@ -8,7 +8,10 @@ use std::{
     task::{Context, Poll},
 };
 
-use axum::http::{Request, Response};
+use axum::{
+    http::{HeaderMap, Request, Response, header},
+    response::IntoResponse as _,
+};
 use futures::{FutureExt as _, future::BoxFuture};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -20,14 +23,36 @@ use tower::{Layer, Service};
 use super::status::{Failure, Transport};
 use crate::{authority::Unavailable, limits};
 
-/// Paths of ours begin so; statuses of other services (health, reflection) are left as they are.
-const OURS: &str = "/refrain.v1.";
+/// Paths that pass as they are: probes must be heard also when there is too much to do, and the statuses of other services
+/// (health, reflection) are their own.
+const SPARED: [&str; 3] = ["/livez", "/readyz", "/grpc."];
 
-/// The calls that stay open: they have a bound of their own, so that idle watchers never crowd out checks.
+/// The RPCs that stay open.
 const LONG_LIVED: [&str; 2] = [
     "/refrain.v1.WatchService/Watch",
     "/refrain.v1.DecisionService/CheckStream",
 ];
+
+/// Whether a call stays open: such calls have a bound of their own, so that idle watchers never crowd out checks.
+fn long_lived(path: &str) -> bool {
+    LONG_LIVED.contains(&path) || (path.starts_with("/v1/") && path.ends_with("/changes"))
+}
+
+/// Whether a call came in by gRPC, and is to be answered so.
+pub(super) fn speaks_grpc(headers: &HeaderMap) -> bool {
+    headers
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
+}
+
+/// A failure in the words of who asked.
+pub(super) fn told(failure: Failure, grpc: bool) -> Response<Body> {
+    if grpc {
+        Status::from(failure).into_http()
+    } else {
+        failure.into_response().map(Body::new)
+    }
+}
 
 /// Puts a [`Shield`] around a service.
 #[derive(Clone)]
@@ -79,42 +104,46 @@ where
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let path = request.uri().path();
-        if !path.starts_with(OURS) {
-            // Probes must be heard also when there is too much to do.
+        if SPARED.iter().any(|spared| path.starts_with(spared)) {
             return self.inner.call(request).boxed();
         }
-        let long_lived = LONG_LIVED.contains(&path);
+        let grpc = speaks_grpc(request.headers());
+        let long_lived = long_lived(path);
         let permits = if long_lived {
             &self.layer.streams
         } else {
             &self.layer.calls
         };
         let Ok(permit) = Arc::clone(permits).try_acquire_owned() else {
-            let status = Status::from(Failure::from(Unavailable::Overloaded));
-            return std::future::ready(Ok(status.into_http())).boxed();
+            let refused = told(Unavailable::Overloaded.into(), grpc);
+            return std::future::ready(Ok(refused)).boxed();
         };
         // Looked up only where it is wanted: this is on the path of every check.
-        let log =
-            tracing::enabled!(tracing::Level::DEBUG).then(|| (path.to_owned(), Instant::now()));
+        let log = tracing::enabled!(tracing::Level::DEBUG).then(|| {
+            // A path of REST holds tokens, and whatever a caller mistook for one: the method alone is told of it.
+            let what = if grpc {
+                path
+            } else {
+                request.method().as_str()
+            };
+            (what.to_owned(), Instant::now())
+        });
         let answer = AssertUnwindSafe(self.inner.call(request)).catch_unwind();
         async move {
             let response = match answer.await {
                 Ok(Ok(response)) => cleaned(response),
                 // The panic hook has said where; what it said may hold a payload and goes nowhere.
-                Err(_) => Status::from(Failure::Panicked).into_http(),
+                Err(_) => told(Failure::Panicked, grpc),
             };
             if let Some((method, begun)) = log {
                 let took_us = begun.elapsed().as_micros();
+                let http = response.status().as_u16();
                 let status = response
                     .headers()
                     .get("grpc-status")
-                    .map_or(Ok("0"), |it| it.to_str());
-                tracing::debug!(
-                    method,
-                    status = status.unwrap_or_default(),
-                    took_us,
-                    "answered"
-                );
+                    .map_or(Ok("0"), |it| it.to_str())
+                    .unwrap_or_default();
+                tracing::debug!(method, http, status, took_us, "answered");
             }
             Ok(if long_lived {
                 response.map(|body| {
@@ -189,6 +218,7 @@ mod tests {
         });
         let request = Request::builder()
             .uri(path)
+            .header(header::CONTENT_TYPE, "application/grpc")
             .body(Body::empty())
             .expect("request");
         let shielded = ShieldLayer::new(1).layer(service);

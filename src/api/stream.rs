@@ -105,17 +105,18 @@ async fn answer_all(
         echoes.push((waiting.correlation_id, waiting.permit));
         waiting.asked
     });
-    let (checks, places) = sort_out(asked);
+    let (checks, places) = sort_out(&call.caller, asked);
+    let deadline = call.deadline.one_of_many();
     let decided = match admit(&call.caller, Checks(checks)) {
         Ok(admitted) => api
             .authority()
-            .read(admitted, call.deadline.one_of_many())
+            .read(admitted, deadline)
             .await
             .map_err(Failure::from),
         Err(denied) => Err(Failure::from(denied)),
     };
     let results: Vec<Result<_, ItemError>> = match decided {
-        Ok(decided) => api.put_back(places, decided.verdicts).collect(),
+        Ok(decided) => api.put_back(places, decided.verdicts, deadline).await,
         // What was wrong with a question by itself stays its answer; the others share the reason.
         Err(failure) => places
             .into_iter()

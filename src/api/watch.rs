@@ -2,11 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use futures::{StreamExt as _, stream, stream::BoxStream};
+use futures::{Stream, StreamExt as _, TryStreamExt as _, stream, stream::BoxStream};
 use tonic::{Request, Response, Status};
 
 use super::{
-    Api,
+    Api, Call,
     convert::{self, answers},
     input::Input,
     status::Failure,
@@ -14,7 +14,7 @@ use super::{
 use crate::{
     admission::admit,
     authority::StartWatch,
-    domain::Refusal,
+    domain::{Refusal, Revision},
     feed::{self, Filter, Item},
     limits,
     proto::v1::{
@@ -35,15 +35,33 @@ impl WatchService for Watches {
         request: Request<WatchRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
         let Self(api) = self;
-        let call = api.call(&request)?;
-        let request = request.into_inner();
+        let (call, request) = api.open(request)?;
+        let (_, items) = api.watch(call, request).await?;
+        Ok(Response::new(items.err_into().boxed()))
+    }
+}
+
+impl Api {
+    /// Follows the feed: the first revision that follows, and what does.
+    pub(super) async fn watch(
+        &self,
+        call: Call,
+        request: WatchRequest,
+    ) -> Result<
+        (
+            Revision,
+            impl Stream<Item = Result<WatchResponse, Failure>> + Send + use<>,
+        ),
+        Failure,
+    > {
         let heartbeat = heartbeat(request.heartbeat_interval_ms)?;
         let (namespaces, purposes) = convert::filters(&request.namespaces, &request.purposes)?;
+        let tokens = convert::token_filter(&request.tokens)?;
         if request.snapshot && request.from_revision != 0 {
             return Err(Input::SnapshotFromRevision.into());
         }
         let permit = if request.snapshot {
-            Some(api.snapshot_permit()?)
+            Some(self.snapshot_permit()?)
         } else {
             None
         };
@@ -55,11 +73,11 @@ impl WatchService for Watches {
         };
         let admitted = admit(&call.caller, start)?;
         // As for any call: the watch itself has no deadline, only its beginning.
-        let started = api
+        let started = self
             .authority()
             .read(admitted, call.deadline.one_of_many())
             .await?;
-        let feed = &api.parts().feed;
+        let feed = &self.parts().feed;
         let earliest = feed.earliest();
         if started.from < earliest {
             let asked = started.from;
@@ -68,6 +86,7 @@ impl WatchService for Watches {
         let filter = Filter {
             namespaces,
             purposes,
+            tokens,
         };
         let standing = started.state.map(|state| {
             let filter = filter.clone();
@@ -76,7 +95,7 @@ impl WatchService for Watches {
                 let _ = &permit;
             })
         });
-        let api = api.clone();
+        let api = self.clone();
         let items = stream::iter(standing)
             .flatten()
             .map(Ok)
@@ -85,11 +104,9 @@ impl WatchService for Watches {
                 Ok(item) => Ok(api.watched(item)),
                 Err(end) => Err(end.into()),
             });
-        Ok(Response::new(items.boxed()))
+        Ok((started.from, items))
     }
-}
 
-impl Api {
     fn snapshot_permit(&self) -> Result<tokio::sync::OwnedSemaphorePermit, Failure> {
         Arc::clone(&self.0.snapshots)
             .try_acquire_owned()

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::Authority;
 use crate::{
-    admission::{Admissible, Admitted, Permission},
+    admission::{Admissible, Admitted, Need, Needs, Permission},
     consensus::{AddProgress, AdminError, ClusterStatus},
 };
 
@@ -16,8 +16,8 @@ use crate::{
 macro_rules! administrative {
     ($($wish:ident),+) => {
         $(impl Admissible for $wish {
-            fn permission(&self) -> Permission {
-                Permission::Administer
+            fn needs(&self) -> Needs<'_> {
+                Needs::one(Need::everywhere(Permission::Cluster))
             }
         })+
     };

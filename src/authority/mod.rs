@@ -1,26 +1,37 @@
 //! The two doors to the replicated state: write and read; what comes through has been admitted.
 
 mod cluster;
+mod following;
+mod governance;
+mod link;
 mod query;
+mod stamp;
 
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
     admission::Admitted,
-    consensus::Consensus,
-    domain::{Body, Outcome, Proposal, Refusal},
+    consensus::{Consensus, Usage},
+    domain::{Body, Outcome, Proposal, PurposeName, Refusal},
 };
 
 pub use self::{
     cluster::{Add, DescribeCluster, Init, Remove, TransferLeader},
-    query::{
-        Check, Checks, Decided, GetPreferences, Heads, ImportProgress, ListNamespaces,
-        ListPurposes, Namespaces, Purposes, Query, StartWatch, Started, Subject,
+    following::{StartWatch, Started},
+    governance::{
+        ListOverrides, ListPending, ListServices, Overrides, PendingChanges, Services,
+        StandingOverride, WouldRefuse,
     },
+    link::{Offer, Offered},
+    query::{
+        Check, Checks, Decided, GetPreferences, Heads, ImportProgress, KnownSubject,
+        ListNamespaces, ListPurposes, Namespaces, Purposes, Query, Subject,
+    },
+    stamp::{ListStampKeys, StampKeys},
 };
 pub use crate::consensus::{
-    AddProgress, AddStage, AdminError, ClusterStatus, Health, Member, Report, Role, Unavailable,
-    WriteError,
+    AddProgress, AddStage, AdminError, ClusterStatus, Health, Member, Report, Role, Signer,
+    Unavailable, WriteError,
 };
 
 /// Why a read has no answer. Nothing was done.
@@ -87,7 +98,7 @@ impl Authority {
         admitted: Admitted<Q>,
         deadline: Instant,
     ) -> Result<Q::Answer, ReadError> {
-        self.consensus.read(deadline).await?;
+        let at = self.consensus.read(deadline).await?;
         // However the read went: who asked has given up, and no answer must come out of a call that is over.
         if Instant::now() >= deadline {
             return Err(Unavailable::Deadline.into());
@@ -95,11 +106,36 @@ impl Authority {
         let answer = self.consensus.with_state(|state| {
             admitted.gate(state)?;
             let (_, query) = admitted.into_parts();
-            query.answer(state)
+            query.answer(state, at)
         })?;
         // A change that broke off half-way while this waited for it takes the answer back.
         self.consensus.believable()?;
         Ok(answer)
+    }
+
+    /// What this node counts: who asks, and what overrides let through.
+    pub fn usage(&self) -> &Usage {
+        self.consensus.usage()
+    }
+
+    /// The schema floor that stands at a purpose, as far as this node knows: for the record.
+    pub fn schema_floor(&self, purpose: &PurposeName) -> u32 {
+        self.consensus
+            .with_state(|state| state.schema_floor(Some(purpose)))
+    }
+
+    /// What this node signs stamps with; where it has no key in use yet, one is made, and waited for a moment.
+    pub async fn signer(&self, deadline: Instant) -> Option<Signer> {
+        self.consensus.signer(deadline).await
+    }
+
+    /// Whether a caller of this schema version is below a floor of one of the purposes, as far as this node knows: for
+    /// counting, and for nothing else.
+    pub fn is_below_floor(&self, purposes: &[PurposeName], schema_version: u32) -> bool {
+        self.consensus.with_state(|state| {
+            let needed = purposes.iter().filter_map(|it| state.schema_needed(it));
+            needed.max().is_some_and(|needed| schema_version < needed)
+        })
     }
 
     /// This node's id.

@@ -1,10 +1,10 @@
 //! The questions that can be asked of the state.
 
 use crate::{
-    admission::{Admissible, Permission},
+    admission::{Admissible, Need, Needs, Permission, Touches},
     domain::{
-        Namespace, Preferences, Purpose, PurposeName, Refusal, RequestId, Revision, State,
-        SubjectToken, Token, Verdict,
+        Millis, Namespace, Preferences, Purpose, PurposeName, Question, Refusal, RequestId,
+        Revision, ServiceName, State, SubjectToken, Token, Verdict,
     },
 };
 
@@ -13,11 +13,11 @@ pub trait Query: Admissible + Send {
     /// What the answer is.
     type Answer: Send;
 
-    /// Answers it. Short: it runs while the state is locked.
+    /// Answers it, with `at` as the time that decides what has lapsed. Short: it runs while the state is locked.
     ///
     /// # Errors
     /// A refusal where the question cannot be answered.
-    fn answer(self, state: &State) -> Result<Self::Answer, Refusal>;
+    fn answer(self, state: &State, at: Millis) -> Result<Self::Answer, Refusal>;
 }
 
 /// A subject within a namespace.
@@ -36,6 +36,8 @@ pub struct Check {
     pub subject: Subject,
     /// For what.
     pub purpose: PurposeName,
+    /// The service that asks.
+    pub service: ServiceName,
     /// The schema version that the caller was built for, or 0.
     pub schema_version: u32,
     /// The revision that must have been reached, or 0.
@@ -43,20 +45,27 @@ pub struct Check {
 }
 
 impl Check {
-    fn decide(&self, state: &State) -> Result<Verdict, Refusal> {
-        state.decide(
-            &self.subject.namespace,
-            &self.subject.tokens,
-            &self.purpose,
-            self.schema_version,
-            self.min_revision,
-        )
+    fn need(&self) -> Need<'_> {
+        let namespace = &self.subject.namespace;
+        Need::within(Permission::Check, namespace, Touches::One(&self.purpose))
+    }
+
+    fn decide(&self, state: &State, at: Millis) -> Result<Verdict, Refusal> {
+        state.decide(&Question {
+            namespace: &self.subject.namespace,
+            tokens: &self.subject.tokens,
+            purpose: &self.purpose,
+            service: &self.service,
+            schema_version: self.schema_version,
+            min_revision: self.min_revision,
+            at,
+        })
     }
 }
 
 impl Admissible for Check {
-    fn permission(&self) -> Permission {
-        Permission::Check
+    fn needs(&self) -> Needs<'_> {
+        Needs::one(self.need())
     }
 
     fn schema_version(&self) -> u32 {
@@ -72,8 +81,8 @@ impl Query for Check {
     /// The check too, for those who name the answer.
     type Answer = (Self, Verdict);
 
-    fn answer(self, state: &State) -> Result<Self::Answer, Refusal> {
-        let verdict = self.decide(state)?;
+    fn answer(self, state: &State, at: Millis) -> Result<Self::Answer, Refusal> {
+        let verdict = self.decide(state, at)?;
         Ok((self, verdict))
     }
 }
@@ -92,17 +101,18 @@ pub struct Decided {
 }
 
 impl Admissible for Checks {
-    fn permission(&self) -> Permission {
-        Permission::Check
+    fn needs(&self) -> Needs<'_> {
+        let each = self.0.iter().map(Check::need);
+        Needs::one(Need::anywhere(Permission::Check)).and(each)
     }
 }
 
 impl Query for Checks {
     type Answer = Decided;
 
-    fn answer(self, state: &State) -> Result<Decided, Refusal> {
+    fn answer(self, state: &State, at: Millis) -> Result<Decided, Refusal> {
         let judge = |check: Check| {
-            let verdict = check.decide(state);
+            let verdict = check.decide(state, at);
             (check, verdict)
         };
         Ok(Decided {
@@ -117,6 +127,8 @@ impl Query for Checks {
 pub struct GetPreferences {
     /// Who.
     pub subject: Subject,
+    /// The service that asks.
+    pub service: ServiceName,
     /// The schema version that the caller was built for, or 0.
     pub schema_version: u32,
     /// The revision that must have been reached, or 0.
@@ -124,8 +136,10 @@ pub struct GetPreferences {
 }
 
 impl Admissible for GetPreferences {
-    fn permission(&self) -> Permission {
-        Permission::Read
+    fn needs(&self) -> Needs<'_> {
+        // The answer tells of every purpose.
+        let namespace = &self.subject.namespace;
+        Needs::one(Need::within(Permission::Check, namespace, Touches::All))
     }
 
     fn schema_version(&self) -> u32 {
@@ -140,13 +154,16 @@ impl Admissible for GetPreferences {
 impl Query for GetPreferences {
     type Answer = Preferences;
 
-    fn answer(self, state: &State) -> Result<Preferences, Refusal> {
-        state.preferences(
-            &self.subject.namespace,
-            &self.subject.tokens,
-            self.schema_version,
-            self.min_revision,
-        )
+    fn answer(self, state: &State, at: Millis) -> Result<Preferences, Refusal> {
+        state.preferences(&Question {
+            namespace: &self.subject.namespace,
+            tokens: &self.subject.tokens,
+            purpose: &PurposeName::root(),
+            service: &self.service,
+            schema_version: self.schema_version,
+            min_revision: self.min_revision,
+            at,
+        })
     }
 }
 
@@ -160,8 +177,9 @@ pub struct Heads {
 }
 
 impl Admissible for Heads {
-    fn permission(&self) -> Permission {
-        Permission::Read
+    fn needs(&self) -> Needs<'_> {
+        let namespace = &self.subject.namespace;
+        Needs::one(Need::within(Permission::Audit, namespace, Touches::All))
     }
 
     fn min_revision(&self) -> Revision {
@@ -173,7 +191,7 @@ impl Query for Heads {
     /// Each token with the revision of its last event, and the revision at which this holds.
     type Answer = (Vec<(Token, Revision)>, Revision);
 
-    fn answer(self, state: &State) -> Result<Self::Answer, Refusal> {
+    fn answer(self, state: &State, _at: Millis) -> Result<Self::Answer, Refusal> {
         let Subject { namespace, tokens } = self.subject;
         known(state, &namespace)?;
         let heads = tokens
@@ -189,6 +207,29 @@ impl Query for Heads {
     }
 }
 
+/// Is this a subject of a namespace that is known?
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownSubject {
+    /// Who.
+    pub subject: Subject,
+}
+
+impl Admissible for KnownSubject {
+    fn needs(&self) -> Needs<'_> {
+        let namespace = &self.subject.namespace;
+        Needs::one(Need::within(Permission::Check, namespace, Touches::Any))
+    }
+}
+
+impl Query for KnownSubject {
+    type Answer = Subject;
+
+    fn answer(self, state: &State, _at: Millis) -> Result<Subject, Refusal> {
+        known(state, &self.subject.namespace)?;
+        Ok(self.subject)
+    }
+}
+
 /// How far has an import come?
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImportProgress {
@@ -199,8 +240,12 @@ pub struct ImportProgress {
 }
 
 impl Admissible for ImportProgress {
-    fn permission(&self) -> Permission {
-        Permission::Import
+    fn needs(&self) -> Needs<'_> {
+        Needs::one(Need::within(
+            Permission::Import,
+            &self.namespace,
+            Touches::Any,
+        ))
     }
 }
 
@@ -208,7 +253,7 @@ impl Query for ImportProgress {
     /// The row to go on with.
     type Answer = u64;
 
-    fn answer(self, state: &State) -> Result<u64, Refusal> {
+    fn answer(self, state: &State, _at: Millis) -> Result<u64, Refusal> {
         known(state, &self.namespace)?;
         Ok(state.import_next_row(&self.namespace, &self.import_id))
     }
@@ -221,27 +266,34 @@ pub struct ListPurposes;
 /// The purposes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Purposes {
-    /// By name.
-    pub purposes: Vec<Purpose>,
+    /// By name, each with the schema floor that stands at it.
+    pub purposes: Vec<(Purpose, u32)>,
     /// The registry's schema version.
     pub schema_version: u32,
+    /// The schema floor of the whole cluster.
+    pub schema_floor: u32,
     /// The revision at which this holds.
     pub revision: Revision,
 }
 
 impl Admissible for ListPurposes {
-    fn permission(&self) -> Permission {
-        Permission::Read
+    fn needs(&self) -> Needs<'_> {
+        Needs::one(Need::anywhere(Permission::Check))
     }
 }
 
 impl Query for ListPurposes {
     type Answer = Purposes;
 
-    fn answer(self, state: &State) -> Result<Purposes, Refusal> {
+    fn answer(self, state: &State, _at: Millis) -> Result<Purposes, Refusal> {
         Ok(Purposes {
-            purposes: state.registry().purposes().cloned().collect(),
+            purposes: state
+                .registry()
+                .purposes()
+                .map(|it| (it.clone(), state.schema_floor(Some(&it.name))))
+                .collect(),
             schema_version: state.registry().schema_version(),
+            schema_floor: state.schema_floor(None),
             revision: state.revision(),
         })
     }
@@ -254,90 +306,35 @@ pub struct ListNamespaces;
 /// The namespaces.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Namespaces {
-    /// Sorted.
-    pub namespaces: Vec<Namespace>,
+    /// Sorted, each with what Global Privacy Control opts out of in it.
+    pub namespaces: Vec<(Namespace, Vec<PurposeName>)>,
     /// The revision at which this holds.
     pub revision: Revision,
 }
 
 impl Admissible for ListNamespaces {
-    fn permission(&self) -> Permission {
-        Permission::Read
+    fn needs(&self) -> Needs<'_> {
+        // It tells of every tenant.
+        Needs::one(Need {
+            namespace: Touches::All,
+            ..Need::anywhere(Permission::Check)
+        })
     }
 }
 
 impl Query for ListNamespaces {
     type Answer = Namespaces;
 
-    fn answer(self, state: &State) -> Result<Namespaces, Refusal> {
-        let mut namespaces: Vec<Namespace> = state.namespaces().cloned().collect();
-        namespaces.sort_unstable();
+    fn answer(self, state: &State, _at: Millis) -> Result<Namespaces, Refusal> {
+        let of = |name: &Namespace| Ok((name.clone(), state.gpc_purposes(name)?));
         Ok(Namespaces {
-            namespaces,
+            namespaces: state.namespaces().map(of).collect::<Result<_, Refusal>>()?,
             revision: state.revision(),
         })
     }
 }
 
-/// Where does a watch begin?
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StartWatch {
-    /// The revision wanted first; 0 for what is new from now.
-    pub from_revision: Revision,
-    /// Whether the state is wanted as well.
-    pub snapshot: bool,
-    /// The namespaces that must be known.
-    pub namespaces: Vec<Namespace>,
-    /// The purposes that must be known.
-    pub purposes: Vec<PurposeName>,
-}
-
-/// Where a watch begins.
-pub struct Started {
-    /// The first revision that follows.
-    pub from: Revision,
-    /// The state before it, where it was wanted: a clone that shares what does not change.
-    pub state: Option<State>,
-}
-
-impl Admissible for StartWatch {
-    fn permission(&self) -> Permission {
-        Permission::Watch
-    }
-}
-
-impl Query for StartWatch {
-    type Answer = Started;
-
-    fn answer(self, state: &State) -> Result<Started, Refusal> {
-        for namespace in &self.namespaces {
-            known(state, namespace)?;
-        }
-        for purpose in &self.purposes {
-            if !purpose.is_root() && state.registry().get(purpose).is_none() {
-                let purpose = purpose.to_string();
-                return Err(Refusal::PurposeUnknown { purpose });
-            }
-        }
-        let next = state.revision() + 1;
-        if self.from_revision > next {
-            return Err(Refusal::RevisionAhead {
-                asked: self.from_revision,
-                reached: state.revision(),
-            });
-        }
-        let from = match self.from_revision {
-            0 => next,
-            from => from,
-        };
-        Ok(Started {
-            from,
-            state: self.snapshot.then(|| state.clone()),
-        })
-    }
-}
-
-fn known(state: &State, namespace: &Namespace) -> Result<(), Refusal> {
+pub(super) fn known(state: &State, namespace: &Namespace) -> Result<(), Refusal> {
     if state.namespaces().any(|known| known == namespace) {
         return Ok(());
     }

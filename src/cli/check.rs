@@ -97,6 +97,7 @@ fn as_json(allowed: bool, answer: &CheckResponse, reason: &str) -> Value {
         "event_id": answer.event_id,
         "revision": answer.revision,
         "decision_id": answer.decision_id,
+        "override_id": answer.override_id,
         "evaluated_at": moment(answer.evaluated_at.as_ref()),
     })
 }
@@ -110,6 +111,7 @@ pub fn why(reason: Reason) -> &'static str {
         Reason::OptedIn => "the person opted in",
         Reason::DefaultAllow => "the person said nothing, and the purpose's default is to allow",
         Reason::Essential => "the purpose is essential",
+        Reason::Overridden => "the person opted out, and an override lifts that for now",
     }
 }
 

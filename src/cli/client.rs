@@ -1,11 +1,11 @@
 //! The flags that all client commands share, and the client made from them.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
 use refrain::client::{Client, ClientBuilder};
 
-use super::{failure::Failure, output::Format};
+use super::{failure::Failure, output::Format, token};
 
 /// Where a node listens that was started without flags.
 const DEFAULT_ENDPOINT: &str = "http://127.0.0.1:7400";
@@ -40,6 +40,11 @@ pub struct ClientArgs {
     )]
     pub output: Format,
 
+    /// A file with the token of the principal that calls, which not everybody may read; or give the token in
+    /// `REFRAIN_TOKEN` [default: none]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+
     /// The tenant [default: `default`]
     #[arg(long, global = true, env = "REFRAIN_NAMESPACE", value_name = "NAME")]
     pub namespace: Option<String>,
@@ -48,22 +53,29 @@ pub struct ClientArgs {
 impl ClientArgs {
     /// A client for these flags.
     pub fn client(&self) -> Result<Client, Failure> {
-        Ok(self.builder().build()?)
+        Ok(self.builder()?.build()?)
     }
 
     /// As [`ClientArgs::client`], to be refined.
-    pub fn builder(&self) -> ClientBuilder {
-        // A variable that is set to nothing counts as not set.
+    pub fn builder(&self) -> Result<ClientBuilder, Failure> {
+        // A variable that is set to nothing counts as not set; a flag that is given so is a mistake, and the builder says
+        // that there is no endpoint.
         let named = self.endpoint.iter().filter(|it| !it.trim().is_empty());
         let mut endpoints: Vec<&str> = named.map(String::as_str).collect();
-        if endpoints.is_empty() {
+        if endpoints.is_empty()
+            && std::env::var_os("REFRAIN_ENDPOINT").is_some_and(|it| it.is_empty())
+        {
             endpoints.push(DEFAULT_ENDPOINT);
         }
-        Client::builder()
+        let builder = Client::builder()
             .endpoints(endpoints)
             .deadline(self.timeout)
             .connect_timeout(self.timeout.min(Duration::from_secs(2)))
-            .namespace(self.namespace.clone().unwrap_or_default())
+            .namespace(self.namespace.clone().unwrap_or_default());
+        Ok(match token::find(self.token_file.as_deref())? {
+            Some(token) => builder.bearer(token),
+            None => builder,
+        })
     }
 }
 

@@ -14,7 +14,8 @@ pub const USAGE: u8 = 64;
 pub const DATA: u8 = 65;
 /// No node could be reached, or none can answer now; nothing was done (`EX_UNAVAILABLE`).
 pub const UNAVAILABLE: u8 = 69;
-/// It may or may not have been done, or no answer came in time: run it again with the same request id (`EX_TEMPFAIL`).
+/// It may or may not have been done, or it will fare better later: run it again with the same request id
+/// (`EX_TEMPFAIL`).
 pub const TEMPORARY: u8 = 75;
 /// Refused: not permitted, or the cluster's state forbids it (`EX_NOPERM`).
 pub const REFUSED: u8 = 77;

@@ -132,6 +132,22 @@ impl From<Error> for Failure {
                     .to_owned(),
             );
         }
+        match error.code() {
+            Code::Unauthenticated => failure.advice.push(
+                "say who calls: a token in REFRAIN_TOKEN, or in a file with --token-file FILE; `refrain principal new NAME` \
+                 makes one, and what to put into the nodes' configuration"
+                    .to_owned(),
+            ),
+            Code::PermissionDenied => failure.advice.push(
+                "call as another principal, or have those who run the cluster add a grant to this one: \
+                 `[[principal.grant]]` in the nodes' configuration"
+                    .to_owned(),
+            ),
+            _ => {
+                let what_to_do = error.metadata().get("what_to_do");
+                failure.advice.extend(what_to_do.cloned());
+            }
+        }
         failure.call = Some(error);
         failure
     }
@@ -153,7 +169,11 @@ fn status_of(error: &Error) -> u8 {
         | Code::AlreadyExists
         | Code::PermissionDenied
         | Code::Unauthenticated => exit::REFUSED,
-        Code::Unavailable if error.outcome() == Outcome::NotApplied => exit::UNAVAILABLE,
+        Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled
+            if error.outcome() == Outcome::NotApplied =>
+        {
+            exit::UNAVAILABLE
+        }
         Code::Unavailable
         | Code::DeadlineExceeded
         | Code::Cancelled

@@ -59,6 +59,7 @@ pub async fn preferences(
     let standing = client.client()?.preferences(request).await?;
     let json = json!({
         "revision": standing.revision,
+        "last_revision": standing.last_revision,
         "preferences": standing.preferences.iter().map(|it| json!({
             "type": it.r#type,
             "token": it.token,
@@ -67,6 +68,7 @@ pub async fn preferences(
             "event_id": it.event_id,
             "revision": it.revision,
             "received_at": moment(it.received_at.as_ref()),
+            "signalled": it.signalled,
         })).collect::<Vec<Value>>(),
         "decisions": standing.decisions.iter().map(|it| json!({
             "purpose": it.purpose,
@@ -100,8 +102,9 @@ fn as_text(standing: &GetPreferencesResponse, paint: Paint) -> String {
         let mut records = paint.table(["RECORD", "PURPOSE", "OF", "REVISION", "RECEIVED"]);
         for it in &standing.preferences {
             let change = word(it.change().as_str_name(), "CHANGE_");
+            let signalled = if it.signalled { " (signal)" } else { "" };
             records.add_row([
-                cell(Tone::Bold, change),
+                cell(Tone::Bold, format!("{change}{signalled}")),
                 cell(Tone::Plain, &it.purpose),
                 cell(Tone::Plain, &it.r#type),
                 cell(Tone::Plain, grouped(it.revision)),
@@ -160,7 +163,7 @@ pub async fn history(
                 cell(Tone::Plain, grouped(event.revision)),
                 cell(Tone::Plain, moment(event.received_at.as_ref())),
                 cell(Tone::Bold, event_kind(event)),
-                cell(Tone::Plain, event.purposes.join(" ")),
+                cell(Tone::Plain, event_purposes(event)),
                 cell(Tone::Plain, event_signal(event)),
                 cell(Tone::Plain, &event.principal),
                 cell(Tone::Dim, &event.id),
@@ -186,6 +189,13 @@ pub fn event_signal(event: &Event) -> &'static str {
     word(event.signal().as_str_name(), "SIGNAL_")
 }
 
+/// The purposes that an event names; those opted in to beside others opted out of have a `+`.
+pub fn event_purposes(event: &Event) -> String {
+    let opted_in = event.opted_in_purposes.iter().map(|it| format!("+{it}"));
+    let all = event.purposes.iter().cloned().chain(opted_in);
+    all.collect::<Vec<String>>().join(" ")
+}
+
 /// An event for programs.
 pub fn event_json(event: &Event) -> Value {
     json!({
@@ -199,9 +209,16 @@ pub fn event_json(event: &Event) -> Value {
             "previous_revision": it.previous_revision,
         })).collect::<Vec<Value>>(),
         "purposes": event.purposes,
+        "opted_in_purposes": event.opted_in_purposes,
         "signal": event_signal(event),
         "principal": event.principal,
         "received_at": moment(event.received_at.as_ref()),
         "evidence_sha256": hex::encode(&event.evidence_sha256),
+        "change_id": event.change_id,
+        "proposed_by": event.proposed_by,
+        "lifted": event.lifted.iter().map(|it| json!({
+            "service": it.service,
+            "count": it.count,
+        })).collect::<Vec<Value>>(),
     })
 }

@@ -1,5 +1,6 @@
 //! The program's commands: what they are called, which flags they take, and how they end.
 
+mod changes;
 mod check;
 mod client;
 mod cluster;
@@ -9,12 +10,19 @@ mod failure;
 mod health;
 mod history;
 mod import;
+mod link;
 mod output;
+mod override_list;
+mod overrides;
 mod paint;
 mod preference;
+mod principal;
 mod registry;
+mod request;
+mod schema;
 mod serve;
 mod subject;
+mod token;
 mod watch;
 
 use std::{ffi::OsString, future::Future, io::Write as _, process::ExitCode};
@@ -45,6 +53,9 @@ struct Cli {
 enum Command {
     /// Runs a node
     Serve(Box<serve::ServeCommand>),
+    /// Makes principals: who may call a node
+    #[command(subcommand)]
+    Principal(principal::PrincipalCommand),
     #[command(flatten)]
     Talk(Box<Talk>),
 }
@@ -64,14 +75,27 @@ enum Talk {
     /// Shows a person's events, the newest first
     History(history::HistoryArgs),
     Import(import::ImportArgs),
+    /// Makes a signed link for one-click unsubscribe, and the headers for a mail
+    Link(link::LinkArgs),
     /// Follows the events
     Watch(watch::WatchArgs),
     /// Lists, adds and changes purposes
     #[command(subcommand)]
     Purpose(registry::PurposeCommand),
-    /// Lists and adds namespaces
+    /// Lists, adds and configures namespaces
     #[command(subcommand)]
     Namespace(registry::NamespaceCommand),
+    /// Refuses callers that are too old
+    #[command(subcommand)]
+    Schema(schema::SchemaCommand),
+    /// Shows who asks: which services, with which schema version, how often, when last
+    Services,
+    /// Lists, approves and withdraws changes that need a second principal
+    #[command(subcommand)]
+    Changes(changes::ChangesCommand),
+    /// Lifts opt-outs for a while: proposed by one principal, approved by another
+    #[command(subcommand)]
+    Override(overrides::OverrideCommand),
     /// Forms a cluster, changes its members, looks at it
     #[command(subcommand)]
     Cluster(cluster::ClusterCommand),
@@ -103,6 +127,7 @@ pub fn run() -> ExitCode {
 fn execute(cli: &Cli, output: &Output) -> Result<u8, Failure> {
     match &cli.command {
         Command::Serve(args) => serve::run(args),
+        Command::Principal(command) => principal::run(command, output),
         Command::Talk(command) => block_on(talk(command, &cli.client, output)),
     }
 }
@@ -115,9 +140,14 @@ async fn talk(command: &Talk, client: &ClientArgs, output: &Output) -> Result<u8
         Talk::Preferences(args) => history::preferences(args, client, output).await,
         Talk::History(args) => history::history(args, client, output).await,
         Talk::Import(args) => import::run(args, client, output).await,
+        Talk::Link(args) => link::run(args, client, output).await,
         Talk::Watch(args) => watch::run(args, client, output).await,
         Talk::Purpose(command) => registry::purpose(command, client, output).await,
         Talk::Namespace(command) => registry::namespace(command, client, output).await,
+        Talk::Schema(command) => schema::run(command, client, output).await,
+        Talk::Services => schema::services(client, output).await,
+        Talk::Changes(command) => changes::run(command, client, output).await,
+        Talk::Override(command) => overrides::run(command, client, output).await,
         Talk::Cluster(command) => cluster::run(command, client, output).await,
         Talk::Health(args) => health::run(args, client, output).await,
         Talk::Demo(args) => demo::run(args, output).await,

@@ -79,6 +79,12 @@ pub fn cell(tone: Tone, text: impl ToString) -> Cell {
     }
 }
 
+/// A text that somebody else wrote, without what would steer the terminal.
+pub fn foreign(text: &str) -> String {
+    let shown = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    text.chars().map(shown).collect()
+}
+
 /// A number in groups of three: `12,345`.
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
@@ -134,6 +140,13 @@ mod tests {
         assert_eq!(span(Duration::from_secs(125)), "2 min 5 s");
         assert_eq!(size(0), "0 B");
         assert_eq!(word("REASON_OPTED_OUT", "REASON_"), "OPTED_OUT");
+    }
+
+    #[test]
+    fn what_others_wrote_does_not_steer_the_terminal() {
+        let steering = foreign("a\x1b[2K\rb\n\u{9b}0mc \u{e9}");
+        assert!(!steering.chars().any(char::is_control), "{steering}");
+        assert!(steering.starts_with('a') && steering.ends_with("c \u{e9}"));
     }
 
     #[test]

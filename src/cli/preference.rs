@@ -25,7 +25,7 @@ pub struct ChangeArgs {
     subject: SubjectArgs,
 
     /// What the data is used for, such as marketing.email; any number
-    #[arg(long, value_name = "PURPOSE", required_unless_present = "all")]
+    #[arg(long, value_name = "PURPOSE")]
     purpose: Vec<String>,
 
     /// All purposes that are not essential, the same as --purpose '*'
@@ -71,12 +71,7 @@ pub struct OptInArgs {
     change: ChangeArgs,
 
     /// What the person saw and did, in words
-    #[arg(
-        long,
-        value_name = "TEXT",
-        required_unless_present = "evidence_file",
-        conflicts_with = "evidence_file"
-    )]
+    #[arg(long, value_name = "TEXT", conflicts_with = "evidence_file")]
     evidence: Option<String>,
 
     /// A file with what the person saw and did; UTF-8, at most 4,096 bytes
@@ -93,9 +88,14 @@ pub struct OptInArgs {
 }
 
 impl ChangeArgs {
-    fn purposes(&self) -> Vec<String> {
+    fn purposes(&self) -> Result<Vec<String>, Failure> {
         let root = self.all.then(|| "*".to_owned());
-        self.purpose.iter().cloned().chain(root).collect()
+        let all: Vec<String> = self.purpose.iter().cloned().chain(root).collect();
+        if all.is_empty() {
+            let message = "no purpose is named: give --purpose PURPOSE (any number), or --all";
+            return Err(Failure::usage(message));
+        }
+        Ok(all)
     }
 
     fn signal(&self) -> i32 {
@@ -124,7 +124,7 @@ pub async fn opt_out(
     let request = SetOptOutRequest {
         request_id: request_id.clone(),
         identifiers: args.subject.identifiers()?,
-        purposes: args.purposes(),
+        purposes: args.purposes()?,
         signal: args.signal(),
         schema_version: args.schema_version,
         min_revision: args.min_revision,
@@ -135,7 +135,7 @@ pub async fn opt_out(
         done.map_err(|error| Failure::from(error).retry_with("--request-id", &request_id))?;
     let done = Done {
         what: "opted out of",
-        purposes: args.purposes(),
+        purposes: args.purposes()?,
         event_id: done.event_id,
         revision: done.revision,
         changed: done.changed,
@@ -156,7 +156,7 @@ pub async fn opt_in(args: &OptInArgs, client: &ClientArgs, output: &Output) -> R
     let request = SetOptInRequest {
         request_id: request_id.clone(),
         identifiers: change.subject.identifiers()?,
-        purposes: change.purposes(),
+        purposes: change.purposes()?,
         signal: change.signal(),
         schema_version: change.schema_version,
         min_revision: change.min_revision,
@@ -172,7 +172,7 @@ pub async fn opt_in(args: &OptInArgs, client: &ClientArgs, output: &Output) -> R
         done.map_err(|error| Failure::from(error).retry_with("--request-id", &request_id))?;
     let done = Done {
         what: "opted in to",
-        purposes: change.purposes(),
+        purposes: change.purposes()?,
         event_id: done.event_id,
         revision: done.revision,
         changed: done.changed,
@@ -185,7 +185,12 @@ pub async fn opt_in(args: &OptInArgs, client: &ClientArgs, output: &Output) -> R
 impl OptInArgs {
     fn statement(&self) -> Result<String, Failure> {
         let Some(path) = &self.evidence_file else {
-            return Ok(self.evidence.clone().unwrap_or_default());
+            return self.evidence.clone().ok_or_else(|| {
+                Failure::usage(
+                    "an opt-in needs evidence of what the person saw and did: give --evidence TEXT, or --evidence-file \
+                     FILE",
+                )
+            });
         };
         let named = path.display();
         let unreadable = |error| Failure::data(format!("cannot read {named}: {error}"));

@@ -7,7 +7,7 @@ use super::failure::Failure;
 
 /// Whom a command is about: any number of identifiers of one person.
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Whom it is about (any number, at least one)")]
+#[command(next_help_heading = "Whom it is about")]
 pub struct SubjectArgs {
     /// An e-mail address
     #[arg(long, value_name = "ADDRESS")]
@@ -31,8 +31,27 @@ pub struct SubjectArgs {
 }
 
 impl SubjectArgs {
-    /// The identifiers, as the calls take them.
+    /// The identifiers, as the calls take them; at least one.
     pub fn identifiers(&self) -> Result<Vec<Identifier>, Failure> {
+        let all = self.given()?;
+        if all.is_empty() {
+            return Err(Failure::usage(
+                "nobody is named: give at least one of --email, --phone, --id, --sha256 and --token",
+            ));
+        }
+        Ok(all)
+    }
+
+    /// The one identifier, or none.
+    pub fn at_most_one(&self) -> Result<Option<Identifier>, Failure> {
+        let mut all = self.given()?;
+        if all.len() > 1 {
+            return Err(Failure::usage("more than one identifier is given"));
+        }
+        Ok(all.pop())
+    }
+
+    fn given(&self) -> Result<Vec<Identifier>, Failure> {
         let mut all: Vec<Identifier> = Vec::new();
         all.extend(self.email.iter().map(identifier::email));
         all.extend(self.phone.iter().map(identifier::phone));
@@ -51,11 +70,6 @@ impl SubjectArgs {
             let wanted = "TYPE:TOKEN, such as email:1:0123456789abcdef0123456789abcdef";
             let (kind, token) = split("--token", wanted, text)?;
             all.push(identifier::token(kind, token));
-        }
-        if all.is_empty() {
-            return Err(Failure::usage(
-                "nobody is named: give at least one of --email, --phone, --id, --sha256 and --token",
-            ));
         }
         Ok(all)
     }
@@ -99,6 +113,7 @@ mod tests {
         assert_eq!(all[2].form, Some(Form::Value("a:b".to_owned())));
         assert_eq!(all[3].form, Some(Form::Sha256(vec![0xab; 32])));
         assert_eq!(all[4].form, Some(Form::Token("1:00".to_owned())));
+        assert!(args.at_most_one().is_err());
     }
 
     #[test]
@@ -123,5 +138,6 @@ mod tests {
             }
         }
         assert!(SubjectArgs::default().identifiers().is_err());
+        assert_eq!(SubjectArgs::default().at_most_one().unwrap(), None);
     }
 }

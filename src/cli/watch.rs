@@ -9,7 +9,7 @@ use super::{
     client::ClientArgs,
     exit,
     failure::Failure,
-    history::{event_json, event_kind, event_signal},
+    history::{event_json, event_kind, event_purposes, event_signal},
     output::{Format, Output},
     paint::{Tone, grouped, moment, word},
 };
@@ -45,7 +45,7 @@ pub async fn run(args: &WatchArgs, client: &ClientArgs, output: &Output) -> Resu
         snapshot: args.snapshot,
         namespaces: client.namespace.clone().into_iter().collect(),
         purposes: args.purpose.clone(),
-        heartbeat_interval_ms: 0,
+        ..WatchRequest::default()
     };
     let mut feed = client.client()?.watch(request);
     let mut events = 0;
@@ -99,7 +99,7 @@ fn as_text(seen: &Seen, output: &Output) -> Option<String> {
                 grouped(event.revision),
                 moment(event.received_at.as_ref()),
                 event.namespace,
-                event.purposes.join(" "),
+                event_purposes(event),
                 of.join(" "),
                 event_signal(event),
             )

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     Client, Inner,
+    bearer::Bearer,
     endpoints::{Endpoints, Transporting},
     error::Error,
 };
@@ -18,6 +19,7 @@ use crate::{
 pub struct ClientBuilder {
     endpoints: Vec<String>,
     attempt_timeout: Option<Duration>,
+    bearer: Result<Bearer, Error>,
     transporting: Transporting,
     settings: Settings,
 }
@@ -43,6 +45,7 @@ impl Default for ClientBuilder {
         Self {
             endpoints: Vec::new(),
             attempt_timeout: None,
+            bearer: Ok(Bearer::default()),
             transporting: Transporting {
                 connector: Connector::tcp(),
                 connect_timeout: Duration::from_secs(1),
@@ -127,6 +130,13 @@ impl ClientBuilder {
         self
     }
 
+    /// The token of the principal that the client is, sent with every call and watch. Default: none. Nothing is encrypted in
+    /// this version: whoever sees the traffic sees the token.
+    pub fn bearer(mut self, token: impl AsRef<str>) -> Self {
+        self.bearer = Bearer::new(token.as_ref());
+        self
+    }
+
     /// The tenant of every request that names none. Default: none, which the server takes as `default`.
     pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
         self.settings.namespace = namespace.into();
@@ -166,9 +176,9 @@ impl ClientBuilder {
     /// Makes the client. Must be called within a tokio runtime.
     ///
     /// # Errors
-    /// An endpoint that is no address, or none at all.
+    /// An endpoint that is no address, or none at all; a token that cannot be one.
     pub fn build(self) -> Result<Client, Error> {
-        let endpoints = Endpoints::new(&self.endpoints, &self.transporting)?;
+        let endpoints = Endpoints::new(&self.endpoints, &self.transporting, &self.bearer?)?;
         let mut settings = self.settings;
         let share = u32::try_from(endpoints.len().min(3)).unwrap_or(3);
         settings.attempt_timeout = self

@@ -3,11 +3,12 @@
 use std::{future::Future, time::Duration};
 
 use tokio::time::{Instant, sleep, timeout};
-use tonic::{Request, Response, Status, transport::Channel};
+use tonic::{Request, Response, Status};
 
 use super::{
     Client,
     builder::Settings,
+    endpoints::Channel,
     error::{Error, Trail},
 };
 
@@ -19,6 +20,10 @@ pub(super) enum Effect {
     /// It can. The same request may be sent many times, because its id makes it one.
     Changes,
 }
+
+/// With less time left than this no further attempt is made: an answer that it misses would leave in doubt what an
+/// earlier one had found out. Of a short deadline, a quarter.
+const ATTEMPT_MIN: Duration = Duration::from_millis(250);
 
 /// The key of `ErrorInfo`'s metadata under which a node may name the leader.
 const LEADER_HINT: &str = "leader_client_address";
@@ -36,6 +41,24 @@ impl Client {
         self.call_within(effect, limits, attempt).await
     }
 
+    /// As [`Client::call`], for a call that sends one message.
+    pub(super) async fn send<R, T, F, Fut>(
+        &self,
+        effect: Effect,
+        message: R,
+        attempt: F,
+    ) -> Result<T, Error>
+    where
+        R: Clone,
+        F: Fn(Channel, Request<R>) -> Fut,
+        Fut: Future<Output = Result<Response<T>, Status>>,
+    {
+        self.call(effect, |channel, limit| {
+            attempt(channel, timed(message.clone(), limit))
+        })
+        .await
+    }
+
     /// As [`Client::call`], with a deadline for the call and one for each attempt.
     pub(super) async fn call_within<T, F, Fut>(
         &self,
@@ -50,6 +73,7 @@ impl Client {
         let settings = &self.0.settings;
         let endpoints = &self.0.endpoints;
         let ends = Instant::now() + deadline;
+        let last_begin = ends - ATTEMPT_MIN.min(deadline / 4);
         let mut trail = Trail::new(effect == Effect::Changes);
         let mut backoff = Backoff::new(settings);
         let mut made = 0;
@@ -72,13 +96,13 @@ impl Client {
             // Each endpoint gets its turn before anybody waits.
             if usize::try_from(made).unwrap_or(usize::MAX) % endpoints.len() == 0 {
                 let wait = backoff.next();
-                if Instant::now() + wait < ends {
+                if Instant::now() + wait < last_begin {
                     sleep(wait).await;
                 } else {
                     return Err(error.over(&trail));
                 }
             }
-            if made >= settings.attempts_max || Instant::now() >= ends {
+            if made >= settings.attempts_max || Instant::now() >= last_begin {
                 return Err(error.over(&trail));
             }
         }

@@ -2,11 +2,10 @@
 
 use std::fmt;
 
-use tonic::transport::Channel;
-
 use super::{
     ANSWER_BYTES_MAX, Client,
-    call::{Effect, timed},
+    call::Effect,
+    endpoints::Channel,
     error::{Error, Outcome},
 };
 use crate::proto::v1::{
@@ -91,13 +90,13 @@ impl Client {
     /// Everything but an ALLOW: a denial by the cluster, a refusal, no answer in time.
     pub async fn check(&self, mut question: CheckRequest) -> Result<Allowed, Denied> {
         self.complete(&mut question);
+        let min_revision = question.min_revision;
         let answer = self
-            .call(Effect::Reads, |channel, limit| {
-                let request = timed(question.clone(), limit);
-                async move { decisions(channel).check(request).await }
+            .send(Effect::Reads, question, |channel, request| async move {
+                decisions(channel).check(request).await
             })
             .await?;
-        judge(answer, question.min_revision)
+        judge(answer, min_revision)
     }
 
     /// Asks up to 1,000 questions, answered at one revision. As many results as questions, in the same order; where
@@ -112,9 +111,8 @@ impl Client {
         let floors: Vec<u64> = questions.iter().map(|it| it.min_revision).collect();
         let request = BatchCheckRequest { items: questions };
         let answered = self
-            .call(Effect::Reads, |channel, limit| {
-                let request = timed(request.clone(), limit);
-                async move { decisions(channel).batch_check(request).await }
+            .send(Effect::Reads, request, |channel, request| async move {
+                decisions(channel).batch_check(request).await
             })
             .await;
         let all = |error: Error| {
@@ -137,10 +135,8 @@ impl Client {
     }
 
     fn complete(&self, question: &mut CheckRequest) {
-        self.place(&mut question.namespace, &mut question.schema_version);
-        if question.service.is_empty() {
-            question.service.clone_from(&self.0.settings.service);
-        }
+        self.tenant(&mut question.namespace);
+        self.caller(&mut question.service, &mut question.schema_version);
     }
 }
 
@@ -149,7 +145,7 @@ fn decisions(channel: Channel) -> DecisionServiceClient<Channel> {
 }
 
 /// The one place where an answer becomes an ALLOW.
-fn judge(answer: CheckResponse, min_revision: u64) -> Result<Allowed, Denied> {
+pub(super) fn judge(answer: CheckResponse, min_revision: u64) -> Result<Allowed, Denied> {
     if answer.revision < min_revision {
         return Err(contradicts(&format!(
             "the answer is of revision {}, older than the {min_revision} asked for",

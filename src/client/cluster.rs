@@ -3,14 +3,14 @@
 use futures::stream::BoxStream;
 use tokio::time::{Instant, sleep, timeout};
 use tonic::{Request, Streaming};
-use tonic_health::pb::{
-    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
-};
 
 use super::{
     ANSWER_BYTES_MAX, Client,
     call::{Backoff, Effect, timed},
     error::{Error, Trail},
+};
+use crate::proto::health::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
 use crate::proto::v1::{
     AddProgress, AddRequest, InitRequest, InitResponse, RemoveRequest, RemoveResponse,
@@ -90,9 +90,8 @@ impl Client {
     /// # Errors
     /// A refusal, or no answer in time; see [`Error::outcome`].
     pub async fn cluster_remove(&self, request: RemoveRequest) -> Result<RemoveResponse, Error> {
-        self.call(Effect::Changes, |channel, limit| {
-            let request = timed(request.clone(), limit);
-            async move { ClusterServiceClient::new(channel).remove(request).await }
+        self.send(Effect::Changes, request, |channel, request| async move {
+            ClusterServiceClient::new(channel).remove(request).await
         })
         .await
     }

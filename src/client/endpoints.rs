@@ -7,10 +7,17 @@ use std::{
 };
 
 use hyper_util::rt::TokioIo;
-use tonic::transport::{Channel, Endpoint as Transport, Uri};
+use tonic::{
+    service::interceptor::InterceptedService,
+    transport::{self, Endpoint as Transport, Uri},
+};
 
+use super::bearer::Bearer;
 use super::error::{ConnectFailed, Error};
 use crate::net::Connector;
+
+/// A connection on which every call carries the client's token.
+pub(super) type Channel = InterceptedService<transport::Channel, Bearer>;
 
 /// A node, or what stands before it.
 pub(super) struct Endpoint {
@@ -38,10 +45,14 @@ pub(super) struct Transporting {
 
 impl Endpoints {
     /// Prepares a channel for each address; no connection is made yet.
-    pub(super) fn new(addresses: &[String], how: &Transporting) -> Result<Self, Error> {
+    pub(super) fn new(
+        addresses: &[String],
+        how: &Transporting,
+        bearer: &Bearer,
+    ) -> Result<Self, Error> {
         let mut all: Vec<Endpoint> = Vec::with_capacity(addresses.len());
         for address in addresses {
-            let endpoint = Endpoint::new(address, how)?;
+            let endpoint = Endpoint::new(address, how, bearer)?;
             if !all.iter().any(|known| known.uri == endpoint.uri) {
                 all.push(endpoint);
             }
@@ -94,7 +105,7 @@ impl Endpoints {
 }
 
 impl Endpoint {
-    fn new(address: &str, how: &Transporting) -> Result<Self, Error> {
+    fn new(address: &str, how: &Transporting, bearer: &Bearer) -> Result<Self, Error> {
         let address = address.trim().trim_end_matches('/');
         let text = if address.contains("://") {
             address.to_owned()
@@ -116,21 +127,27 @@ impl Endpoint {
         if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
             return Err(wrong("it has a path"));
         }
-        let (Some(host), Some(port)) = (uri.host(), uri.port_u16()) else {
-            return Err(wrong("it has no port"));
+        let host = uri.host().ok_or_else(|| wrong("it has no host"))?;
+        let Some(port) = uri.port_u16().filter(|port| *port > 0) else {
+            // A port that is no port number is not even told apart from none.
+            let authority = uri.authority().map_or("", |it| it.as_str());
+            return Err(wrong(match authority.strip_prefix(host) {
+                Some(rest) if rest.len() > 1 => "its port is not one of 1 to 65535",
+                _ => "it has no port",
+            }));
         };
         let authority = format!("{host}:{port}");
         let channel = connect(Transport::from(uri), authority.clone(), how.clone());
         Ok(Self {
             uri: text,
             authority,
-            channel,
+            channel: InterceptedService::new(channel, bearer.clone()),
         })
     }
 }
 
 /// A channel that connects when it is first used, and again whenever its connection broke.
-fn connect(transport: Transport, address: String, how: Transporting) -> Channel {
+fn connect(transport: Transport, address: String, how: Transporting) -> transport::Channel {
     let connect_timeout = how.connect_timeout;
     let connector = how.connector;
     transport

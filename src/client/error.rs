@@ -19,6 +19,8 @@ pub mod reason {
     pub const ANSWER_INVALID: &str = "ANSWER_INVALID";
     /// The client was given a setting or an argument that cannot work.
     pub const SETTING_INVALID: &str = "SETTING_INVALID";
+    /// A guarded request says nothing of whom it concerns, so nobody could be asked about.
+    pub const NOBODY_NAMED: &str = "NOBODY_NAMED";
 }
 
 /// Whether a call that failed may have changed anything.
@@ -196,7 +198,11 @@ impl Error {
         let code = status.code();
         // Without Refrain's own word, what answered may have been a proxy on its way down.
         let proxy = !said && matches!(code, Code::Unknown | Code::Internal);
-        let message = if status.message().is_empty() {
+        let message = if !said && code == Code::Unimplemented {
+            "what answers there does not know this call; a node's port for peers answers so: name its port for \
+             clients (7400 unless it was told otherwise)"
+                .to_owned()
+        } else if status.message().is_empty() {
             format!("{code}")
         } else {
             status.message().to_owned()
@@ -330,4 +336,16 @@ fn may_pass(code: Code) -> bool {
             | Code::Aborted
             | Code::ResourceExhausted
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_for_peers_is_told_by_its_answer() {
+        let error = Error::from_status(&Status::unimplemented(""));
+        assert!(error.message().contains("peers"), "{error}");
+        assert!(!error.is_temporary());
+    }
 }

@@ -106,7 +106,8 @@ impl Client {
         rows: impl Stream<Item = TaggedRow>,
         mut on_step: impl FnMut(&ImportStep),
     ) -> Result<Import, Error> {
-        self.place(&mut header.namespace, &mut header.schema_version);
+        self.tenant(&mut header.namespace);
+        self.caller(&mut String::new(), &mut header.schema_version);
         let mut total = Import::default();
         if header.import_id.is_empty() {
             header.import_id = self.new_request_id();

@@ -36,16 +36,23 @@
 //! answer now is made again at the next endpoint, each round after a longer wait, always with the same `request_id`:
 //! one call has one effect. What may have been done and what certainly was not is told by [`Error::outcome`].
 
+mod bearer;
 mod builder;
 mod call;
+mod changes;
 mod check;
 mod cluster;
 mod endpoints;
 mod error;
+pub mod guard;
 pub mod identifier;
 mod import;
+mod overrides;
 mod preferences;
 mod registry;
+mod schema;
+mod signals;
+pub mod stamps;
 mod watch;
 
 use std::sync::Arc;
@@ -99,11 +106,18 @@ impl Client {
         }
     }
 
-    /// Fills in the tenant and the schema version that the client was built for.
-    fn place(&self, namespace: &mut String, schema_version: &mut u32) {
-        let settings = &self.0.settings;
+    /// Fills in the tenant.
+    fn tenant(&self, namespace: &mut String) {
         if namespace.is_empty() {
-            namespace.clone_from(&settings.namespace);
+            namespace.clone_from(&self.0.settings.namespace);
+        }
+    }
+
+    /// Fills in the service that asks, and the schema version that it was built for.
+    fn caller(&self, service: &mut String, schema_version: &mut u32) {
+        let settings = &self.0.settings;
+        if service.is_empty() {
+            service.clone_from(&settings.service);
         }
         if *schema_version == 0 {
             *schema_version = settings.schema_version;

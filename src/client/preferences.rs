@@ -1,15 +1,10 @@
 //! Setting and reading preferences.
 
-use tonic::transport::Channel;
-
-use super::{
-    ANSWER_BYTES_MAX, Client,
-    call::{Effect, timed},
-    error::Error,
-};
+use super::{ANSWER_BYTES_MAX, Client, call::Effect, endpoints::Channel, error::Error};
 use crate::proto::v1::{
     GetImportRequest, GetPreferencesRequest, GetPreferencesResponse, ListEventsRequest,
     ListEventsResponse, SetOptInRequest, SetOptInResponse, SetOptOutRequest, SetOptOutResponse,
+    SetPreferencesRequest, SetPreferencesResponse,
     preference_service_client::PreferenceServiceClient,
 };
 
@@ -20,10 +15,10 @@ impl Client {
     /// A refusal, or no answer in time; see [`Error::outcome`].
     pub async fn opt_out(&self, mut request: SetOptOutRequest) -> Result<SetOptOutResponse, Error> {
         self.name(&mut request.request_id);
-        self.place(&mut request.namespace, &mut request.schema_version);
-        self.call(Effect::Changes, |channel, limit| {
-            let request = timed(request.clone(), limit);
-            async move { preferences(channel).set_opt_out(request).await }
+        self.tenant(&mut request.namespace);
+        self.caller(&mut request.service, &mut request.schema_version);
+        self.send(Effect::Changes, request, |channel, request| async move {
+            preferences(channel).set_opt_out(request).await
         })
         .await
     }
@@ -34,10 +29,27 @@ impl Client {
     /// A refusal, or no answer in time; see [`Error::outcome`].
     pub async fn opt_in(&self, mut request: SetOptInRequest) -> Result<SetOptInResponse, Error> {
         self.name(&mut request.request_id);
-        self.place(&mut request.namespace, &mut request.schema_version);
-        self.call(Effect::Changes, |channel, limit| {
-            let request = timed(request.clone(), limit);
-            async move { preferences(channel).set_opt_in(request).await }
+        self.tenant(&mut request.namespace);
+        self.caller(&mut request.service, &mut request.schema_version);
+        self.send(Effect::Changes, request, |channel, request| async move {
+            preferences(channel).set_opt_in(request).await
+        })
+        .await
+    }
+
+    /// Opts a subject out of some purposes and in to others, at once. As for [`Client::opt_out`].
+    ///
+    /// # Errors
+    /// A refusal, which leaves all as it was, or no answer in time; see [`Error::outcome`].
+    pub async fn set_preferences(
+        &self,
+        mut request: SetPreferencesRequest,
+    ) -> Result<SetPreferencesResponse, Error> {
+        self.name(&mut request.request_id);
+        self.tenant(&mut request.namespace);
+        self.caller(&mut request.service, &mut request.schema_version);
+        self.send(Effect::Changes, request, |channel, request| async move {
+            preferences(channel).set_preferences(request).await
         })
         .await
     }
@@ -50,10 +62,10 @@ impl Client {
         &self,
         mut request: GetPreferencesRequest,
     ) -> Result<GetPreferencesResponse, Error> {
-        self.place(&mut request.namespace, &mut request.schema_version);
-        self.call(Effect::Reads, |channel, limit| {
-            let request = timed(request.clone(), limit);
-            async move { preferences(channel).get_preferences(request).await }
+        self.tenant(&mut request.namespace);
+        self.caller(&mut request.service, &mut request.schema_version);
+        self.send(Effect::Reads, request, |channel, request| async move {
+            preferences(channel).get_preferences(request).await
         })
         .await
     }
@@ -66,10 +78,9 @@ impl Client {
         &self,
         mut request: ListEventsRequest,
     ) -> Result<ListEventsResponse, Error> {
-        self.place(&mut request.namespace, &mut 0);
-        self.call(Effect::Reads, |channel, limit| {
-            let request = timed(request.clone(), limit);
-            async move { preferences(channel).list_events(request).await }
+        self.tenant(&mut request.namespace);
+        self.send(Effect::Reads, request, |channel, request| async move {
+            preferences(channel).list_events(request).await
         })
         .await
     }
@@ -83,11 +94,10 @@ impl Client {
             import_id: import_id.to_owned(),
             namespace: namespace.to_owned(),
         };
-        self.place(&mut request.namespace, &mut 0);
+        self.tenant(&mut request.namespace);
         let answer = self
-            .call(Effect::Reads, |channel, limit| {
-                let request = timed(request.clone(), limit);
-                async move { preferences(channel).get_import(request).await }
+            .send(Effect::Reads, request, |channel, request| async move {
+                preferences(channel).get_import(request).await
             })
             .await?;
         Ok(answer.next_row)

@@ -35,7 +35,8 @@ pub struct ServeArgs {
     #[arg(long, value_name = "HOST:PORT")]
     pub peer_advertise: Option<String>,
 
-    /// Listen on more than loopback although nothing is encrypted and no caller is authenticated [default: false]
+    /// Listen on more than loopback although nothing is encrypted; and where no principals are configured, take every
+    /// caller's word [default: false]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub insecure: Option<String>,
 
@@ -57,7 +58,7 @@ pub struct ServeArgs {
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub reflection: Option<String>,
 
-    /// What is logged, as a tracing filter such as `info,refrain=debug` [default: info,openraft=warn]
+    /// What is logged, as a tracing filter such as `info,refrain=debug` [default: info, and of Raft what is wrong]
     #[arg(long, value_name = "FILTER")]
     pub log: Option<String>,
 
@@ -100,6 +101,22 @@ pub struct ServeArgs {
     /// The most milliseconds that a graceful stop may take [default: 10000]
     #[arg(long, value_name = "MS")]
     pub drain_timeout_ms: Option<String>,
+
+    /// How many minutes from now an override that is proposed here may end [default: 1440]
+    #[arg(long, value_name = "MINUTES")]
+    pub override_max_minutes: Option<String>,
+
+    /// Milliseconds between two reports of who asked and what overrides let through [default: 60000]
+    #[arg(long, value_name = "MS")]
+    pub usage_report_ms: Option<String>,
+
+    /// How many minutes a stamp that is made here lives, 1 to 15 [default: 15]
+    #[arg(long, value_name = "MINUTES")]
+    pub stamp_minutes: Option<String>,
+
+    /// Days until this node changes the key that it signs stamps with [default: 30]
+    #[arg(long, value_name = "DAYS")]
+    pub stamp_key_days: Option<String>,
 }
 
 impl ServeArgs {
@@ -127,6 +144,10 @@ impl ServeArgs {
             ("max_calls", &self.max_calls),
             ("snapshot_log_bytes", &self.snapshot_log_bytes),
             ("drain_timeout_ms", &self.drain_timeout_ms),
+            ("override_max_minutes", &self.override_max_minutes),
+            ("usage_report_ms", &self.usage_report_ms),
+            ("stamp_minutes", &self.stamp_minutes),
+            ("stamp_key_days", &self.stamp_key_days),
         ]
         .into_iter()
         .filter_map(|(key, value)| Some((key, value.as_deref()?)))

@@ -14,7 +14,7 @@ use super::{
 };
 
 /// Every setting that a file or a variable may name.
-pub(super) const KEYS: [&str; 21] = [
+pub(super) const KEYS: [&str; 25] = [
     "data",
     "listen",
     "peer_listen",
@@ -36,17 +36,25 @@ pub(super) const KEYS: [&str; 21] = [
     "max_calls",
     "snapshot_log_bytes",
     "drain_timeout_ms",
+    "override_max_minutes",
+    "usage_report_ms",
+    "stamp_minutes",
+    "stamp_key_days",
 ];
+
+/// Every table that a file alone may hold.
+pub(super) const TABLES: [&str; 1] = ["principal"];
 
 /// Variables with our prefix that are no settings of a node: where the file is, the secret, and what the client
 /// commands read.
-const OTHER_VARIABLES: [&str; 6] = [
+const OTHER_VARIABLES: [&str; 7] = [
     "REFRAIN_CONFIG",
     "REFRAIN_TOKEN_KEY",
     "REFRAIN_ENDPOINT",
     "REFRAIN_NAMESPACE",
     "REFRAIN_OUTPUT",
     "REFRAIN_TIMEOUT",
+    "REFRAIN_TOKEN",
 ];
 
 /// What every variable of ours begins with.
@@ -120,6 +128,42 @@ impl Layers {
         parsed
     }
 
+    /// What the file holds under a key, whatever it is.
+    pub(super) fn value(&self, key: &str) -> Option<Value> {
+        self.values.get(key).cloned()
+    }
+
+    /// Notes that something within a table of the file cannot stand as it is: `path` says what, from the key on.
+    pub(super) fn refuse_within(
+        &mut self,
+        key: &str,
+        path: &str,
+        read: impl Into<String>,
+        wanted: impl Into<String>,
+    ) {
+        let place = format!("{}{path}", self.place(key));
+        self.problems.push(Problem {
+            place,
+            read: read.into(),
+            wanted: wanted.into(),
+        });
+    }
+
+    /// As [`Layers::read`], for what is text by nature: a number or a truth value in the file is a slip there.
+    pub(super) fn read_text<T>(
+        &mut self,
+        key: &str,
+        wanted: &str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<T> {
+        if let Some(Value::Bool(..) | Value::Num(..)) = self.values.get(key) {
+            let read = "read a value that is no text".to_owned();
+            self.refuse(key, read, format!("{wanted}, in quotation marks"));
+            return None;
+        }
+        self.read(key, wanted, parse)
+    }
+
     /// Notes that a setting cannot stand as it is.
     pub(super) fn refuse(&mut self, key: &str, read: String, wanted: impl Into<String>) {
         let place = self.place(key);
@@ -171,18 +215,19 @@ fn file_layer(path: &Path, text: &str, problems: &mut Vec<Problem>) -> Result<La
     let mut values = tables.remove(&Profile::Default).unwrap_or_default();
     let unknown: Vec<String> = values
         .keys()
-        .filter(|key| !KEYS.contains(&key.as_str()))
+        .filter(|key| !KEYS.contains(&key.as_str()) && !TABLES.contains(&key.as_str()))
         .cloned()
         .collect();
     for key in unknown {
         values.remove(&key);
-        let wanted = match (key.as_str(), near_miss(&key, &KEYS)) {
+        let known: Vec<&str> = KEYS.into_iter().chain(TABLES).collect();
+        let wanted = match (key.as_str(), near_miss(&key, &known)) {
             ("token_key", _) => {
                 "a secret does not belong into this file: use token_key_file or the variable REFRAIN_TOKEN_KEY"
                     .to_owned()
             }
             (_, Some(near)) => format!("did you mean `{near}`?"),
-            (_, None) => format!("the keys are {}", KEYS.join(", ")),
+            (_, None) => format!("the keys are {}", known.join(", ")),
         };
         problems.push(Problem {
             place: format!("{place} {key}"),
@@ -267,7 +312,7 @@ fn is_service_link(name: &str) -> bool {
 }
 
 /// The known name that a mistyped one most likely stands for.
-fn near_miss<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+pub(super) fn near_miss<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     let (distance, near) = known
         .iter()
         .map(|known| (strsim::damerau_levenshtein(name, known), *known))
@@ -276,7 +321,7 @@ fn near_miss<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
 }
 
 /// A scalar as the text that a flag would have had; `None` for a table or a list.
-fn text_of(value: &Value) -> Option<String> {
+pub(super) fn text_of(value: &Value) -> Option<String> {
     match value {
         Value::String(_, text) => Some(text.clone()),
         Value::Char(_, letter) => Some(letter.to_string()),

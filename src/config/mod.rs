@@ -2,6 +2,7 @@
 
 mod args;
 mod layers;
+mod principals;
 mod problem;
 mod read;
 mod secret;
@@ -22,9 +23,12 @@ pub use self::{
 };
 
 use self::layers::Layers;
+use crate::admission::Principals;
+use crate::limits;
 
-/// What is logged unless told otherwise: Refrain's own news, and of Raft only what is wrong.
-const DEFAULT_FILTER: &str = "info,openraft=warn";
+/// What is logged unless told otherwise: Refrain's own news, and of Raft only what is wrong. Each heartbeat that a dead
+/// peer misses would be a line; Refrain tells of that peer once.
+const DEFAULT_FILTER: &str = "info,openraft=warn,openraft::core::heartbeat=error";
 
 /// The settings of a node, valid and complete.
 ///
@@ -44,6 +48,8 @@ pub struct Config {
     pub peer_advertise: Option<String>,
     /// Whether more than loopback may be listened on although nothing is encrypted.
     pub insecure: bool,
+    /// Who may call; with none, whoever calls over loopback.
+    pub principals: Principals,
     /// Whether a fresh node waits to be taken into a cluster instead of forming one of its own.
     pub join: bool,
     /// The cluster's token key: the same on every node.
@@ -66,6 +72,14 @@ pub struct Config {
     pub snapshot_log_bytes: u64,
     /// The most time that a graceful stop may take.
     pub drain_timeout: Duration,
+    /// How far from now an override that is proposed here may end, in minutes.
+    pub override_max_minutes: u32,
+    /// How often what was counted is reported to the cluster.
+    pub usage_report: Duration,
+    /// How long a stamp that is made here lives; at most 15 minutes.
+    pub stamp_life: Duration,
+    /// How long, by the log's time, this node signs stamps with the same key.
+    pub stamp_key_life: Duration,
 }
 
 /// How and what is logged.
@@ -124,6 +138,7 @@ impl Config {
             advertise: None,
             peer_advertise: None,
             insecure: false,
+            principals: Principals::default(),
             join: false,
             token_key: SecretSource::Made(data.join("token.key")),
             sealing_key: SecretSource::Made(data.join("sealing.key")),
@@ -146,6 +161,10 @@ impl Config {
             // So little that a restart replays for no more than a few seconds.
             snapshot_log_bytes: 16 << 20,
             drain_timeout: Duration::from_secs(10),
+            override_max_minutes: 24 * 60,
+            usage_report: Duration::from_secs(60),
+            stamp_life: Duration::from_secs(limits::STAMP_SECONDS),
+            stamp_key_life: Duration::from_secs(30 * 24 * 60 * 60),
         }
     }
 

@@ -7,13 +7,16 @@ use std::{
     time::Duration,
 };
 
-use super::{Config, LogFormat, Secret, SecretSource, Timing, layers::Layers, loopback, secret};
+use super::{
+    Config, LogFormat, Secret, SecretSource, Timing, layers::Layers, loopback, principals, secret,
+};
+use crate::limits;
 
 impl Config {
     /// Reads each setting. What is bad is noted in `layers`, and its default stands in until then.
     pub(super) fn read(layers: &mut Layers, token_key: Option<OsString>) -> Self {
         let data = layers
-            .read("data", "name a folder", not_empty)
+            .read_text("data", "name a folder", not_empty)
             .map_or_else(|| PathBuf::from("refrain-data"), PathBuf::from);
         let mut config = Self::in_folder(&data);
 
@@ -38,18 +41,19 @@ impl Config {
             .unwrap_or(config.listen.ip().is_loopback());
 
         config.read_secrets(layers, token_key);
+        config.principals = principals::read(layers);
 
         let filter = "a filter such as `info` or `warn,refrain=debug` would do";
         set(
             &mut config.log.filter,
-            layers.read("log", filter, log_filter),
+            layers.read_text("log", filter, log_filter),
         );
         set(
             &mut config.log.format,
             layers.read("log_format", "`text` or `json` would do", log_format),
         );
         config.ready_file = layers
-            .read("ready_file", "name a file", not_empty)
+            .read_text("ready_file", "name a file", not_empty)
             .map(PathBuf::from);
 
         let Timing {
@@ -84,14 +88,46 @@ impl Config {
         let bytes = whole(layers, "snapshot_log_bytes", " of bytes", 1 << 16, 1 << 36);
         set(&mut config.snapshot_log_bytes, bytes);
 
+        let most = u64::from(limits::OVERRIDE_MINUTES);
+        let minutes = whole(layers, "override_max_minutes", " of minutes", 1, most);
+        let minutes = minutes.and_then(|minutes| u32::try_from(minutes).ok());
+        set(&mut config.override_max_minutes, minutes);
+        set(
+            &mut config.usage_report,
+            millis(layers, "usage_report_ms", 100, 60_000),
+        );
+
+        let minutes = whole(
+            layers,
+            "stamp_minutes",
+            " of minutes",
+            1,
+            limits::STAMP_SECONDS / 60,
+        );
+        set(
+            &mut config.stamp_life,
+            minutes.map(|minutes| Duration::from_secs(minutes * 60)),
+        );
+        let days = whole(
+            layers,
+            "stamp_key_days",
+            " of days",
+            1,
+            limits::STAMP_KEY_DAYS,
+        );
+        set(
+            &mut config.stamp_key_life,
+            days.map(|days| Duration::from_secs(days * 24 * 60 * 60)),
+        );
+
         config.judge(layers);
         config
     }
 
     fn read_secrets(&mut self, layers: &mut Layers, token_key: Option<OsString>) {
         let wanted = "name the file with the key";
-        let file = layers.read("token_key_file", wanted, not_empty);
-        if let Some(file) = layers.read("sealing_key_file", wanted, not_empty) {
+        let file = layers.read_text("token_key_file", wanted, not_empty);
+        if let Some(file) = layers.read_text("sealing_key_file", wanted, not_empty) {
             self.sealing_key = SecretSource::File(file.into());
         }
         match (token_key, file) {
@@ -129,7 +165,7 @@ impl Config {
             if !address.ip().is_loopback() && !self.insecure {
                 layers.refuse(
                     key,
-                    format!("{address} can be reached from elsewhere, and this version neither encrypts nor authenticates"),
+                    format!("{address} can be reached from elsewhere, and this version does not encrypt what travels, tokens among it"),
                     "listen on 127.0.0.1, or say --insecure (REFRAIN_INSECURE=true, `insecure = true`) if the network is \
                      trusted",
                 );

@@ -7,6 +7,8 @@ use clap::{CommandFactory as _, Parser};
 use super::{Config, ConfigError, LogFormat, Secret, SecretSource, ServeArgs, layers::KEYS};
 use crate::clock::SystemEntropy;
 
+mod principals;
+
 #[derive(Parser)]
 struct Program {
     #[command(flatten)]
@@ -86,6 +88,20 @@ fn a_bad_value_is_named_with_its_place() {
             both.contains("key join: read a table or a list; `true` or `false` would do"),
             "{both}"
         );
+    });
+}
+
+#[test]
+fn a_number_is_no_folder() {
+    with_file("data = 5\ntoken_key_file = true\n", |file| {
+        let said = complaint(&["--config", file], &[]);
+        for part in [
+            "data: read a value that is no text",
+            "token_key_file: read",
+            "quotation",
+        ] {
+            assert!(said.contains(part), "{part:?} is missing in {said}");
+        }
     });
 }
 

@@ -6,6 +6,7 @@ use openraft::{Raft, async_runtime::WatchReceiver as _};
 use tokio::sync::watch;
 
 use super::Timing;
+use super::clocks::Clocks;
 use super::machine::Machine;
 use super::outcome::Unavailable;
 use super::peers::Peers;
@@ -13,7 +14,9 @@ use super::reads::ReadQueue;
 use super::replica::Replica;
 use super::report::Health;
 use super::snapshot::Snapshots;
+use super::stamp_keys::StampKeys;
 use super::types::{Peer, Types};
+use super::usage::Usage;
 use crate::clock::{Clock, Entropy};
 use crate::domain::{Body, EventId, KeyFingerprint, Millis, State};
 use crate::storage::{files::Files, identity::Identity, log::Log, space::Space};
@@ -38,6 +41,8 @@ pub struct Core {
     pub snapshots: Arc<Snapshots>,
     /// The wall clock.
     pub clock: Arc<dyn Clock>,
+    /// What is known of the members' clocks.
+    pub clocks: Clocks,
     /// The random source.
     pub entropy: Arc<dyn Entropy>,
     /// Who this node is.
@@ -50,6 +55,10 @@ pub struct Core {
     pub timing: Timing,
     /// Whether the node serves.
     pub health: watch::Sender<Health>,
+    /// What it counts.
+    pub usage: Usage,
+    /// What it signs stamps with.
+    pub stamp_keys: StampKeys,
 }
 
 impl Core {
@@ -126,6 +135,9 @@ impl Core {
         }
         if !self.space.enough_space() {
             return Err(Unavailable::DiskNearlyFull);
+        }
+        if self.clocks.ahead(self.clock.now()) {
+            return Err(Unavailable::ClockAhead);
         }
         Ok(())
     }

@@ -9,23 +9,29 @@ use tokio::time::{Instant, interval, sleep, timeout};
 use super::core::Core;
 use super::members::describe_at;
 use super::outcome::WriteError;
+use super::stamp_keys;
 use super::writes;
 use crate::domain::{Body, Create, FEATURE_LEVEL, Principal, Proposal, RaiseFeatureLevel, State};
 use crate::limits::{BACKFILL_TIMEOUT, DUTY_INTERVAL, FEATURE_LEVEL_INTERVAL};
 use crate::proto::peer::FetchJournalRequest;
 
-/// As the leader: writes the first command of a new cluster, and raises the feature level when all members are able.
+/// As the leader: writes the first command of a new cluster, raises the feature level when all members are able, and retires
+/// the keys of nodes that have left.
 pub async fn lead(core: Arc<Core>) {
     let mut asked = Instant::now();
     let mut metrics = core.raft.metrics();
+    let mut tries = Tries::default();
     loop {
         if core.leads() {
-            if core.replica.with_state(State::revision) == 0 {
-                create(&core).await;
+            if core.replica.with_state(State::revision) == 0 && tries.due() {
+                tries.note(create(&core).await);
             }
             if asked.elapsed() >= FEATURE_LEVEL_INTERVAL {
                 asked = Instant::now();
-                raise_feature_level(&core).await;
+                tries.note(raise_feature_level(&core).await);
+                for retire in stamp_keys::left_behind(&core) {
+                    tries.note(propose(&core, Body::RetireStampKeys(retire)).await);
+                }
             }
         }
         if let Ok(Err(_)) = timeout(DUTY_INTERVAL, metrics.changed()).await {
@@ -34,26 +40,48 @@ pub async fn lead(core: Arc<Core>) {
     }
 }
 
-/// Under which name the cluster itself acts.
-const CLUSTER: &str = "cluster";
+/// Tries to have a command of the cluster's own taken: at an interval, however often the metrics change, and with one
+/// line in the log for each new reason why not.
+#[derive(Default)]
+struct Tries {
+    next: Option<Instant>,
+    why: Option<WriteError>,
+}
 
-async fn propose(core: &Core, body: Body) {
-    let Ok(principal) = Principal::parse(CLUSTER) else {
-        return;
-    };
-    let proposal = Proposal { principal, body };
-    match writes::propose(core, &proposal).await {
-        // A refusal says that another leader did it before.
-        Ok(_) | Err(WriteError::Refused(_)) => {}
-        Err(error) => {
+impl Tries {
+    fn due(&self) -> bool {
+        self.next.is_none_or(|next| Instant::now() >= next)
+    }
+
+    /// Notes how a try ended. Returns whether that was news, and logged.
+    fn note(&mut self, tried: Result<(), WriteError>) -> bool {
+        self.next = Some(Instant::now() + DUTY_INTERVAL);
+        let why = tried.err();
+        let news = why != self.why && why.is_some();
+        if let (true, Some(error)) = (news, &why) {
             tracing::warn!(%error, "a command of the cluster's own was not taken; trying again");
         }
+        self.why = why;
+        news
     }
 }
 
-async fn create(core: &Core) {
+/// Under which name the cluster itself acts.
+const CLUSTER: &str = "cluster";
+
+async fn propose(core: &Core, body: Body) -> Result<(), WriteError> {
+    let principal = Principal::parse(CLUSTER)?;
+    let proposal = Proposal { principal, body };
+    match writes::propose(core, &proposal).await {
+        // A refusal says that another leader did it before.
+        Ok(_) | Err(WriteError::Refused(_)) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+async fn create(core: &Core) -> Result<(), WriteError> {
     let Some(cluster_id) = core.peers.cluster_id() else {
-        return;
+        return Ok(());
     };
     // A leader with an older log has applied all of it before it knows that nothing was created: the blank entry of
     // its own term comes last.
@@ -62,16 +90,16 @@ async fn create(core: &Core) {
         .is_err()
         && core.replica.with_state(State::revision) > 0
     {
-        return;
+        return Ok(());
     }
     let create = Create::new(cluster_id, core.key_fingerprint);
-    propose(core, Body::Create(create)).await;
+    propose(core, Body::Create(create)).await
 }
 
-async fn raise_feature_level(core: &Core) {
+async fn raise_feature_level(core: &Core) -> Result<(), WriteError> {
     let current = core.replica.with_state(State::feature_level);
     if current >= FEATURE_LEVEL {
-        return;
+        return Ok(());
     }
     let mut level = FEATURE_LEVEL;
     for (id, peer, _) in core.members() {
@@ -81,12 +109,13 @@ async fn raise_feature_level(core: &Core) {
         match describe_at(core, &peer.peer_address).await {
             Ok(node) => level = level.min(node.feature_level),
             // Who does not answer may be old.
-            Err(_) => return,
+            Err(_) => return Ok(()),
         }
     }
     if level > current {
-        propose(core, Body::RaiseFeatureLevel(RaiseFeatureLevel { level })).await;
+        return propose(core, Body::RaiseFeatureLevel(RaiseFeatureLevel { level })).await;
     }
+    Ok(())
 }
 
 /// Has a snapshot made whenever the commands since the last come to `bytes`.
@@ -156,4 +185,27 @@ async fn fetch(core: &Core, bundle: u64) -> bool {
         }
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::consensus::outcome::Unavailable;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_command_that_is_not_taken_is_tried_at_an_interval_and_told_once() {
+        let failed = |why| Err(WriteError::NotApplied { why });
+        let mut tries = Tries::default();
+        assert!(tries.due());
+        assert!(tries.note(failed(Unavailable::DiskNearlyFull)));
+        for _ in 0..3 {
+            assert!(!tries.due());
+            tokio::time::advance(DUTY_INTERVAL).await;
+            assert!(tries.due());
+            assert!(!tries.note(failed(Unavailable::DiskNearlyFull)));
+        }
+        assert!(tries.note(failed(Unavailable::NoQuorum)));
+        assert!(!tries.note(Ok(())));
+        assert!(tries.note(failed(Unavailable::NoQuorum)));
+    }
 }

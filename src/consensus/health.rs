@@ -48,5 +48,7 @@ async fn probe(core: &Core) -> Result<(), Unavailable> {
     if core.raft.metrics().borrow_watched().running_state.is_err() {
         return Err(Unavailable::StorageFailed);
     }
-    reads::catch_up(core, Instant::now() + HEALTH_PROBE_TIMEOUT).await
+    reads::catch_up(core, Instant::now() + HEALTH_PROBE_TIMEOUT)
+        .await
+        .map(drop)
 }

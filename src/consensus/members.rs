@@ -247,7 +247,7 @@ pub async fn transfer(core: &Core, to: Option<u64>) -> Result<u64, AdminError> {
             (_, true) => id,
             (_, false) => return Err(AdminError::NotAVoter { id: hex(id) }),
         },
-        None => most_caught_up(core).ok_or(AdminError::NoOtherVoter)?,
+        None => most_caught_up(core, |_| true).ok_or(AdminError::NoOtherVoter)?,
     };
     let mut metrics = core.raft.metrics();
     let asked = core.raft.trigger().transfer_leader(target).await;
@@ -270,7 +270,8 @@ pub async fn transfer(core: &Core, to: Option<u64>) -> Result<u64, AdminError> {
     }
 }
 
-fn most_caught_up(core: &Core) -> Option<u64> {
+/// The other voter that has most of the log, of those that `may` lead.
+pub fn most_caught_up(core: &Core, may: impl Fn(u64) -> bool) -> Option<u64> {
     let metrics = core.raft.metrics();
     let metrics = metrics.borrow_watched();
     let matched = |id: &u64| {
@@ -283,6 +284,6 @@ fn most_caught_up(core: &Core) -> Option<u64> {
     };
     let voters = metrics.membership_config.membership().voter_ids();
     voters
-        .filter(|id| *id != core.node_id())
+        .filter(|id| *id != core.node_id() && may(*id))
         .max_by_key(matched)
 }

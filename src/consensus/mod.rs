@@ -6,6 +6,7 @@
 
 mod adding;
 mod administer;
+mod clocks;
 mod core;
 mod duties;
 mod health;
@@ -13,7 +14,9 @@ mod log_store;
 mod machine;
 mod members;
 mod network;
+mod news;
 mod outcome;
+mod parts;
 mod peers;
 mod reads;
 mod replica;
@@ -21,14 +24,17 @@ mod report;
 mod service;
 mod settings;
 mod snapshot;
+mod stamp_keys;
 mod status;
 #[cfg(test)]
 mod tests;
 mod types;
+mod usage;
 mod writes;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures::{StreamExt as _, stream::BoxStream};
 use openraft::{Raft, async_runtime::WatchReceiver as _};
@@ -37,68 +43,28 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 pub use outcome::{AdminError, Unavailable, WriteError};
+pub use parts::{Parts, StartError};
 pub use report::{AddProgress, AddStage, ClusterStatus, Health, Member, Report, Role};
 pub use settings::Timing;
+pub use stamp_keys::Signer;
 pub use types::Peer;
+pub use usage::Usage;
 
 use self::core::Core;
-use crate::clock::{Clock, Entropy};
-use crate::domain::{KeyFingerprint, Outcome, Proposal, Refusal, Revision, State};
+use crate::domain::{Millis, Outcome, Proposal, Refusal, Revision, State};
 use crate::limits::PEER_MESSAGE_BYTES;
-use crate::net::Connector;
 use crate::proto::peer::{RemoveNode, administer_request::Act, peer_server::PeerServer};
 use crate::storage::{
     Refused,
-    files::Files,
-    identity::Identity,
     journal::{Journal, JournalEdge},
-    log::Log,
-    space::Space,
+    stamp_secrets,
 };
-
-/// What a node is made of, injected.
-pub struct Parts {
-    /// The replicated log.
-    pub log: Arc<dyn Log>,
-    /// The disk for whole files.
-    pub files: Arc<dyn Files>,
-    /// Whether there is room on it.
-    pub space: Arc<Space>,
-    /// Opens connections to the others.
-    pub connector: Connector,
-    /// The wall clock.
-    pub clock: Arc<dyn Clock>,
-    /// The random source.
-    pub entropy: Arc<dyn Entropy>,
-    /// Who the node is.
-    pub identity: Identity,
-    /// Where it can be reached.
-    pub own: Peer,
-    /// The fingerprint of its token key.
-    pub key_fingerprint: KeyFingerprint,
-    /// How long Raft waits.
-    pub timing: Timing,
-}
 
 /// A node of the cluster.
 #[derive(Clone)]
 pub struct Consensus {
     core: Arc<Core>,
     tasks: Arc<Mutex<JoinSet<()>>>,
-}
-
-/// Why a node could not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// What lies on the disk is damaged.
-    #[error(transparent)]
-    Refused(#[from] Refused),
-    /// A setting does not fit.
-    #[error("raft settings: {0}")]
-    Settings(String),
-    /// openraft could not start.
-    #[error("raft: {0}")]
-    Raft(String),
 }
 
 impl Consensus {
@@ -123,9 +89,20 @@ impl Consensus {
             let place = place.to_owned();
             move |error: std::io::Error| Refused::io(place, error)
         };
+        let secrets = match stamp_secrets::load(&*files) {
+            // Nothing is lost with it but a key that another can take the place of.
+            Err(damaged) if damaged.is_damage() => {
+                tracing::error!(error = %damaged, "this node makes a new key for stamps in place of the damaged one");
+                Vec::new()
+            }
+            loaded => loaded?,
+        };
         let (snapshots, content) =
             snapshot::Snapshots::open(files.clone()).map_err(refuse("snapshots"))?;
         let snapshots = Arc::new(snapshots);
+        let covered = content.as_ref().and_then(|it| it.meta.last_log_id);
+        let purged = log.ends().purged.map(|(_, index)| index);
+        snapshot::check_covers(purged, covered.map(|id| id.index))?;
         let (meta, edge, state) = match content {
             Some(content) => (content.meta, content.edge, content.state),
             None => (
@@ -153,6 +130,7 @@ impl Consensus {
         .await
         .map_err(|e| StartError::Raft(e.to_string()))?;
         let (reads, waiting) = reads::queue();
+        let usage = Usage::new(&*entropy);
         let core = Arc::new(Core {
             raft,
             replica,
@@ -163,12 +141,15 @@ impl Consensus {
             space,
             snapshots,
             clock,
+            clocks: clocks::Clocks::default(),
             entropy,
             identity: Mutex::new(identity),
             own,
             key_fingerprint,
             timing,
             health: watch::Sender::new(Err(Unavailable::Starting).into()),
+            usage,
+            stamp_keys: stamp_keys::StampKeys::new(secrets),
         });
         if core.peers.cluster_id().is_none() && core.log.ends().last.is_some() {
             core.name_cluster()
@@ -178,8 +159,13 @@ impl Consensus {
         tasks.spawn(reads::serve(core.clone(), waiting));
         tasks.spawn(health::watch(core.clone()));
         tasks.spawn(duties::lead(core.clone()));
+        tasks.spawn(clocks::watch(core.clone()));
         tasks.spawn(duties::compact(core.clone(), timing.snapshot_log_bytes));
         tasks.spawn(duties::backfill(core.clone()));
+        let every = Duration::from_millis(timing.usage_report_ms);
+        tasks.spawn(stamp_keys::tend_again_and_again(core.clone()));
+        tasks.spawn(usage::report_again_and_again(core.clone(), every));
+        tasks.spawn(news::tell(core.clone()));
         Ok(Self {
             core,
             tasks: Arc::new(Mutex::new(tasks)),
@@ -226,11 +212,12 @@ impl Consensus {
         writes::write(&self.core, &proposal, deadline).await
     }
 
-    /// Returns when this node's state reflects every change that was acknowledged before the call.
+    /// Returns when this node's state reflects every change that was acknowledged before the call, with the time to judge
+    /// by: the leader's clock or this node's, whichever is later.
     ///
     /// # Errors
     /// Why that was not so before the deadline.
-    pub async fn read(&self, deadline: Instant) -> Result<(), Unavailable> {
+    pub async fn read(&self, deadline: Instant) -> Result<Millis, Unavailable> {
         reads::catch_up(&self.core, deadline).await
     }
 
@@ -246,6 +233,21 @@ impl Consensus {
     /// Looks at the state as it is here. Linearizable only after [`Self::read`]. What `look` does must be short.
     pub fn with_state<T>(&self, look: impl FnOnce(&State) -> T) -> T {
         self.core.replica.with_state(look)
+    }
+
+    /// What this node signs stamps with. Where it has no key in use yet, one is made, and waited for a moment.
+    pub async fn signer(&self, deadline: Instant) -> Option<Signer> {
+        stamp_keys::signer_by(&self.core, deadline).await
+    }
+
+    /// What this node counts for its next report.
+    pub fn usage(&self) -> &Usage {
+        &self.core.usage
+    }
+
+    /// Reports what was counted, before the node goes.
+    pub async fn report_usage(&self) {
+        usage::report(&self.core, false).await;
     }
 
     /// The journal of all events.
@@ -315,6 +317,8 @@ impl Consensus {
         force: bool,
         deadline: Instant,
     ) -> Result<(), AdminError> {
+        // Without a majority no change of the membership comes to an end, forced or not: said before anything is asked.
+        reads::catch_up(&self.core, deadline).await?;
         let act = Act::Remove(RemoveNode { node_id, force });
         administer::ask_leader(&self.core, act, deadline)
             .await

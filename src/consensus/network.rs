@@ -19,7 +19,7 @@ use tonic::{Code, Request, Status};
 use super::peers::Peers;
 use super::snapshot::{SnapshotData, Snapshots};
 use super::types::{Peer, Types, Vote};
-use crate::limits::{PEER_MESSAGE_BYTES, SNAPSHOT_SEND_TIMEOUT};
+use crate::limits::{APPEND_TIMEOUT, PEER_MESSAGE_BYTES, SNAPSHOT_SEND_TIMEOUT};
 use crate::proto::peer::{RaftKind, RaftMessage, SnapshotChunk, SnapshotHeader};
 
 /// Makes the clients that openraft talks through.
@@ -103,7 +103,13 @@ impl RaftNetworkV2<Types> for Link {
         rpc: AppendEntriesRequest<Types>,
         option: RPCOption,
     ) -> Result<AppendEntriesResponse<Types>, RPCError<Types>> {
-        self.call(RaftKind::Append, &rpc, option.hard_ttl()).await
+        // openraft gives every append the time between two heartbeats, which is right for a heartbeat alone.
+        let within = if rpc.entries.is_empty() {
+            option.hard_ttl()
+        } else {
+            option.hard_ttl().max(APPEND_TIMEOUT)
+        };
+        self.call(RaftKind::Append, &rpc, within).await
     }
 
     async fn vote(

@@ -28,6 +28,9 @@ pub enum Unavailable {
     /// Little disk is left, so that nothing more is written.
     #[error("the node's disk is nearly full")]
     DiskNearlyFull,
+    /// The node leads, and its clock is far ahead of the members' median.
+    #[error("the leader's clock is too far ahead of the other members'")]
+    ClockAhead,
     /// The node was taken out of the cluster.
     #[error("the node was taken out of the cluster")]
     Removed,
@@ -47,7 +50,7 @@ pub enum Unavailable {
 
 impl Unavailable {
     /// Every value, for tables and tests.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::NoQuorum,
         Self::Starting,
         Self::Replaying,
@@ -55,6 +58,7 @@ impl Unavailable {
         Self::WaitingForCluster,
         Self::TokenKeyMismatch,
         Self::DiskNearlyFull,
+        Self::ClockAhead,
         Self::Removed,
         Self::Deadline,
         Self::LeaderLost,
@@ -72,6 +76,7 @@ impl Unavailable {
             Self::WaitingForCluster => "WAITING_FOR_CLUSTER",
             Self::TokenKeyMismatch => "TOKEN_KEY_MISMATCH",
             Self::DiskNearlyFull => "DISK_NEARLY_FULL",
+            Self::ClockAhead => "CLOCK_AHEAD",
             Self::Removed => "REMOVED",
             Self::Deadline => "DEADLINE",
             Self::LeaderLost => "LEADER_LOST",

@@ -8,10 +8,20 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::core::Core;
 use super::outcome::Unavailable;
+use crate::domain::Millis;
 use crate::limits::{READ_ROUND_TIMEOUT, READS_WAITING, RETRY_PAUSE};
 use crate::proto::peer::ReadIndexRequest;
 
-type Answer = Result<u64, Unavailable>;
+/// What a round found out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReadPoint {
+    /// The log index that the local state must have reached.
+    pub index: u64,
+    /// The leader's clock, read within the round.
+    pub leader_clock: Millis,
+}
+
+type Answer = Result<ReadPoint, Unavailable>;
 
 /// Where reads queue up for the next round.
 pub struct ReadQueue(mpsc::Sender<oneshot::Sender<Answer>>);
@@ -26,8 +36,8 @@ pub fn queue() -> (ReadQueue, Waiting) {
 }
 
 impl ReadQueue {
-    /// Waits for the next round, and returns the log index that the local state must have reached.
-    async fn index(&self) -> Answer {
+    /// Waits for the next round, and returns what it found out.
+    async fn point(&self) -> Answer {
         let (sender, answer) = oneshot::channel();
         self.0.try_send(sender).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => Unavailable::Overloaded,
@@ -66,36 +76,49 @@ async fn round(core: &Core) -> Answer {
         .client(&peer.peer_address)
         .map_err(|_| Unavailable::NoQuorum)?;
     match client.read_index(ReadIndexRequest { envelope }).await {
-        Ok(reply) => Ok(reply.into_inner().index),
+        Ok(reply) => {
+            let reply = reply.into_inner();
+            Ok(ReadPoint {
+                index: reply.index,
+                leader_clock: Millis(reply.leader_clock_ms).min(Millis::MAX),
+            })
+        }
         Err(status) => {
             Err(Unavailable::from_reason(status.message()).unwrap_or(Unavailable::NoQuorum))
         }
     }
 }
 
-/// On the leader: has a majority confirm that it still leads, and returns its read index.
+/// On the leader: has a majority confirm that it still leads, and returns its read index and its clock.
 pub async fn confirm(core: &Core) -> Answer {
     // An age of zero asks for an acknowledgement of a message that was sent after this call: a true read index, never
     // a lease.
     let fresh = LinearizerOption::new(Some(std::time::Duration::ZERO), true)
         .with_wait_timeout(READ_ROUND_TIMEOUT);
     match core.raft.get_read_linearizer(fresh).await {
-        Ok(linearizer) => Ok(linearizer.read_log_id().index()),
+        Ok(linearizer) => Ok(ReadPoint {
+            index: linearizer.read_log_id().index(),
+            leader_clock: core.clock.now(),
+        }),
         Err(openraft::errors::RaftError::APIError(_)) => Err(Unavailable::NoQuorum),
         Err(openraft::errors::RaftError::Fatal(_)) => Err(Unavailable::StorageFailed),
     }
 }
 
-/// Returns when the local state reflects every change that was acknowledged before this call.
+/// Returns when the local state reflects every change that was acknowledged before this call, with the time to judge by:
+/// the leader's clock or this node's, whichever is later, so that no clock which is behind makes anything last longer.
 ///
 /// # Errors
 /// Why that was not so before the deadline.
-pub async fn catch_up(core: &Core, deadline: Instant) -> Result<(), Unavailable> {
+pub async fn catch_up(core: &Core, deadline: Instant) -> Result<Millis, Unavailable> {
     let mut why = Unavailable::Deadline;
     loop {
         core.open()?;
-        match timeout_at(deadline, core.reads.index()).await {
-            Ok(Ok(index)) => return applied(core, index, deadline).await,
+        match timeout_at(deadline, core.reads.point()).await {
+            Ok(Ok(point)) => {
+                applied(core, point.index, deadline).await?;
+                return Ok(point.leader_clock.max(core.clock.now()));
+            }
             // A leader may be found, or found again, before the deadline.
             Ok(Err(Unavailable::NoQuorum)) => why = Unavailable::NoQuorum,
             Ok(Err(other)) => return Err(other),

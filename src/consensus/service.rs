@@ -180,7 +180,10 @@ impl Peer for Service {
     ) -> Result<Response<ReadIndexReply>, Status> {
         self.check_member(request.into_inner().envelope.as_ref())?;
         match reads::confirm(&self.0).await {
-            Ok(index) => Ok(Response::new(ReadIndexReply { index })),
+            Ok(point) => Ok(Response::new(ReadIndexReply {
+                index: point.index,
+                leader_clock_ms: point.leader_clock.0,
+            })),
             Err(why) => Err(Status::failed_precondition(why.reason())),
         }
     }

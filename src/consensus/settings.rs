@@ -12,6 +12,10 @@ pub struct Timing {
     pub election_timeout_ms: (u64, u64),
     /// Bytes of commands after which a snapshot is made.
     pub snapshot_log_bytes: u64,
+    /// Between two reports of usage.
+    pub usage_report_ms: u64,
+    /// By the log's time, until a node changes its key for stamps.
+    pub stamp_key_ms: u64,
 }
 
 /// What openraft is told.

@@ -5,6 +5,7 @@ use std::{fmt, io};
 
 use super::types::SnapshotMeta;
 use crate::domain::{RestoreError, State};
+use crate::storage::Refused;
 use crate::storage::files::Files;
 use crate::storage::journal::JournalEdge;
 use crate::storage::snapshot::{
@@ -200,4 +201,34 @@ fn read(mut reader: SnapshotReader) -> io::Result<Content> {
         ));
     }
     Ok(Content { meta, edge, state })
+}
+
+/// Refuses a log whose beginning is gone without a snapshot that stands in for it: the node would begin from nothing.
+///
+/// # Errors
+/// The way to rejoin.
+pub fn check_covers(purged: Option<u64>, covered: Option<u64>) -> Result<(), Refused> {
+    match purged {
+        Some(purged) if covered.is_none_or(|covered| covered < purged) => {
+            let what = format!(
+                "the log was purged up to {purged}, and the snapshot that covers it is gone"
+            );
+            Err(Refused::damaged("snapshots", what))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_purged_log_needs_the_snapshot_that_covers_it() {
+        assert!(check_covers(None, None).is_ok());
+        assert!(check_covers(Some(9), Some(9)).is_ok());
+        assert!(check_covers(Some(9), Some(8)).is_err());
+        let gone = check_covers(Some(9), None).unwrap_err();
+        assert!(gone.to_string().contains("purged up to 9"), "{gone}");
+    }
 }

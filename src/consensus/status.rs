@@ -5,6 +5,7 @@ use openraft::async_runtime::WatchReceiver as _;
 use tokio::time::{Instant, timeout_at};
 use tonic::Status;
 
+use super::clocks;
 use super::core::Core;
 use super::members::describe_at;
 use super::report::{ClusterStatus, Health, Member, Report, Role};
@@ -61,6 +62,7 @@ pub fn describe(core: &Core) -> DescribeReply {
         key_fingerprint: core.key_fingerprint.0.to_vec().into(),
         feature_level: FEATURE_LEVEL,
         term,
+        clock_ms: core.clock.now().0,
     }
 }
 
@@ -94,7 +96,13 @@ pub async fn status(core: &Core, deadline: Instant) -> ClusterStatus {
             "no leader is known: nothing is answered until a majority of voters is up".to_owned(),
         );
     }
+    if leader.is_some() {
+        let voters = members.iter().filter(|(.., votes)| *votes);
+        let voters: Vec<u64> = voters.map(|(id, ..)| *id).collect();
+        alarms.extend(lost_quorum(&voters, &known));
+    }
     differences(&known, &mut alarms);
+    alarms.extend(clocks::apart(&known));
     let mut reports: Vec<Member> = members
         .iter()
         .zip(&answers)
@@ -161,6 +169,18 @@ fn read(node: &DescribeReply, last_index: u64) -> Report {
     }
 }
 
+/// A leader that is still named when too few voters are left to follow it.
+fn lost_quorum(voters: &[u64], nodes: &[&DescribeReply]) -> Option<String> {
+    let up = |id: &&u64| nodes.iter().any(|node| node.node_id == **id);
+    let up = voters.iter().filter(up).count();
+    (up * 2 <= voters.len()).then(|| {
+        format!(
+            "NO QUORUM: {up} of {} voters answer: nothing is answered and nothing is taken until a majority is up",
+            voters.len()
+        )
+    })
+}
+
 /// Same revision, same hash, same root: whoever differs is named.
 fn differences(nodes: &[&DescribeReply], alarms: &mut Vec<String>) {
     for (i, a) in nodes.iter().enumerate() {
@@ -217,6 +237,18 @@ mod tests {
             alarms[0].starts_with("STATE DIFFERS") && alarms[0].contains("2048"),
             "{alarms:?}"
         );
+    }
+
+    #[test]
+    fn too_few_voters_are_an_alarm_although_a_leader_is_named() {
+        let (a, b) = (node(1, &[]), node(2, &[]));
+        assert_eq!(lost_quorum(&[1, 2, 3], &[&a, &b]), None);
+        // A learner does not count.
+        for nodes in [vec![&a], vec![&a, &a], vec![]] {
+            let alarm = lost_quorum(&[1, 3, 4], &nodes).unwrap();
+            assert!(alarm.starts_with("NO QUORUM"), "{alarm}");
+        }
+        assert!(lost_quorum(&[1, 2, 3, 4], &[&a, &b]).is_some());
     }
 
     #[test]

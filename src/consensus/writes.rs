@@ -42,6 +42,8 @@ pub async fn write(
                         | Unavailable::LeaderLost
                         | Unavailable::Starting
                         | Unavailable::Replaying
+                        // The leader hands over.
+                        | Unavailable::ClockAhead
                 )
             }
             WriteError::Unknown { why } => {

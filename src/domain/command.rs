@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::change::{Approve, Propose, SchemaFloor, Withdraw};
 use super::encoding::{self, DecodeError};
 use super::evidence::SealedEvidence;
 use super::ids::{EventId, Millis, RequestId, Revision};
@@ -9,6 +10,7 @@ use super::names::{Namespace, Principal, PurposeName};
 use super::purpose::{Purpose, default_purposes};
 use super::refusal::Refusal;
 use super::token::{KeyFingerprint, SubjectToken};
+use super::usage::ReportUsage;
 use crate::limits;
 
 /// The highest feature level that this program knows: it selects the rules of apply and the encoding of events.
@@ -69,12 +71,30 @@ pub enum Body {
     Create(Create),
     /// Opt out or in.
     SetPreference(SetPreference),
+    /// A signal that a browser sends for its user.
+    ReportSignal(ReportSignal),
     /// Some rows of an import.
     ImportChunk(ImportChunk),
     /// Add or change a purpose.
     PutPurpose(PutPurpose),
     /// Add a namespace.
     AddNamespace(AddNamespace),
+    /// Set what a namespace's signals mean.
+    ConfigureNamespace(ConfigureNamespace),
+    /// Raise a schema floor.
+    SetSchemaFloor(SetSchemaFloor),
+    /// Propose a change that can widen ALLOW.
+    Propose(Propose),
+    /// Approve it, and so make it.
+    Approve(Approve),
+    /// Withdraw it, or revoke an override.
+    Withdraw(Withdraw),
+    /// Add a node's key for stamps.
+    AddStampKey(AddStampKey),
+    /// Retire the keys of a node that left.
+    RetireStampKeys(RetireStampKeys),
+    /// What a node has counted.
+    ReportUsage(ReportUsage),
     /// Raise the feature level.
     RaiseFeatureLevel(RaiseFeatureLevel),
 }
@@ -103,18 +123,35 @@ pub struct SetPreference {
     pub namespace: Namespace,
     /// The subject: 1 to 16 tokens, no two alike.
     pub tokens: Vec<SubjectToken>,
-    /// 1 to 64 purposes, no two alike; `*` too.
-    pub purposes: Vec<PurposeName>,
-    /// Out or in.
-    pub change: Change,
+    /// The purposes opted out of. With those opted in to, 1 to 64, no two alike; `*` too.
+    pub opt_out: Vec<PurposeName>,
+    /// The purposes opted in to.
+    pub opt_in: Vec<PurposeName>,
     /// How the wish arrived.
     pub signal: Signal,
     /// The schema version that the caller was built for, or 0.
     pub schema_version: u32,
     /// The revision that must have been reached, or 0.
     pub min_revision: Revision,
-    /// What proves an opt-in; none for an opt-out.
+    /// The subject's last revision, if it must still be that one; 0 for a subject without events.
+    pub if_last_revision: Option<Revision>,
+    /// What proves the opt-in; none where nothing is opted in to.
     pub evidence: Option<SealedEvidence>,
+}
+
+/// One subject's signal: an opt-out of what the namespace's settings name for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReportSignal {
+    /// Names the request: a retry has one effect.
+    pub request_id: RequestId,
+    /// The tenant.
+    pub namespace: Namespace,
+    /// The subject: 1 to 16 tokens, no two alike.
+    pub tokens: Vec<SubjectToken>,
+    /// What it was: [`Signal::Gpc`].
+    pub signal: Signal,
+    /// The schema version that the caller was built for, or 0.
+    pub schema_version: u32,
 }
 
 /// Some rows of an import.
@@ -162,6 +199,42 @@ pub struct AddNamespace {
     pub request_id: RequestId,
     /// The namespace.
     pub namespace: Namespace,
+}
+
+/// Sets what a namespace's signals mean.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigureNamespace {
+    /// Names the request.
+    pub request_id: RequestId,
+    /// The namespace.
+    pub namespace: Namespace,
+    /// What Global Privacy Control opts out of: 1 to 16 purposes, no two alike.
+    pub gpc_purposes: Vec<PurposeName>,
+}
+
+/// Raises a schema floor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SetSchemaFloor {
+    /// Names the request.
+    pub request_id: RequestId,
+    /// The floor as it is to stand.
+    pub floor: SchemaFloor,
+}
+
+/// Adds a node's key for stamps; its earlier ones are retired by that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AddStampKey {
+    /// The node.
+    pub node_id: u64,
+    /// Its Ed25519 public key.
+    pub public_key: [u8; 32],
+}
+
+/// Retires the keys of a node that left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetireStampKeys {
+    /// The node.
+    pub node_id: u64,
 }
 
 /// Raises the feature level.

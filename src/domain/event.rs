@@ -1,9 +1,10 @@
 //! One accepted change: immutable, a leaf of the journal, and all that the state is made of.
 
+use super::change::{ProposedChange, SchemaFloor};
 use super::command::{Change, Create, Signal};
 use super::encoding::{self, DecodeError};
 use super::ids::{EventId, Millis, Revision};
-use super::names::{Namespace, Principal, PurposeName};
+use super::names::{Namespace, Principal, PurposeName, ServiceName};
 use super::purpose::Purpose;
 use super::token::SubjectToken;
 
@@ -22,6 +23,24 @@ pub enum EventKind {
     Namespace,
     /// The feature level was raised.
     FeatureLevel,
+    /// A subject opted out of some purposes and in to others.
+    Preferences,
+    /// A namespace was configured.
+    NamespaceSettings,
+    /// A schema floor was set.
+    SchemaFloor,
+    /// A change that can widen ALLOW was proposed.
+    ChangeProposed,
+    /// A proposed change was withdrawn.
+    ChangeWithdrawn,
+    /// An override was approved.
+    OverrideBegan,
+    /// An override was revoked.
+    OverrideRevoked,
+    /// An override is over, with its totals.
+    OverrideEnded,
+    /// A node's key for stamps was added, or its keys were retired.
+    StampKey,
 }
 
 /// One token of an event, with the way back through its history.
@@ -44,6 +63,23 @@ pub enum Detail {
     Purpose(Box<Purpose>),
     /// The feature level that was reached.
     FeatureLevel(u32),
+    /// What was opted in to beside what was opted out of.
+    OptedIn(Vec<PurposeName>),
+    /// What Global Privacy Control opts out of from here on.
+    Settings(Vec<PurposeName>),
+    /// The floor as it stands.
+    SchemaFloor(SchemaFloor),
+    /// What was proposed.
+    Proposed(Box<ProposedChange>),
+    /// What an override let through, by service.
+    Lifted(Vec<(ServiceName, u64)>),
+    /// A node's key for stamps; none where its keys were retired.
+    StampKey {
+        /// The node.
+        node_id: u64,
+        /// Its Ed25519 public key.
+        public_key: Option<[u8; 32]>,
+    },
 }
 
 /// One accepted change.
@@ -71,6 +107,11 @@ pub struct Event {
     pub evidence_sha256: Option<[u8; 32]>,
     /// What only its kind carries.
     pub detail: Detail,
+    /// The change that it proposes, makes, withdraws or ends: the id of the event that proposed it. None for what needs
+    /// one principal.
+    pub change_id: Option<EventId>,
+    /// Who proposed what the principal approved.
+    pub proposed_by: Option<Principal>,
 }
 
 impl Event {
@@ -87,15 +128,39 @@ impl Event {
         encoding::decode_event(bytes)
     }
 
-    /// What it does to its subject's preferences; none for other kinds.
-    pub fn change(&self) -> Option<Change> {
-        match self.kind {
-            EventKind::OptOut => Some(Change::OptOut),
-            EventKind::OptIn => Some(Change::OptIn),
+    /// What it does to its subject's preferences: each purpose with its change; empty for other kinds.
+    pub fn changes(&self) -> Vec<(&PurposeName, Change)> {
+        let change = match self.kind {
+            EventKind::OptOut | EventKind::Preferences => Change::OptOut,
+            EventKind::OptIn => Change::OptIn,
             EventKind::Created
             | EventKind::Purpose
             | EventKind::Namespace
-            | EventKind::FeatureLevel => None,
+            | EventKind::FeatureLevel
+            | EventKind::NamespaceSettings
+            | EventKind::SchemaFloor
+            | EventKind::ChangeProposed
+            | EventKind::ChangeWithdrawn
+            | EventKind::OverrideBegan
+            | EventKind::OverrideRevoked
+            | EventKind::OverrideEnded
+            | EventKind::StampKey => return Vec::new(),
+        };
+        let own = self.purposes.iter().map(|purpose| (purpose, change));
+        let opted_in = self.opted_in().iter();
+        own.chain(opted_in.map(|purpose| (purpose, Change::OptIn)))
+            .collect()
+    }
+
+    /// The purposes that it touches.
+    pub fn touched(&self) -> impl Iterator<Item = &PurposeName> {
+        self.purposes.iter().chain(self.opted_in())
+    }
+
+    fn opted_in(&self) -> &[PurposeName] {
+        match &self.detail {
+            Detail::OptedIn(purposes) => purposes,
+            _ => &[],
         }
     }
 }
@@ -156,7 +221,7 @@ mod tests {
 
         let mut set = driven.preference(Change::OptIn, &[], &[]);
         set.namespace = long_namespace(0);
-        set.purposes = (0..limits::PURPOSES_PER_REQUEST)
+        set.opt_in = (0..limits::PURPOSES_PER_REQUEST)
             .map(|n| name(&long_name(n)))
             .collect();
         set.tokens = (0..16).map(subject).collect();

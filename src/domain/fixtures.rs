@@ -90,6 +90,11 @@ impl Driven {
         driven
     }
 
+    /// How many ids were made so far.
+    pub(super) fn commands(&self) -> u64 {
+        self.commands
+    }
+
     pub(super) fn next_request_id(&mut self) -> RequestId {
         self.commands += 1;
         request_id(self.now, self.commands)
@@ -124,15 +129,20 @@ impl Driven {
         numbers: &[u8],
         purposes: &[&str],
     ) -> SetPreference {
+        let (opt_out, opt_in) = match change {
+            Change::OptOut => (names(purposes), Vec::new()),
+            Change::OptIn => (Vec::new(), names(purposes)),
+        };
         SetPreference {
             request_id: self.next_request_id(),
             namespace: Namespace::default_namespace(),
             tokens: subjects(numbers),
-            purposes: names(purposes),
-            change,
+            opt_out,
+            opt_in,
             signal: Signal::User,
             schema_version: 0,
             min_revision: 0,
+            if_last_revision: None,
             evidence: (change == Change::OptIn).then(|| evidence("ticked the box")),
         }
     }
@@ -166,17 +176,69 @@ impl Driven {
         }))
     }
 
+    /// Opts out of some purposes and in to others at once.
+    pub(super) fn both(&mut self, numbers: &[u8], out: &[&str], into: &[&str]) -> Reply {
+        let mut set = self.preference(Change::OptIn, numbers, into);
+        set.opt_out = names(out);
+        self.send(Body::SetPreference(set))
+    }
+
+    /// Global Privacy Control arrives.
+    pub(super) fn gpc(&mut self, numbers: &[u8]) -> Reply {
+        let request_id = self.next_request_id();
+        self.send(Body::ReportSignal(ReportSignal {
+            request_id,
+            namespace: Namespace::default_namespace(),
+            tokens: subjects(numbers),
+            signal: Signal::Gpc,
+            schema_version: 0,
+        }))
+    }
+
+    /// As another principal than usual.
+    pub(super) fn send_as(&mut self, who: &str, body: Body) -> Reply {
+        let mut command = self.command(body);
+        command.principal = Principal::parse(who).unwrap();
+        self.apply(&command)
+    }
+
+    pub(super) fn propose(&mut self, who: &str, change: ProposedChange) -> Reply {
+        let request_id = self.next_request_id();
+        let body = Body::Propose(Propose {
+            request_id,
+            change,
+            max_minutes: 60,
+        });
+        self.send_as(who, body)
+    }
+
+    pub(super) fn approve(&mut self, who: &str, change_id: EventId, kind: ChangeKind) -> Reply {
+        let request_id = self.next_request_id();
+        let body = Body::Approve(Approve {
+            request_id,
+            change_id,
+            kind,
+        });
+        self.send_as(who, body)
+    }
+
+    pub(super) fn withdraw(&mut self, who: &str, change_id: EventId, kind: ChangeKind) -> Reply {
+        let request_id = self.next_request_id();
+        let body = Body::Withdraw(Withdraw {
+            request_id,
+            change_id,
+            kind,
+        });
+        self.send_as(who, body)
+    }
+
+    /// What the shop asks, at the log's time.
+    pub(super) fn decide(&self, numbers: &[u8], purpose: &str) -> Result<Verdict, Refusal> {
+        decide(&self.state, "default", &subjects(numbers), purpose)
+    }
+
     pub(super) fn verdict(&self, numbers: &[u8], purpose: &str) -> Verdict {
-        let tokens = subjects(numbers);
-        self.state
-            .decide(
-                &Namespace::default_namespace(),
-                &tokens,
-                &name(purpose),
-                0,
-                0,
-            )
-            .unwrap()
+        self.decide(numbers, purpose).unwrap()
     }
 
     pub(super) fn reason(&self, numbers: &[u8], purpose: &str) -> Reason {
@@ -184,15 +246,76 @@ impl Driven {
     }
 }
 
+/// Sets what a request changes, whichever way it does.
+pub(super) fn set_purposes(set: &mut SetPreference, purposes: Vec<PurposeName>) {
+    if set.opt_in.is_empty() {
+        set.opt_out = purposes;
+    } else {
+        set.opt_in = purposes;
+    }
+}
+
+/// What a state says to the service `shop`, at the log's time.
+pub(super) fn decide(
+    state: &State,
+    namespace: &str,
+    tokens: &[SubjectToken],
+    purpose: &str,
+) -> Result<Verdict, Refusal> {
+    state.decide(&Question {
+        namespace: &Namespace::parse(namespace).unwrap(),
+        tokens,
+        purpose: &name(purpose),
+        service: &service("shop"),
+        schema_version: 0,
+        min_revision: 0,
+        at: Millis(0),
+    })
+}
+
+pub(super) fn service(text: &str) -> ServiceName {
+    ServiceName::parse(text).unwrap()
+}
+
+/// The terms of an override for `shop`, which ends after `minutes`.
+pub(super) fn terms(now: u64, minutes: u64, purposes: &[&str]) -> OverrideTerms {
+    OverrideTerms {
+        namespace: Namespace::default_namespace(),
+        purposes: names(purposes),
+        services: vec![service("shop")],
+        subject: None,
+        reason: "A recall.".to_owned(),
+        expires_at: Millis(now + minutes * 60_000),
+    }
+}
+
+/// The event of an outcome that concerns the registry or an override.
+pub(super) fn made(reply: &Reply) -> EventId {
+    match reply {
+        Ok(Outcome::Registry {
+            event_id: Some(id), ..
+        }) => *id,
+        other => panic!("no change: {other:?}"),
+    }
+}
+
 /// The event id, revision and `changed` of a preference's outcome.
 pub(super) fn told(reply: &Reply) -> (EventId, Revision, bool) {
     match reply {
-        Ok(Outcome::Preference {
-            event_id,
-            revision,
-            changed,
-            ..
-        }) => (*event_id, *revision, *changed),
+        Ok(
+            Outcome::Preference {
+                event_id,
+                revision,
+                changed,
+                ..
+            }
+            | Outcome::Signal {
+                event_id,
+                revision,
+                changed,
+                ..
+            },
+        ) => (*event_id, *revision, *changed),
         other => panic!("no preference: {other:?}"),
     }
 }

@@ -103,6 +103,169 @@ fn leaves() {
     }
 }
 
+/// A cluster with one of everything that came later: floors, signals, settings, overrides, keys.
+fn governed() -> Driven {
+    let mut driven = Driven::new();
+    driven.both(&[1, 2], &["sale"], &["analytics"]).unwrap();
+    driven.gpc(&[2]).unwrap();
+    for body in later(&mut driven) {
+        let who = match &body {
+            Body::Approve(_) => "bob",
+            _ => "ann",
+        };
+        driven.send_as(who, body).unwrap();
+    }
+    driven
+}
+
+/// The commands that came later, such that each of them is accepted.
+fn later(driven: &mut Driven) -> Vec<Body> {
+    let namespace = Namespace::default_namespace();
+    let configure = ConfigureNamespace {
+        request_id: driven.next_request_id(),
+        namespace,
+        gpc_purposes: names(&["sale", "analytics"]),
+    };
+    let raise = SetSchemaFloor {
+        request_id: driven.next_request_id(),
+        floor: SchemaFloor {
+            purpose: Some(name("marketing")),
+            version: 1,
+        },
+    };
+    let mut propose = |change| Propose {
+        request_id: driven.next_request_id(),
+        change,
+        max_minutes: 60,
+    };
+    let lift = propose(ProposedChange::Override(OverrideTerms {
+        subject: Some(subject(1)),
+        ..terms(START, 30, &["sale"])
+    }));
+    let open = propose(ProposedChange::Purpose(purpose("ai_training")));
+    let lower = propose(ProposedChange::SchemaFloor(SchemaFloor {
+        purpose: Some(name("marketing")),
+        version: 0,
+    }));
+    let change_id = |driven: &Driven, ahead: u64| {
+        // As `Driven::command` will make it.
+        let mut random = [0; 10];
+        random[2..].copy_from_slice(&(driven.commands() + ahead).to_be_bytes());
+        EventId::new(Millis(START), random)
+    };
+    let approve = Approve {
+        request_id: driven.next_request_id(),
+        change_id: EventId::new(Millis(0), [0; 10]),
+        kind: ChangeKind::Override,
+    };
+    let withdraw = Withdraw {
+        request_id: driven.next_request_id(),
+        change_id: EventId::new(Millis(0), [0; 10]),
+        kind: ChangeKind::Registry,
+    };
+    let approve = Approve {
+        change_id: change_id(driven, 3),
+        ..approve
+    };
+    let withdraw = Withdraw {
+        change_id: change_id(driven, 4),
+        ..withdraw
+    };
+    let report = ReportUsage {
+        node_id: 0xFEED,
+        start: 7,
+        number: 1,
+        services: vec![ServiceUsage {
+            service: service("shop"),
+            schema_version: 1,
+            calls: 3,
+            below_floor: 2,
+        }],
+        lifted: vec![Lifted {
+            override_id: approve.change_id,
+            service: service("shop"),
+            count: 4,
+        }],
+    };
+    vec![
+        Body::ConfigureNamespace(configure),
+        Body::SetSchemaFloor(raise),
+        Body::Propose(lift),
+        Body::Propose(open),
+        Body::Propose(lower),
+        Body::Approve(approve),
+        Body::Withdraw(withdraw),
+        Body::AddStampKey(AddStampKey {
+            node_id: 0xFEED,
+            public_key: [3; 32],
+        }),
+        Body::RetireStampKeys(RetireStampKeys { node_id: 0xFEED }),
+        Body::ReportUsage(report),
+    ]
+}
+
+#[test]
+fn later_leaves() {
+    let mut driven = governed();
+    let change_id = driven.state.overrides().next().unwrap().id;
+    driven
+        .withdraw("ann", change_id, ChangeKind::Override)
+        .unwrap();
+    driven.now += 200_000;
+    driven.opt_out(&[9], &["sale"]).unwrap();
+    for (file, kind) in [
+        ("leaf-preferences", EventKind::Preferences),
+        ("leaf-signal", EventKind::OptOut),
+        ("leaf-namespace-settings", EventKind::NamespaceSettings),
+        ("leaf-schema-floor", EventKind::SchemaFloor),
+        ("leaf-change-proposed", EventKind::ChangeProposed),
+        ("leaf-change-withdrawn", EventKind::ChangeWithdrawn),
+        ("leaf-override-began", EventKind::OverrideBegan),
+        ("leaf-override-revoked", EventKind::OverrideRevoked),
+        ("leaf-override-ended", EventKind::OverrideEnded),
+        ("leaf-stamp-key", EventKind::StampKey),
+    ] {
+        let event = driven.events.iter().find(|event| event.kind == kind);
+        let event = event.unwrap_or_else(|| panic!("no {kind:?}"));
+        hold_both(file, event, &event.encode(), Event::decode);
+    }
+}
+
+#[test]
+fn later_commands() {
+    let mut driven = Driven::new();
+    let mut both = driven.preference(Change::OptIn, &[1], &["analytics"]);
+    both.opt_out = names(&["sale"]);
+    both.if_last_revision = Some(0);
+    let signal = ReportSignal {
+        request_id: driven.next_request_id(),
+        namespace: Namespace::default_namespace(),
+        tokens: subjects(&[1]),
+        signal: Signal::Gpc,
+        schema_version: 1,
+    };
+    let mut bodies = vec![Body::SetPreference(both), Body::ReportSignal(signal)];
+    bodies.extend(later(&mut driven));
+    for (number, body) in bodies.into_iter().enumerate() {
+        let command = driven.command(body);
+        let file = format!("command-later-{number:02}");
+        hold_both(&file, &command, &command.encode(), Command::decode);
+    }
+    let reply = driven.gpc(&[1]);
+    hold_both("reply-signal", &reply, &encode_reply(&reply), decode_reply);
+}
+
+#[test]
+fn later_snapshot() {
+    let driven = governed();
+    for (number, chunk) in driven.state.chunks().enumerate() {
+        hold(&format!("snapshot-later-{number:02}"), &chunk);
+    }
+    hold("state-hash-later", &driven.state.hash());
+    let restored = State::from_chunks(driven.state.chunks().map(Ok::<_, ()>)).unwrap();
+    assert!(restored.chunks().eq(driven.state.chunks()));
+}
+
 #[test]
 fn commands() {
     let mut driven = Driven::empty();

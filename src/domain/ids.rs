@@ -6,18 +6,10 @@ use sha2::{Digest as _, Sha256};
 use uuid::{Builder, Uuid};
 
 use super::refusal::Refusal;
+pub use crate::clock::Millis;
 
 /// How many events there are: dense, from 1, the same on every node. 0 is the state before the first event.
 pub type Revision = u64;
-
-/// Milliseconds since the Unix epoch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Millis(pub u64);
-
-impl Millis {
-    /// The latest time that can be kept: 48 bits, as in a `UUIDv7`; past the year 10,000.
-    pub const MAX: Self = Self((1 << 48) - 1);
-}
 
 /// The id of an event: a `UUIDv7`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

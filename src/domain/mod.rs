@@ -1,11 +1,13 @@
 //! The model and its rules: pure, synchronous and deterministic; no clock, no randomness, no order of hash maps.
 
+mod change;
 mod command;
 mod encoding;
 mod event;
 mod evidence;
 #[cfg(test)]
 mod fixtures;
+mod floors;
 #[cfg(test)]
 mod golden;
 mod ids;
@@ -19,25 +21,32 @@ mod refusal;
 mod registry;
 mod state;
 mod token;
+mod usage;
 mod validate;
 
+pub use change::{
+    Approve, ChangeKind, Override, OverrideTerms, Pending, Propose, ProposedChange, SchemaFloor,
+    Withdraw,
+};
 pub use command::{
-    AddNamespace, Body, Change, Command, Create, FEATURE_LEVEL, ImportChunk, ImportRow, Proposal,
-    PutPurpose, RaiseFeatureLevel, SetPreference, Signal,
+    AddNamespace, AddStampKey, Body, Change, Command, ConfigureNamespace, Create, FEATURE_LEVEL,
+    ImportChunk, ImportRow, Proposal, PutPurpose, RaiseFeatureLevel, ReportSignal, RetireStampKeys,
+    SetPreference, SetSchemaFloor, Signal,
 };
 pub use encoding::DecodeError;
 pub use event::{Detail, Event, EventKind, EventToken};
 pub use evidence::{CannotUnseal, Evidence, SEALING_RANDOM_BYTES, SealedEvidence, SealingKey};
 pub use ids::{EventId, Millis, RequestId, Revision};
-pub use names::{IdentifierType, Namespace, Principal, PurposeName};
+pub use names::{IdentifierType, Namespace, Principal, PurposeName, ServiceName};
 pub use normalise::normalise;
 pub use outcome::{Applied, Outcome, Reply, decode_reply, encode_reply};
 pub use purpose::{Purpose, default_purposes};
 pub use refusal::{Refusal, RefusalKind};
 pub use registry::Registry;
 pub use state::{
-    Decision, PreferenceRecord, Preferences, PurposeDecision, Reason, RestoreError, Standing,
-    State, Verdict,
+    Decision, PreferenceRecord, Preferences, PurposeDecision, Question, Reason, RestoreError,
+    StampKey, Standing, State, Verdict,
 };
 pub use token::{KeyFingerprint, SubjectToken, Token, TokenKey, value_sha256};
+pub use usage::{Lifted, ReportUsage, ServiceSeen, ServiceUsage};
 pub use validate::{check_purposes, check_tokens};

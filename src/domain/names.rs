@@ -1,4 +1,4 @@
-//! The names that callers choose: namespaces, purposes, types of identifiers, principals.
+//! The names that callers choose: namespaces, purposes, types of identifiers, services, principals.
 
 use std::{fmt, sync::Arc};
 
@@ -66,6 +66,11 @@ name! {
 name! {
     /// Who calls: 1 to 128 visible ASCII characters.
     Principal
+}
+
+name! {
+    /// The service that asks: up to 128 characters of `a-z A-Z 0-9 . _ -`; empty for one that named none.
+    ServiceName
 }
 
 impl Namespace {
@@ -153,7 +158,40 @@ impl IdentifierType {
     }
 }
 
+impl ServiceName {
+    /// Checks a service's name.
+    ///
+    /// # Errors
+    /// `SERVICE_INVALID`.
+    pub fn parse(text: &str) -> Result<Self, Refusal> {
+        let fits = text.len() <= limits::SERVICE_BYTES
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+        if fits {
+            Ok(Self(text.into()))
+        } else {
+            Err(Refusal::ServiceInvalid)
+        }
+    }
+
+    /// A caller that named no service.
+    pub fn none() -> Self {
+        Self("".into())
+    }
+
+    /// Whether the caller named no service.
+    pub fn is_none(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
 impl Principal {
+    /// The cluster itself, for what it does without being asked.
+    pub fn cluster() -> Self {
+        Self("cluster".into())
+    }
+
     /// Checks a principal's name.
     ///
     /// # Errors
@@ -235,5 +273,20 @@ mod tests {
         assert!(Principal::parse("spiffe://a.example/mailer").is_ok());
         assert!(Principal::parse("").is_err());
         assert!(Principal::parse("a b").is_err());
+        assert_eq!(
+            Principal::parse(Principal::cluster().as_str()),
+            Ok(Principal::cluster())
+        );
+    }
+
+    #[test]
+    fn services() {
+        for good in ["", "newsletter", "A.b_c-9", &"s".repeat(128)] {
+            assert!(ServiceName::parse(good).is_ok(), "{good}");
+        }
+        for bad in ["a b", "a/b", "ä", &"s".repeat(129)] {
+            assert!(ServiceName::parse(bad).is_err(), "{bad}");
+        }
+        assert!(ServiceName::none().is_none());
     }
 }

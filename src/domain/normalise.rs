@@ -22,11 +22,27 @@ pub fn normalise(identifier_type: &IdentifierType, raw: &str) -> Result<String, 
     if trimmed.chars().any(char::is_control) {
         return invalid("it holds control characters");
     }
+    if trimmed.chars().any(is_invisible) {
+        return invalid(
+            "it holds an invisible character, such as a zero-width space: leave that out",
+        );
+    }
     match identifier_type.as_str() {
         "email" => email(trimmed),
         "phone" => phone(trimmed),
         _ => Ok(trimmed.nfc().collect()),
     }
+}
+
+/// Whether nothing shows of a character: Unicode's `Default_Ignorable_Code_Point` (`DerivedCoreProperties.txt`, 16.0) and
+/// the other format characters. They come along when text is copied, and would make another subject of the same address.
+fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{34f}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{115f}'..='\u{1160}'
+        | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
+        | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+        | '\u{e0000}'..='\u{e0fff}')
 }
 
 fn email(trimmed: &str) -> Result<String, Refusal> {
@@ -37,6 +53,21 @@ fn email(trimmed: &str) -> Result<String, Refusal> {
         .to_lowercase()
         .nfc()
         .collect();
+    if folded.starts_with("mailto:") {
+        return invalid("it begins with `mailto:`: give the address alone");
+    }
+    if folded.contains([',', ';', '<', '>']) {
+        return invalid("it holds `,`, `;`, `<` or `>`: give one address, without a name");
+    }
+    if folded.contains(['\u{ff0e}', '\u{3002}', '\u{ff61}']) {
+        return invalid("it holds a full-width or ideographic dot: write `.`");
+    }
+    if folded.matches('@').count() > 1 {
+        return invalid("it has more than one `@`: give one address");
+    }
+    if folded.ends_with('.') {
+        return invalid("it ends with a dot: leave that out");
+    }
     let whole = folded
         .rsplit_once('@')
         .is_some_and(|(user, host)| !user.is_empty() && !host.is_empty());
@@ -79,6 +110,26 @@ mod tests {
     }
 
     #[test]
+    fn what_does_not_show_is_refused() {
+        for invisible in [
+            '\u{200b}', '\u{feff}', '\u{ad}', '\u{200d}', '\u{2060}', '\u{fe0f}',
+        ] {
+            for kind in ["email", "account"] {
+                let kind = IdentifierType::parse(kind).unwrap();
+                let raw = format!("ada{invisible}@example.com");
+                let refusal = normalise(&kind, &raw).unwrap_err();
+                assert_eq!(
+                    refusal.reason(),
+                    "IDENTIFIER_INVALID",
+                    "{:x}",
+                    u32::from(invisible)
+                );
+                assert!(!refusal.to_string().contains("ada"));
+            }
+        }
+    }
+
+    #[test]
     fn emails() {
         let ada = Some("ada@example.com".to_owned());
         assert_eq!(of("email", "  Ada@Example.COM\t"), ada);
@@ -96,6 +147,27 @@ mod tests {
         ] {
             assert_eq!(of("email", bad), None, "{bad:?}");
         }
+    }
+
+    #[test]
+    fn what_is_more_than_one_plain_address_is_refused_by_what_is_wrong() {
+        for (bad, what) in [
+            ("a@b.c,x@y.z", "`,`"),
+            ("a@b.c;x@y.z", "`;`"),
+            ("Ada <ada@b.c>", "`<`"),
+            ("MailTo:ada@b.c", "mailto"),
+            ("ada@b.c.", "dot"),
+            ("ada@home@b.c", "more than one"),
+            ("ada@b\u{ff0e}c", "full-width"),
+            ("ada@b\u{3002}c", "full-width"),
+            ("ada@b\u{ff61}c", "full-width"),
+        ] {
+            let email = IdentifierType::parse("email").unwrap();
+            let said = normalise(&email, bad).unwrap_err().to_string();
+            assert!(said.contains(what), "{bad}: {said}");
+            assert!(!said.contains("ada"), "{said}");
+        }
+        assert_eq!(of("email", "a.b+c@d.e"), Some("a.b+c@d.e".to_owned()));
     }
 
     #[test]

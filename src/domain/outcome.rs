@@ -6,6 +6,7 @@ use super::encoding::{self, DecodeError};
 use super::event::Event;
 use super::evidence::SealedEvidence;
 use super::ids::{EventId, Millis, Revision};
+use super::names::PurposeName;
 use super::purpose::Purpose;
 use super::refusal::Refusal;
 
@@ -23,6 +24,19 @@ pub enum Outcome {
         /// When the leader received what the event records.
         received_at: Millis,
     },
+    /// Of `ReportSignal`.
+    Signal {
+        /// The event that records the signal: the new one, or the one that stands.
+        event_id: EventId,
+        /// Its revision.
+        revision: Revision,
+        /// Whether anything changed.
+        changed: bool,
+        /// When the leader received what the event records.
+        received_at: Millis,
+        /// What the signal opts out of in this namespace.
+        purposes: Vec<PurposeName>,
+    },
     /// Of `ImportChunk`.
     Import {
         /// Rows that made an event.
@@ -38,9 +52,9 @@ pub enum Outcome {
         /// The revision after the chunk.
         revision: Revision,
     },
-    /// Of `PutPurpose` and `AddNamespace`.
+    /// Of what concerns the registry, overrides and keys.
     Registry {
-        /// The event; none where nothing changed.
+        /// The event, whose id is that of a proposed change; none where nothing changed.
         event_id: Option<EventId>,
         /// The revision after it.
         revision: Revision,
@@ -49,7 +63,7 @@ pub enum Outcome {
         /// The purpose as it stands, for `PutPurpose`.
         purpose: Option<Purpose>,
     },
-    /// Of `Create` and `RaiseFeatureLevel`.
+    /// Of `Create`, `ReportUsage` and `RaiseFeatureLevel`.
     Done {
         /// The revision after it.
         revision: Revision,
@@ -64,7 +78,8 @@ pub type Reply = Result<Outcome, Refusal>;
 pub struct Applied {
     /// The answer to the caller.
     pub reply: Reply,
-    /// The new events in order, each with the evidence that is kept beside it. Empty for a refusal, a retry, a repeat.
+    /// The new events in order, each with the evidence that is kept beside it. A refusal, a retry and a repeat make none of
+    /// their own; the end of an override may come before any command's.
     pub events: Vec<(Event, Option<SealedEvidence>)>,
 }
 

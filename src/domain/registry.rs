@@ -25,6 +25,15 @@ pub struct Registry {
     schema_version: u32,
 }
 
+/// What putting a purpose would do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Plan {
+    /// The purpose as it would stand, with its schema version.
+    pub(crate) purpose: Purpose,
+    /// Whether it would allow what is denied today: then it needs two principals.
+    pub(crate) widens: bool,
+}
+
 #[derive(Debug, Clone)]
 struct Registered {
     purpose: Purpose,
@@ -125,11 +134,11 @@ impl Registry {
         }
     }
 
-    /// How a purpose would stand if it were put, with its schema version; none where nothing would change.
+    /// What would happen if a purpose were put; none where nothing would change.
     ///
     /// # Errors
-    /// What [`Purpose::validate`] says, `PARENT_UNKNOWN`, `ESSENTIAL_MISPLACED`, `WIDENS_ALLOW`, `REGISTRY_FULL`.
-    pub(crate) fn plan(&self, put: &Purpose) -> Result<Option<Purpose>, Refusal> {
+    /// What [`Purpose::validate`] says, `PARENT_UNKNOWN`, `ESSENTIAL_MISPLACED`, `REGISTRY_FULL`.
+    pub(crate) fn plan(&self, put: &Purpose) -> Result<Option<Plan>, Refusal> {
         put.validate()?;
         let name = || put.name.to_string();
         if put.essential && !self.may_be_essential(put)? {
@@ -144,9 +153,13 @@ impl Registry {
                     limit: limits::PURPOSES,
                 });
             }
-            return Ok(Some(Purpose {
-                schema_version: next_version,
-                ..put.clone()
+            // Nobody can opt out of an essential purpose, not by `*` either: who registers one goes round every opt-out.
+            return Ok(Some(Plan {
+                widens: put.essential,
+                purpose: Purpose {
+                    schema_version: next_version,
+                    ..put.clone()
+                },
             }));
         };
         let Some(standing) = self.purpose(id) else {
@@ -154,9 +167,6 @@ impl Registry {
         };
         // An essential purpose is allowed to everybody: whatever it becomes, it allows no more.
         let widens = put.essential || (standing.default_deny && !put.default_deny);
-        if widens && !standing.essential {
-            return Err(Refusal::WidensAllow { purpose: name() });
-        }
         if standing.essential
             && !put.essential
             && let Some(child) = self.essential_child(id)
@@ -170,13 +180,16 @@ impl Registry {
         if same_meaning && standing.description == put.description {
             return Ok(None);
         }
-        Ok(Some(Purpose {
-            schema_version: if same_meaning {
-                standing.schema_version
-            } else {
-                next_version
+        Ok(Some(Plan {
+            widens: widens && !standing.essential,
+            purpose: Purpose {
+                schema_version: if same_meaning {
+                    standing.schema_version
+                } else {
+                    next_version
+                },
+                ..put.clone()
             },
-            ..put.clone()
         }))
     }
 
@@ -304,7 +317,7 @@ mod tests {
     fn a_new_purpose_raises_the_version_and_needs_its_parent() {
         let mut registry = shipped();
         assert_eq!(reason(&registry, &named("a.b")), "PARENT_UNKNOWN");
-        let planned = registry.plan(&named("a")).unwrap().unwrap();
+        let planned = registry.plan(&named("a")).unwrap().unwrap().purpose;
         assert_eq!(planned.schema_version, 2);
         registry.put(planned).unwrap();
         assert_eq!(registry.schema_version(), 2);
@@ -317,22 +330,30 @@ mod tests {
         let registry = shipped();
         let mut put = named("sale");
         put.description = "reworded".to_owned();
-        assert_eq!(registry.plan(&put).unwrap().unwrap().schema_version, 0);
+        let version = |put: &Purpose| {
+            let plan = registry.plan(put).unwrap().unwrap();
+            plan.purpose.schema_version
+        };
+        assert_eq!(version(&put), 0);
         put.default_deny = true;
-        assert_eq!(registry.plan(&put).unwrap().unwrap().schema_version, 2);
+        assert_eq!(version(&put), 2);
     }
 
     #[test]
-    fn nothing_widens_allow() {
+    fn what_widens_allow_is_told() {
         let registry = shipped();
+        let widens = |put: &Purpose| registry.plan(put).unwrap().unwrap().widens;
         let mut essential = named("sale");
         essential.essential = true;
-        assert_eq!(reason(&registry, &essential), "WIDENS_ALLOW");
-        assert_eq!(reason(&registry, &named("ai_training")), "WIDENS_ALLOW");
+        assert!(widens(&essential));
+        essential.name = PurposeName::parse("service.more").unwrap();
+        assert!(widens(&essential));
+        assert!(widens(&named("ai_training")));
         let mut narrower = named("sale");
         narrower.default_deny = true;
-        assert!(registry.plan(&narrower).unwrap().is_some());
-        assert!(registry.plan(&named("service.legal")).unwrap().is_some());
+        assert!(!widens(&narrower));
+        assert!(!widens(&named("service.legal")));
+        assert!(!widens(&named("games")));
     }
 
     #[test]

@@ -118,6 +118,11 @@ pub(crate) fn first_half(digest: &[u8; 32]) -> [u8; 16] {
 }
 
 impl Token {
+    /// Whether the key that made it is one that the cluster has or had. A token of another is nobody's.
+    pub fn is_of_known_key(&self) -> bool {
+        self.generation == FIRST_GENERATION
+    }
+
     /// Reads a token as it is shown: `<generation>:<32 hex digits>`.
     ///
     /// # Errors

@@ -1,12 +1,14 @@
 //! The checks of what callers ask for that need no state: made at the edge, and again when it is applied.
 
 use super::command::{
-    Body, Change, Create, FEATURE_LEVEL, ImportChunk, ImportRow, SetPreference, Signal,
+    Body, ConfigureNamespace, Create, FEATURE_LEVEL, ImportChunk, ImportRow, ReportSignal,
+    SetPreference, Signal,
 };
 use super::names::PurposeName;
 use super::purpose::Purpose;
 use super::refusal::Refusal;
 use super::token::SubjectToken;
+use super::usage::ReportUsage;
 use crate::limits;
 
 impl Body {
@@ -18,9 +20,18 @@ impl Body {
         match self {
             Self::Create(create) => create.validate(),
             Self::SetPreference(set) => set.validate(),
+            Self::ReportSignal(report) => report.validate(),
             Self::ImportChunk(chunk) => chunk.validate(),
             Self::PutPurpose(put) => put.purpose.validate(),
-            Self::AddNamespace(_) => Ok(()),
+            Self::ConfigureNamespace(configure) => configure.validate(),
+            Self::SetSchemaFloor(set) => set.floor.validate(),
+            Self::Propose(propose) => propose.change.validate(),
+            Self::ReportUsage(report) => report.validate(),
+            Self::AddNamespace(_)
+            | Self::Approve(_)
+            | Self::Withdraw(_)
+            | Self::AddStampKey(_)
+            | Self::RetireStampKeys(_) => Ok(()),
             Self::RaiseFeatureLevel(raise) => check_level(raise.level),
         }
     }
@@ -46,22 +57,28 @@ impl Create {
 impl SetPreference {
     fn validate(&self) -> Result<(), Refusal> {
         check_tokens(&self.tokens)?;
-        check_purposes(&self.purposes)?;
-        if self.signal == Signal::Import {
-            return Err(Refusal::SignalInvalid {
-                why: "only an import brings the signal `import`",
-            });
+        let purposes: Vec<PurposeName> = self.opt_out.iter().chain(&self.opt_in).cloned().collect();
+        check_purposes(&purposes)?;
+        let why = match self.signal {
+            Signal::Import => Some("only an import brings the signal `import`"),
+            Signal::Gpc => {
+                Some("`gpc` is reported as a signal, and kept apart from the person's word")
+            }
+            Signal::User | Signal::ListUnsubscribe | Signal::Operator | Signal::Probe => None,
+        };
+        if let Some(why) = why {
+            return Err(Refusal::SignalInvalid { why });
         }
-        match (self.change, &self.evidence) {
-            (Change::OptOut, None) => Ok(()),
-            (Change::OptOut, Some(_)) => Err(Refusal::EvidenceInvalid {
+        match &self.evidence {
+            None if self.opt_in.is_empty() => Ok(()),
+            Some(_) if self.opt_in.is_empty() => Err(Refusal::EvidenceInvalid {
                 why: "an opt-out takes none",
             }),
-            (Change::OptIn, _) if !self.signal.can_opt_in() => Err(Refusal::SignalInvalid {
+            _ if !self.signal.can_opt_in() => Err(Refusal::SignalInvalid {
                 why: "only `user`, `operator` and `probe` can opt in",
             }),
-            (Change::OptIn, None) => Err(Refusal::EvidenceRequired),
-            (Change::OptIn, Some(sealed)) => {
+            None => Err(Refusal::EvidenceRequired),
+            Some(sealed) => {
                 if sealed.bytes.is_empty() || sealed.bytes.len() > limits::SEALED_EVIDENCE_BYTES {
                     return Err(Refusal::EvidenceInvalid {
                         why: "sealed, it has a length that no evidence has",
@@ -70,6 +87,39 @@ impl SetPreference {
                 Ok(())
             }
         }
+    }
+}
+
+impl ReportSignal {
+    fn validate(&self) -> Result<(), Refusal> {
+        check_tokens(&self.tokens)?;
+        if self.signal == Signal::Gpc {
+            Ok(())
+        } else {
+            Err(Refusal::SignalInvalid {
+                why: "only `gpc` is reported so; set other changes by a call of their own",
+            })
+        }
+    }
+}
+
+impl ConfigureNamespace {
+    fn validate(&self) -> Result<(), Refusal> {
+        check_purposes(&self.gpc_purposes)?;
+        if self.gpc_purposes.len() > limits::SIGNAL_PURPOSES {
+            return Err(Refusal::TooManyPurposes);
+        }
+        Ok(())
+    }
+}
+
+impl ReportUsage {
+    fn validate(&self) -> Result<(), Refusal> {
+        if self.services.len() > limits::USAGE_ENTRIES || self.lifted.len() > limits::USAGE_ENTRIES
+        {
+            return Err(Refusal::CommandTooLarge);
+        }
+        Ok(())
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a follower wants to see.
 
-use crate::domain::{Event, Namespace, PurposeName, Standing};
+use crate::domain::{Event, Namespace, PurposeName, Standing, Token};
 
 /// Which events pass: those of these namespaces that touch these purposes. An empty list lets all pass.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -9,27 +9,37 @@ pub struct Filter {
     pub namespaces: Vec<Namespace>,
     /// Only what touches one of these, what lies under one, or what lies above one.
     pub purposes: Vec<PurposeName>,
+    /// Only these tokens. What concerns no subject passes.
+    pub tokens: Vec<Token>,
 }
 
 impl Filter {
     /// Whether an event passes.
     pub fn passes(&self, event: &Event) -> bool {
-        self.namespace(event.namespace.as_ref()) && self.purpose(&event.purposes)
+        let tokens = event.tokens.iter().map(|token| token.subject.token);
+        self.namespace(event.namespace.as_ref())
+            && self.purpose(event.touched())
+            && (event.tokens.is_empty() || self.token(tokens))
     }
 
     /// Whether a standing preference passes.
     pub fn passes_standing(&self, standing: &Standing) -> bool {
         self.namespace(Some(&standing.namespace))
-            && self.purpose(std::slice::from_ref(&standing.purpose))
+            && self.purpose(std::iter::once(&standing.purpose))
+            && self.token(std::iter::once(standing.token))
+    }
+
+    fn token(&self, mut concerned: impl Iterator<Item = Token>) -> bool {
+        self.tokens.is_empty() || concerned.any(|token| self.tokens.contains(&token))
     }
 
     fn namespace(&self, namespace: Option<&Namespace>) -> bool {
         self.namespaces.is_empty() || namespace.is_none_or(|it| self.namespaces.contains(it))
     }
 
-    fn purpose(&self, touched: &[PurposeName]) -> bool {
+    fn purpose<'a>(&self, mut touched: impl Iterator<Item = &'a PurposeName>) -> bool {
         self.purposes.is_empty()
-            || touched.iter().any(|touched| {
+            || touched.any(|touched| {
                 self.purposes
                     .iter()
                     .any(|wanted| touched.is_within(wanted) || wanted.is_within(touched))
@@ -53,6 +63,7 @@ mod tests {
         let filter = Filter {
             namespaces: Vec::new(),
             purposes: purposes(&["marketing.email"]),
+            tokens: Vec::new(),
         };
         for (touched, passes) in [
             (&["marketing.email"][..], true),
@@ -64,9 +75,10 @@ mod tests {
             (&["sale", "marketing"], true),
             (&[], false),
         ] {
-            assert_eq!(filter.purpose(&purposes(touched)), passes, "{touched:?}");
+            let names = purposes(touched);
+            assert_eq!(filter.purpose(names.iter()), passes, "{touched:?}");
         }
-        assert!(Filter::default().purpose(&[]));
+        assert!(Filter::default().purpose([].iter()));
     }
 
     #[test]
@@ -74,7 +86,7 @@ mod tests {
         let ours = Namespace::parse("ours").expect("name");
         let filter = Filter {
             namespaces: vec![ours.clone()],
-            purposes: Vec::new(),
+            ..Filter::default()
         };
         assert!(filter.namespace(Some(&ours)) && filter.namespace(None));
         assert!(!filter.namespace(Some(&Namespace::default_namespace())));

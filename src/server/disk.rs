@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 
+use super::first_start;
 use crate::clock::Entropy;
 use crate::storage::data_folder::DataFolder;
 use crate::storage::files::Files;
@@ -28,17 +29,21 @@ pub struct Disk {
 }
 
 impl Disk {
-    /// Opens the data folder, or makes it.
+    /// Opens the data folder, or makes it. `join`: whether a new node waits to be taken into a cluster.
     ///
     /// # Errors
-    /// When another process has it, when it cannot be used, or when what lies in it is damaged: with the way to rejoin.
-    pub fn open(folder: &Path, entropy: &dyn Entropy) -> anyhow::Result<Self> {
+    /// When another process has it, when it cannot be used, when what lies in it is damaged (with the way to rejoin), or
+    /// when a former node has left something there from which a new cluster must not begin.
+    pub fn open(folder: &Path, join: bool, entropy: &dyn Entropy) -> anyhow::Result<Self> {
         let files: Arc<dyn Files> = Arc::new(DataFolder::open(folder)?);
+        let known = Identity::load(&*files).map_err(|refused| refused.in_folder(folder))?;
+        if known.is_none() {
+            first_start::begin(&*files, folder, join)?;
+        }
         let space = Arc::new(Space::new(Arc::clone(&files), Some(folder)));
         space
             .prepare()
             .with_context(|| format!("cannot make room in {}", folder.display()))?;
-        let known = Identity::load(&*files).map_err(|refused| refused.in_folder(folder))?;
         let options = LogOptions {
             // A node that has an identity had a log: one that is gone is damage, never a fresh start.
             must_exist: known.is_some(),
@@ -93,6 +98,7 @@ impl Disk {
                 .save(&*self.files)
                 .context("cannot save the node's identity")?;
         }
-        Ok(())
+        // Also where an earlier life came to its identity and no further.
+        first_start::end(&*self.files).context("cannot end the first start")
     }
 }

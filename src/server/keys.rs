@@ -1,7 +1,7 @@
 //! The secrets of a node: read, or made on its first start, and turned into keys.
 
 use crate::{
-    api::decision_id::DecisionKey,
+    api::{decision_id::DecisionKey, link::LinkKey},
     clock::Entropy,
     config::{Config, ConfigError, SecretSource},
     domain::{SealingKey, TokenKey},
@@ -12,6 +12,7 @@ pub(super) struct Keys {
     pub(super) token: TokenKey,
     pub(super) sealing: SealingKey,
     pub(super) decision: DecisionKey,
+    pub(super) link: LinkKey,
 }
 
 impl Keys {
@@ -32,6 +33,7 @@ impl Keys {
             sealing: SealingKey::new(sealing.expose()).known_by(&token_key),
             token: token_key,
             decision: DecisionKey::derive(token.expose()),
+            link: LinkKey::derive(token.expose()),
         })
     }
 }

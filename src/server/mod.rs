@@ -1,6 +1,7 @@
 //! Puts a node together from its parts, runs it, and stops it with grace.
 
 pub mod disk;
+mod first_start;
 mod keys;
 mod logging;
 mod ready;
@@ -20,7 +21,7 @@ use crate::{
     authority::Authority,
     clock::{Clock, Entropy},
     config::Config,
-    consensus::{self, Consensus, Peer},
+    consensus::{self, Consensus, Peer, StartError},
     feed::Feed,
     limits,
     net::{Connector, Listener},
@@ -99,6 +100,7 @@ pub async fn start(config: Config, injected: Injected) -> anyhow::Result<Running
         identity,
         ..
     } = injected.disk;
+    let own_id = identity.node_id;
     let consensus = Consensus::start(consensus::Parts {
         log,
         files,
@@ -119,9 +121,17 @@ pub async fn start(config: Config, injected: Injected) -> anyhow::Result<Running
                 milliseconds(config.timing.election_max),
             ),
             snapshot_log_bytes: config.snapshot_log_bytes,
+            usage_report_ms: milliseconds(config.usage_report),
+            stamp_key_ms: milliseconds(config.stamp_key_life),
         },
     })
-    .await?;
+    .await
+    .map_err(|error| match error {
+        StartError::Refused(refused) => {
+            StartError::Refused(refused.in_folder(&config.data).of_node(own_id))
+        }
+        other => other,
+    })?;
     let drain = CancellationToken::new();
     let parts = Parts {
         authority: Authority::new(consensus.clone()),
@@ -129,9 +139,13 @@ pub async fn start(config: Config, injected: Injected) -> anyhow::Result<Running
         token_key: keys.token,
         sealing_key: keys.sealing,
         decision_key: keys.decision,
+        link_key: keys.link,
         clock: injected.clock,
         entropy: injected.entropy,
         deadlines: config.deadlines,
+        override_max_minutes: config.override_max_minutes,
+        principals: Arc::new(config.principals),
+        stamp_life: config.stamp_life,
         insecure: config.insecure,
         drain: drain.clone(),
     };
@@ -194,9 +208,10 @@ impl Node {
                 served = &mut serve => return ended(served),
                 () = self.drain.cancelled() => return Ok(()),
             };
-            tracing::info!(
+            tracing::warn!(
                 cluster_id = hex::encode(cluster_id),
-                "formed a cluster of one node"
+                "formed a new, EMPTY cluster of this one node: it knows of no opt-out; if this node belongs to a cluster, \
+                 stop it, empty its data folder and start it with --join"
             );
         }
         let fatal = self.consensus.failed();
@@ -233,10 +248,14 @@ impl Node {
             drained = drained => drained,
             why = &mut fatal => return Err(died(&why)),
         };
+        let drained_in_time = drained.is_ok();
         if let Ok(served) = drained {
             served.context("the listener for clients ended")?;
         } else {
             tracing::warn!("stopped with calls in flight: they took longer than drain_timeout_ms");
+        }
+        if drained_in_time {
+            self.consensus.report_usage().await;
         }
         self.consensus.shutdown().await;
         stop_peers.cancel();

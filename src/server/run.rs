@@ -28,7 +28,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     raise_file_limit();
     let client_listener = listen("clients", "--listen", config.listen).await?;
     let peer_listener = listen("peers", "--peer-listen", config.peer_listen).await?;
-    let disk = Disk::open(&config.data, &SystemEntropy)?;
+    let disk = Disk::open(&config.data, config.join, &SystemEntropy)?;
     let ready_file = config.ready_file.clone();
     let injected = Injected {
         client_listener,

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeSet,
     fs::{self, File, OpenOptions, TryLockError},
     io::{self, Read, Write},
-    os::unix::fs::DirBuilderExt,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -23,6 +23,12 @@ const LOCK: &str = "lock";
 /// A file written in pieces is synced each time that this many bytes have gathered, so that a large snapshot never
 /// leaves a heap of dirty pages behind, which the Raft log's own sync would have to wait for.
 const SYNC_EVERY: u64 = 8 << 20;
+
+/// The mode of files, before the process's mask takes from it.
+const READABLE: u32 = 0o666;
+
+/// The mode of secrets.
+const SECRET: u32 = 0o600;
 
 /// A data folder, locked for as long as this value lives.
 #[derive(Debug)]
@@ -111,11 +117,13 @@ impl DataFolder {
     }
 
     /// Writes a file aside and gives it its name.
-    fn replace(&self, path: &Path, bytes: &[u8], durably: bool) -> io::Result<()> {
+    fn replace(&self, path: &Path, bytes: &[u8], durably: bool, mode: u32) -> io::Result<()> {
         check_path(path)?;
         let aside = self.aside();
         let written = (|| {
-            let mut file = File::create(&aside)?;
+            let mut options = OpenOptions::new();
+            options.write(true).create(true).truncate(true).mode(mode);
+            let mut file = options.open(&aside)?;
             file.write_all(bytes)?;
             if durably {
                 file.sync_all()?;
@@ -142,11 +150,15 @@ impl Files for DataFolder {
     }
 
     fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        self.replace(path, bytes, false)
+        self.replace(path, bytes, false, READABLE)
     }
 
     fn write_durably(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        self.replace(path, bytes, true)
+        self.replace(path, bytes, true, READABLE)
+    }
+
+    fn write_secret(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        self.replace(path, bytes, true, SECRET)
     }
 
     fn sync(&self, paths: &[PathBuf]) -> io::Result<()> {

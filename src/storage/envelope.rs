@@ -1,5 +1,10 @@
 //! The wrapper of small files: a kind, a format version and a checksum around a few bytes.
 
+use std::path::Path;
+
+use super::files::Files;
+use super::refused::{Cause, Refused};
+
 /// Where a checksum or a length does not fit, the file is damaged; this says how.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum EnvelopeError {
@@ -50,6 +55,30 @@ pub(super) fn unwrap(kind: [u8; 4], format: u16, bytes: &[u8]) -> Result<&[u8], 
     match u16::from_be_bytes(*version) {
         version if version == format => Ok(body),
         version => Err(EnvelopeError::Format(version)),
+    }
+}
+
+/// The body of a wrapped file of the data folder; `None` where there is no such file.
+///
+/// # Errors
+///
+/// [`Refused`], where it is damaged or of a later version.
+pub(super) fn load(
+    files: &dyn Files,
+    name: &str,
+    kind: [u8; 4],
+    format: u16,
+) -> Result<Option<Vec<u8>>, Refused> {
+    let read = files.read(Path::new(name));
+    let Some(bytes) = read.map_err(|error| Refused::io(name, error))? else {
+        return Ok(None);
+    };
+    match unwrap(kind, format, &bytes) {
+        Ok(body) => Ok(Some(body.to_vec())),
+        Err(EnvelopeError::Format(found)) if found > format => {
+            Err(Refused::new(name, Cause::LaterFormat(found)))
+        }
+        Err(error) => Err(Refused::damaged(name, error.to_string())),
     }
 }
 

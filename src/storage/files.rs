@@ -30,6 +30,14 @@ pub trait Files: Send + Sync + 'static {
     /// Whatever the disk says. The file may then hold the old bytes or the new ones.
     fn write_durably(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
 
+    /// As [`Files::write_durably`], for what nobody but the program's own user may read.
+    ///
+    /// # Errors
+    /// As there.
+    fn write_secret(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        self.write_durably(path, bytes)
+    }
+
     /// Makes files outlive a power loss, and with them what was renamed or removed in their folders. Each folder is
     /// synced once, so one call for many files is the cheap way.
     ///

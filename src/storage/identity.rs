@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
-use super::envelope::{self, EnvelopeError};
+use super::envelope;
 use super::files::Files;
 use super::refused::{Cause, Refused};
 use crate::clock::Entropy;
@@ -53,11 +53,10 @@ impl Identity {
     ///
     /// [`Refused`], where it is damaged or of a later version.
     pub fn load(files: &dyn Files) -> Result<Option<Self>, Refused> {
-        let Some(bytes) = read(files, IDENTITY_FILE)? else {
+        let Some(body) = envelope::load(files, IDENTITY_FILE, IDENTITY_KIND, FORMAT)? else {
             return Ok(None);
         };
-        let body = unwrapped(IDENTITY_FILE, IDENTITY_KIND, &bytes)?;
-        let identity = Self::decode(body)
+        let identity = Self::decode(&body)
             .ok_or_else(|| Refused::damaged(IDENTITY_FILE, "its content makes no sense"))?;
         if identity.format > FOLDER_FORMAT {
             let format = u16::try_from(identity.format).unwrap_or(u16::MAX);
@@ -114,7 +113,7 @@ impl Identity {
 ///
 /// [`Refused`], where it is damaged or of a later version.
 pub fn load_vote(files: &dyn Files) -> Result<Option<Bytes>, Refused> {
-    let Some(bytes) = read(files, VOTE_FILE)? else {
+    let Some(body) = envelope::load(files, VOTE_FILE, VOTE_KIND, FORMAT)? else {
         return Ok(None);
     };
     // A process that was killed between the rename and the folder's fsync leaves a vote that can be read
@@ -122,8 +121,7 @@ pub fn load_vote(files: &dyn Files) -> Result<Option<Bytes>, Refused> {
     files
         .sync(&[PathBuf::from(VOTE_FILE)])
         .map_err(|error| Refused::io(VOTE_FILE, error))?;
-    let body = unwrapped(VOTE_FILE, VOTE_KIND, &bytes)?;
-    Ok(Some(Bytes::copy_from_slice(body)))
+    Ok(Some(body.into()))
 }
 
 /// Writes the vote; durable when it returns.
@@ -134,21 +132,6 @@ pub fn load_vote(files: &dyn Files) -> Result<Option<Bytes>, Refused> {
 pub fn save_vote(files: &dyn Files, vote: &[u8]) -> std::io::Result<()> {
     let bytes = envelope::wrap(VOTE_KIND, FORMAT, vote);
     files.write_durably(Path::new(VOTE_FILE), &bytes)
-}
-
-fn read(files: &dyn Files, name: &str) -> Result<Option<Vec<u8>>, Refused> {
-    files
-        .read(Path::new(name))
-        .map_err(|error| Refused::io(name, error))
-}
-
-fn unwrapped<'a>(name: &str, kind: [u8; 4], bytes: &'a [u8]) -> Result<&'a [u8], Refused> {
-    envelope::unwrap(kind, FORMAT, bytes).map_err(|error| match error {
-        EnvelopeError::Format(format) if format > FORMAT => {
-            Refused::new(name, Cause::LaterFormat(format))
-        }
-        error => Refused::damaged(name, error.to_string()),
-    })
 }
 
 #[cfg(test)]

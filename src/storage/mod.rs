@@ -12,5 +12,6 @@ pub mod memory;
 pub mod refused;
 pub mod snapshot;
 pub mod space;
+pub mod stamp_secrets;
 
 pub use refused::Refused;

@@ -5,6 +5,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::journal::JournalError;
+use super::snapshot::SnapshotError;
+
 /// Why a node does not start on this data folder. Its text is meant for the operator, whole.
 #[derive(Debug)]
 pub struct Refused {
@@ -52,6 +55,9 @@ impl Refused {
         let cause = match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Cause::DiskFull(error),
             io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData => {
+                if let Some((file, what)) = named(&error) {
+                    return Self::damaged(file, what);
+                }
                 Cause::Damaged(error.to_string())
             }
             _ => Cause::Io(error),
@@ -88,6 +94,18 @@ impl Refused {
         self.folder
             .as_ref()
             .map_or_else(|| self.place.clone(), |folder| folder.join(&self.place))
+    }
+}
+
+/// The damaged file, relative to the data folder, and what is wrong with it, where the error names them.
+fn named(error: &io::Error) -> Option<(PathBuf, String)> {
+    let inner = error.get_ref()?;
+    if let Some(JournalError::Damaged { file, what }) = inner.downcast_ref() {
+        return Some((file.clone(), what.clone()));
+    }
+    match inner.downcast_ref()? {
+        SnapshotError::Damaged { file, what } => Some((file.clone(), what.clone())),
+        _ => None,
     }
 }
 
@@ -154,7 +172,7 @@ impl fmt::Display for Rejoin<'_> {
         let id = self
             .0
             .node_id
-            .map_or_else(|| "<its old id>".to_owned(), |id| id.to_string());
+            .map_or_else(|| "<its old id>".to_owned(), |id| format!("{id:016x}"));
         writeln!(
             f,
             "Acknowledged changes may be missing, so this node must not take part with what is left."
@@ -166,7 +184,11 @@ impl fmt::Display for Rejoin<'_> {
         writeln!(f, "  1. keep this node stopped")?;
         writeln!(f, "  2. wipe its data: move {folder} away, or delete it")?;
         writeln!(f, "  3. on a healthy node: refrain cluster remove {id}")?;
-        writeln!(f, "  4. start this node again; it makes itself a new id")?;
+        writeln!(
+            f,
+            "  4. start this node with --join; it makes itself a new id (without --join it would form an empty \
+             cluster of its own, which allows what people have refused)"
+        )?;
         writeln!(
             f,
             "  5. on a healthy node: refrain cluster add, with this node's address"
@@ -186,14 +208,14 @@ mod tests {
     fn damage_names_the_place_and_every_step_back() {
         let text = Refused::damaged("vote", "its checksum does not match its content")
             .in_folder(Path::new("/data"))
-            .of_node(42)
+            .of_node(0x2a)
             .to_string();
         for part in [
             "/data/vote is damaged: its checksum",
             "stopped",
             "move /data away",
-            "refrain cluster remove 42",
-            "start this node again",
+            "refrain cluster remove 000000000000002a",
+            "start this node with --join",
             "refrain cluster add",
         ] {
             assert!(text.contains(part), "{part:?} is missing in:\n{text}");
@@ -212,6 +234,25 @@ mod tests {
             assert!(!refused.is_damage(), "{text}");
             assert!(!text.contains("wipe"), "{text}");
             assert!(text.starts_with("refusing to start"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_damaged_journal_or_snapshot_is_named_by_its_file_and_once() {
+        let (file, what) = (PathBuf::from("journal/mark"), "it is odd".to_owned());
+        let journal = JournalError::Damaged {
+            file: file.clone(),
+            what: what.clone(),
+        };
+        let snapshot = SnapshotError::Damaged { file, what };
+        for error in [io::Error::from(journal), io::Error::from(snapshot)] {
+            let refused = Refused::io("somewhere", error).in_folder(Path::new("/data"));
+            let text = refused.to_string();
+            assert!(
+                text.starts_with("refusing to start: /data/journal/mark is damaged: it is odd.\n"),
+                "{text}"
+            );
+            assert_eq!(text.matches("damaged").count(), 1, "{text}");
         }
     }
 

@@ -106,7 +106,11 @@ async fn readiness_follows_the_cluster_and_liveness_does_not() {
         (200, r#"{"ready":true,"reason":"ok"}"#)
     );
     let (code, words) = http(&node, "/").await;
-    assert_eq!((code, words.contains("gRPC")), (404, true), "{words}");
+    assert_eq!(
+        (code, words.contains("ROUTE_UNKNOWN")),
+        (404, true),
+        "{words}"
+    );
 }
 
 async fn reflected(node: &Node) -> Result<Vec<String>, Code> {

@@ -61,7 +61,7 @@ async fn several_identifiers_share_their_events() {
     let both = SetOptOutRequest {
         identifiers: vec![email("ada@example.com"), email("ada@work.example")],
         purposes: vec!["sale".to_owned()],
-        signal: Signal::Gpc.into(),
+        signal: Signal::Operator.into(),
         ..SetOptOutRequest::default()
     };
     node.opt_out("ada@example.com", "sharing").await;
@@ -74,7 +74,7 @@ async fn several_identifiers_share_their_events() {
     let shared = &found.events[1];
     assert_eq!(
         (shared.kind(), shared.signal()),
-        (EventKind::OptOut, Signal::Gpc)
+        (EventKind::OptOut, Signal::Operator)
     );
     assert_eq!(shared.principal, "local");
     let previous: Vec<u64> = shared

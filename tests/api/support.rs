@@ -45,6 +45,15 @@ impl Node {
 
     /// The same, with other settings.
     pub async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::start_on(MemoryLog::new(), MemoryFiles::new(), change).await
+    }
+
+    /// The same, on a disk that may outlive it.
+    pub async fn start_on(
+        log: MemoryLog,
+        files: MemoryFiles,
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
         let folder = tempfile::tempdir().expect("folder");
         let mut config = Config::in_folder(folder.path());
         config.token_key = SecretSource::Given(Secret::new(TOKEN_KEY));
@@ -58,8 +67,7 @@ impl Node {
             connector: Connector::tcp(),
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
-            disk: Disk::in_memory(MemoryLog::new(), MemoryFiles::new(), &SystemEntropy)
-                .expect("disk"),
+            disk: Disk::in_memory(log, files, &SystemEntropy).expect("disk"),
         };
         let running = server::start(config, injected).await.expect("start");
         let channel = connect(&running).await;

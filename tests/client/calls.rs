@@ -81,11 +81,15 @@ async fn what_the_client_was_built_with_goes_with_each_request() {
     let client = Fake::client_of(&[&node])
         .namespace("acme")
         .service("newsletter")
+        .schema_version(7)
         .build()
         .unwrap();
     client.check(question("ada@example.com")).await.unwrap();
-    let expected = ("acme".to_owned(), "newsletter".to_owned());
-    assert_eq!(node.model().last_check, expected);
+    let expected = ("acme".to_owned(), "newsletter".to_owned(), 7);
+    assert_eq!(node.model().last_caller, expected);
+    node.model().last_caller = Default::default();
+    client.opt_out(stop("ada@example.com")).await.unwrap();
+    assert_eq!(node.model().last_caller, expected);
 }
 
 #[tokio::test]

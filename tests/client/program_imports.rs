@@ -53,8 +53,8 @@ fn gone() -> Fault {
 fn refused_rows_are_reported_by_their_lines_and_the_rest_is_taken() {
     let node = Fake::start();
     let csv = Csv::of(
-        b"# a list\nemail,purposes,when\na@example.com,sale,x\nb@example.com\n\xff,sale,x\n\
-          c@example.com,unknown.thing,x\nd@example.com,sale;sharing,x\n",
+        b"# a list\nemail,purposes,when\na@example.com,sale,x\nc@example.com,unknown.thing,x\n\
+          b@example.com\n\xff,sale,x\nd@example.com,sale;sharing,x\n",
     );
     let report = csv.folder.path().join("refused.csv");
     let output = csv.import(&node, &format!("--report {}", report.display()));
@@ -62,15 +62,17 @@ fn refused_rows_are_reported_by_their_lines_and_the_rest_is_taken() {
     let text = stdout(&output);
     assert!(text.starts_with("imported 2 of 5 rows: 2 new"), "{text}");
     for part in [
-        "line 4: ",
+        "line 4: no such purpose (PURPOSE_UNKNOWN)",
         "line 5: ",
-        "line 6: no such purpose (PURPOSE_UNKNOWN)",
+        "line 6: ",
     ] {
         assert!(text.contains(part), "{part} is missing in {text}");
     }
     assert!(stderr(&output).contains("ignored columns: when"));
     let report = std::fs::read_to_string(report).unwrap();
-    assert_eq!(report.lines().count(), 4, "{report}");
+    let lines = report.lines().skip(1).map(|row| row.split(',').next());
+    let lines: Vec<_> = lines.flatten().collect();
+    assert_eq!(lines, ["4", "5", "6"], "{report}");
     assert!(!csv.sidecar().exists());
     assert_eq!(node.model().events.len(), 2);
 
@@ -122,6 +124,70 @@ fn an_import_that_broke_off_goes_on_with_the_same_command() {
     assert!(text.contains("1,000 taken by an earlier run"), "{text}");
     assert!(!csv.sidecar().exists());
     assert_eq!(node.model().events.len(), 2_500);
+}
+
+#[test]
+fn an_id_that_is_none_is_an_argument_that_is_wrong() {
+    let node = Fake::start();
+    let csv = Csv::of(many(1));
+    let bad = refusal(Code::InvalidArgument, "REQUEST_ID_INVALID", "not_applied");
+    node.fail([Fault::Refuse(bad)]);
+    let output = csv.import(&node, "--import-id x");
+    assert_eq!(status(&output), 64);
+    assert!(
+        stderr(&output).contains("--import-id is no UUID"),
+        "{}",
+        stderr(&output)
+    );
+    assert!(!stderr(&output).contains("stays so"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_file_that_changed_behind_its_beginning_is_not_gone_on_with() {
+    let node = Fake::start();
+    let text = many(6_000);
+    let place = text.find("p4000@").unwrap();
+    assert!(place > 64 << 10, "within what is looked at first");
+    let csv = Csv::of(&text);
+    node.fail((0..6).map(|_| Fault::None).chain([gone()]));
+    assert_eq!(status(&csv.import(&node, "")), 77);
+    assert_eq!(node.model().events.len(), 5_000);
+
+    let mut changed = text.clone();
+    changed.replace_range(place..=place, "q");
+    // As long as before, and with fewer rows than were taken.
+    let shorter = format!("{}#{}", &text[..place], "x".repeat(text.len() - place - 1));
+    for other in [changed, shorter] {
+        std::fs::write(csv.path(), other).unwrap();
+        let output = csv.import(&node, "");
+        assert_eq!(status(&output), 65, "{}", stdout(&output));
+        let text = stderr(&output);
+        assert!(text.contains("the file has changed"), "{text}");
+        assert!(text.contains("--restart"), "{text}");
+        assert_eq!(node.model().events.len(), 5_000);
+    }
+    std::fs::write(csv.path(), text).unwrap();
+    let output = csv.import(&node, "");
+    assert_eq!(status(&output), 0, "{}", stderr(&output));
+    assert_eq!(node.model().events.len(), 6_000);
+}
+
+#[test]
+fn what_came_to_nothing_is_corrected_and_run_again() {
+    let node = Fake::start();
+    let csv = Csv::of("email\nada@example.com\n");
+    let output = csv.import(&node, "");
+    assert_eq!(status(&output), 65);
+    assert!(stderr(&output).contains("--purpose"));
+    assert!(!csv.sidecar().exists());
+    node.fail([Fault::None, gone()]);
+    let output = csv.import(&node, "--purpose sale --namespace nowhere");
+    assert_eq!(status(&output), 77);
+    assert!(csv.sidecar().exists());
+    let output = csv.import(&node, "--purpose sale");
+    assert_eq!(status(&output), 0, "{}", stderr(&output));
+    assert!(!stderr(&output).contains("row 0"), "{}", stderr(&output));
+    assert!(!csv.sidecar().exists());
 }
 
 #[test]

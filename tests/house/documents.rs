@@ -58,19 +58,24 @@ pub fn missing_tests(file: &File, read: &dyn Fn(&str) -> Option<String>) -> Vec<
     bad
 }
 
-/// Settings that the program reads and the example configuration does not show.
-pub fn undocumented_settings(layers: &str, example: &str) -> Vec<String> {
-    let keys = layers
-        .split_once("KEYS: [")
+/// Settings that the program reads, by one of its tables of them, and the example configuration does not show.
+pub fn undocumented_settings(source: &str, table: &str, example: &str) -> Vec<String> {
+    let keys = source
+        .split_once(&format!(" {table}: ["))
         .and_then(|(_, rest)| rest.split_once("];"));
     let Some((keys, _)) = keys else {
-        return vec!["the table of settings, KEYS, is not where it was".to_owned()];
+        return vec![format!(
+            "the table of settings, {table}, is not where it was"
+        )];
     };
     let keys: Vec<&str> = keys.split('"').skip(1).step_by(2).collect();
     let shown = |key: &str| {
         let shows = |line: &str| {
             let line = line.trim_start_matches("# ");
+            let table = line.trim_matches(['[', ']']);
             line.split_once(" = ").is_some_and(|(name, _)| name == key)
+                // The head of a table, which may lie within another.
+                || (line.starts_with("[[") && table.rsplit('.').next() == Some(key))
         };
         example.lines().any(shows)
     };
@@ -181,13 +186,18 @@ mod tests {
     fn a_setting_that_is_not_shown_is_found() {
         let layers = "pub const KEYS: [&str; 2] = [\n \"data\",\n \"listen\",\n];";
         assert_eq!(
-            undocumented_settings(layers, "# data = \"x\"\nlisten = \"y\""),
+            undocumented_settings(layers, "KEYS", "# data = \"x\"\nlisten = \"y\""),
             [""; 0]
         );
         assert_eq!(
-            undocumented_settings(layers, "listen_not = 1\ndata = 2").len(),
+            undocumented_settings(layers, "KEYS", "listen_not = 1\ndata = 2").len(),
             1
         );
-        assert_eq!(undocumented_settings("", "").len(), 1);
+        assert_eq!(undocumented_settings("", "KEYS", "").len(), 1);
+        let tables = "const TABLES: [&str; 2] = [\"principal\", \"grant\"];";
+        let shown = "# [[principal]]\n# [[principal.grant]]";
+        assert_eq!(undocumented_settings(tables, "TABLES", shown), [""; 0]);
+        let beside = "[[principals]]\n# [grant]\n# a grant";
+        assert_eq!(undocumented_settings(tables, "TABLES", beside).len(), 2);
     }
 }

@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod dependencies;
 mod documents;
 mod imports;
 mod paths;
@@ -44,6 +45,12 @@ fn names_say_what_is_inside() {
 #[test]
 fn rooms_import_only_what_they_may() {
     hold(rust_files().iter().flat_map(imports::violations));
+}
+
+#[test]
+fn the_client_alone_needs_nothing_of_the_server() {
+    let tree = dependencies::of_the_client_alone();
+    hold(dependencies::of_the_server(&tree));
 }
 
 #[test]
@@ -98,5 +105,13 @@ fn the_tests_that_the_documents_name_are_there() {
 fn the_example_configuration_shows_every_setting() {
     let layers = read("src/config/layers.rs").expect("the settings");
     let example = read("deploy/refrain.toml").expect("the example");
-    hold(documents::undocumented_settings(&layers, &example));
+    let principals = read("src/config/principals.rs").expect("the settings of principals");
+    for (source, table) in [
+        (&layers, "KEYS"),
+        (&layers, "TABLES"),
+        (&principals, "PRINCIPAL_KEYS"),
+        (&principals, "GRANT_KEYS"),
+    ] {
+        hold(documents::undocumented_settings(source, table, &example));
+    }
 }

@@ -1,9 +1,10 @@
 //! Tests against real `refrain` processes on loopback: fail-over, recovery, membership, refusals to start, privacy,
-//! a foreign client, containers.
+//! foreign clients, the examples, containers.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod docker;
+mod examples;
 mod failover;
 mod membership;
 mod privacy;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::support::{Node, expect, token_key};
+use crate::support::{Node, eventually, expect, token_key};
 
 /// Who is spoken of. Each can be searched for: it stands nowhere else.
 const ADDRESS: &str = "Grace.Hopper.4711@Example.com";
@@ -100,6 +100,70 @@ async fn nothing_raw_is_stored_or_logged() {
                 path.display(),
                 String::from_utf8_lossy(&trace)
             );
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_token_is_stored_or_logged() {
+    use std::{
+        io::{Read as _, Write as _},
+        os::unix::fs::PermissionsExt as _,
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let key = token_key(folder.path());
+    let data = folder.path().join("node");
+    let written = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (known, unknown) = ("token-that-is-known-4711", "token-of-nobody-4711");
+    let hash = refrain::admission::TokenHash::of(known.as_bytes()).to_hex();
+    let settings = written(
+        "refrain.toml",
+        &format!(
+            "log = \"trace\"\n[[principal]]\nname = \"mailer\"\ntoken_sha256 = \"{hash}\"\n\
+             [[principal.grant]]\npermissions = [\"check\", \"opt_out\"]\n"
+        ),
+    );
+    let (good, bad) = (written("good", known), written("bad", unknown));
+    let mut node = Node::start(&data, &key, &["--config", &settings]).await;
+    eventually("the node serves", || {
+        let serves = node.run(&["health"]).status.success();
+        async move { serves.then_some(()) }
+    })
+    .await;
+
+    let opt_out = ["opt-out", "--email", ADDRESS, "--purpose", "sale"];
+    for (file, code) in [(&good, 0), (&bad, 77)] {
+        expect(
+            &node.run(&[&opt_out[..], &["--token-file", file]].concat()),
+            code,
+        );
+    }
+    for token in [known, unknown] {
+        let mut stream = std::net::TcpStream::connect(&node.client).unwrap();
+        let ask = format!(
+            "GET /v1/none HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n\r\n"
+        );
+        stream.write_all(ask.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(!answer.contains(token), "{answer}");
+    }
+    assert!(node.terminate().await.success());
+    assert!(node.log().contains("TRACE"));
+    let mut kept = Vec::new();
+    files(&data, &mut kept);
+    kept.push(data.with_extension("log"));
+    for path in kept {
+        let bytes = std::fs::read(&path).unwrap();
+        for trace in [known, unknown, &hash] {
+            let trace = trace.as_bytes();
+            let holds = bytes.windows(trace.len()).any(|window| window == trace);
+            assert!(!holds, "{}: holds a token", path.display());
         }
     }
 }

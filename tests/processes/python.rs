@@ -1,52 +1,42 @@
-//! A client that is not ours: Python's grpcio, whose messages are made from what server reflection says.
+//! Clients that are not ours, in Python: grpcio, whose messages are made from what server reflection says, and
+//! schemathesis, which holds the REST routes against the document that describes them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use refrain::admission::{Permission, TokenHash};
+
 use crate::skip::skip;
-use crate::support::{Node, REFRAIN};
+use crate::support::{Node, REFRAIN, eventually, token_key};
 
-/// What the client imports.
-const IMPORTS: &str = "import grpc, grpc_reflection, google.protobuf";
-
-/// A Python that has what the client imports: the one named, the one that `.ci/run` made, or the system's.
-fn python() -> Option<PathBuf> {
+/// A Python that can import something: the one named, the one that `.ci/run` made, or the system's.
+pub fn python(imports: &str) -> Option<PathBuf> {
     let named = std::env::var_os("TEST_PYTHON").map(PathBuf::from);
     let target = PathBuf::from(REFRAIN)
         .ancestors()
         .nth(2)
         .map(|path| path.join("python/bin/python"));
     let candidates = [named, target, Some("python3".into()), Some("python".into())];
-    candidates.into_iter().flatten().find(|python| {
+    let found = candidates.into_iter().flatten().find(|python| {
         let imports = Command::new(python)
-            .args(["-c", IMPORTS])
+            .args(["-c", imports])
             .stdin(Stdio::null())
             .output();
         imports.is_ok_and(|output| output.status.success())
-    })
-}
-
-#[tokio::test]
-async fn a_client_in_python_gets_all_its_answers() {
-    let Some(python) = python() else {
+    });
+    if found.is_none() {
         skip(
             "python",
-            "no Python with grpcio is here; `python3 -m venv target/python && target/python/bin/pip install -r \
-             tests/live/requirements.txt` makes one",
+            "no Python with what tests/live and examples/python need is here; `python3 -m venv target/python && \
+             target/python/bin/pip install -r tests/live/requirements.txt -r examples/python/requirements.txt` makes one",
         );
-        return;
-    };
-    let folder = tempfile::tempdir().unwrap();
-    let node = Node::start_single(&folder).await;
-    let output = Command::new(python)
-        .arg(concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/tests/live/grpcio_client.py"
-        ))
-        .arg(&node.client)
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
+    }
+    found
+}
+
+/// Runs a client to its end, which must be a good one.
+fn run(client: &mut Command, node: &Node) {
+    let output = client.stdin(Stdio::null()).output().unwrap();
     let said = [output.stdout, output.stderr].concat();
     let said = String::from_utf8_lossy(&said);
     assert!(
@@ -55,4 +45,67 @@ async fn a_client_in_python_gets_all_its_answers() {
         node.log()
     );
     println!("{said}");
+}
+
+fn live(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/live")
+        .join(name)
+}
+
+#[tokio::test]
+async fn a_client_in_python_gets_all_its_answers() {
+    let Some(python) = python("import grpc, grpc_reflection, google.protobuf") else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let node = Node::start_single(&folder).await;
+    run(
+        Command::new(python)
+            .arg(live("grpcio_client.py"))
+            .arg(&node.client),
+        &node,
+    );
+}
+
+/// Settings with principals who may do everything, two so that overrides can be made.
+fn all_powerful(names: [&str; 2]) -> String {
+    let permissions = Permission::ALL.map(|one| format!("\"{one}\"")).join(", ");
+    names
+        .map(|name| {
+            let hash = TokenHash::of(name.as_bytes()).to_hex();
+            format!(
+                "[[principal]]\nname = \"{name}\"\ntoken_sha256 = \"{hash}\"\n\
+                 [[principal.grant]]\npermissions = [{permissions}]\n"
+            )
+        })
+        .concat()
+}
+
+#[tokio::test]
+async fn the_routes_do_what_their_document_says() {
+    let Some(python) = python("import schemathesis") else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let settings = folder.path().join("refrain.toml");
+    std::fs::write(&settings, all_powerful(["tester", "another"])).unwrap();
+    let key = token_key(folder.path());
+    let settings = settings.to_str().unwrap();
+    let node = Node::start(&folder.path().join("node"), &key, &["--config", settings]).await;
+    eventually("the node serves", || {
+        let serves = node.run(&["health"]).status.success();
+        async move { serves.then_some(()) }
+    })
+    .await;
+    run(
+        Command::new(python)
+            .args(["-m", "schemathesis.cli", "--config-file"])
+            .arg(live("schemathesis.toml"))
+            .args(["run", "--no-color"])
+            .args(["--header", "Authorization: Bearer tester"])
+            .arg(format!("http://{}/openapi.json", node.client))
+            .current_dir(folder.path()),
+        &node,
+    );
 }

@@ -4,8 +4,8 @@ use prost_types::Timestamp;
 
 use crate::{
     domain::{
-        Change, Decision, Event, EventId, EventKind, Millis, Preferences, Purpose, PurposeName,
-        Reason, Signal, Standing,
+        Change, Decision, Detail, Event, EventId, EventKind, Millis, Preferences, Purpose,
+        PurposeName, Reason, SchemaFloor, ServiceName, ServiceSeen, Signal, Standing, SubjectToken,
     },
     proto::v1,
 };
@@ -35,6 +35,7 @@ pub(in crate::api) fn reason(reason: Reason) -> v1::Reason {
         Reason::OptedIn => v1::Reason::OptedIn,
         Reason::DefaultAllow => v1::Reason::DefaultAllow,
         Reason::Essential => v1::Reason::Essential,
+        Reason::Overridden => v1::Reason::Overridden,
     }
 }
 
@@ -64,6 +65,15 @@ fn event_kind(kind: EventKind) -> v1::EventKind {
         EventKind::Purpose => v1::EventKind::Purpose,
         EventKind::Namespace => v1::EventKind::Namespace,
         EventKind::FeatureLevel => v1::EventKind::FeatureLevel,
+        EventKind::Preferences => v1::EventKind::Preferences,
+        EventKind::NamespaceSettings => v1::EventKind::NamespaceSettings,
+        EventKind::SchemaFloor => v1::EventKind::SchemaFloor,
+        EventKind::ChangeProposed => v1::EventKind::ChangeProposed,
+        EventKind::ChangeWithdrawn => v1::EventKind::ChangeWithdrawn,
+        EventKind::OverrideBegan => v1::EventKind::OverrideBegan,
+        EventKind::OverrideRevoked => v1::EventKind::OverrideRevoked,
+        EventKind::OverrideEnded => v1::EventKind::OverrideEnded,
+        EventKind::StampKey => v1::EventKind::StampKey,
     }
 }
 
@@ -87,6 +97,19 @@ pub(in crate::api) fn event(event: Event) -> v1::Event {
         principal: event.principal.to_string(),
         received_at: Some(timestamp(event.received_at)),
         evidence_sha256: event.evidence_sha256.map(Vec::from).unwrap_or_default(),
+        opted_in_purposes: match &event.detail {
+            Detail::OptedIn(names) => names.iter().map(PurposeName::to_string).collect(),
+            _ => Vec::new(),
+        },
+        change_id: event_id(event.change_id),
+        proposed_by: event
+            .proposed_by
+            .map(|it| it.to_string())
+            .unwrap_or_default(),
+        lifted: match event.detail {
+            Detail::Lifted(totals) => counts(totals),
+            _ => Vec::new(),
+        },
     }
 }
 
@@ -98,16 +121,59 @@ pub(in crate::api) fn standing(standing: &Standing) -> v1::Standing {
         change: change(standing.change).into(),
         event_id: standing.event_id.to_string(),
         revision: standing.revision,
+        signalled: standing.signalled,
     }
 }
 
-pub(in crate::api) fn purpose(purpose: Purpose) -> v1::Purpose {
+/// An identifier as it is stored.
+pub(in crate::api) fn identifier(subject: &SubjectToken) -> v1::Identifier {
+    v1::Identifier {
+        r#type: subject.identifier_type.to_string(),
+        form: Some(v1::identifier::Form::Token(subject.token.to_string())),
+    }
+}
+
+pub(in crate::api) fn floor(floor: &SchemaFloor) -> v1::SchemaFloor {
+    v1::SchemaFloor {
+        purpose: floor
+            .purpose
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
+        version: floor.version,
+    }
+}
+
+pub(in crate::api) fn counts(totals: Vec<(ServiceName, u64)>) -> Vec<v1::ServiceCount> {
+    totals
+        .into_iter()
+        .map(|(service, count)| v1::ServiceCount {
+            service: service.to_string(),
+            count,
+        })
+        .collect()
+}
+
+pub(in crate::api) fn service_seen(seen: &ServiceSeen) -> v1::ServiceSeen {
+    v1::ServiceSeen {
+        service: seen.usage.service.to_string(),
+        schema_version: seen.usage.schema_version,
+        calls: seen.usage.calls,
+        below_floor: seen.usage.below_floor,
+        first_seen: Some(timestamp(seen.first_seen)),
+        last_seen: Some(timestamp(seen.last_seen)),
+    }
+}
+
+/// A purpose with the schema floor that stands at it.
+pub(in crate::api) fn purpose(purpose: Purpose, schema_floor: u32) -> v1::Purpose {
     v1::Purpose {
         name: purpose.name.to_string(),
         description: purpose.description,
         default_deny: purpose.default_deny,
         essential: purpose.essential,
         schema_version: purpose.schema_version,
+        schema_floor,
     }
 }
 
@@ -124,6 +190,7 @@ pub(in crate::api) fn preferences(found: Preferences) -> v1::GetPreferencesRespo
             event_id: record.event_id.to_string(),
             revision: record.revision,
             received_at: Some(timestamp(record.received_at)),
+            signalled: record.signalled,
         })
         .collect();
     let decisions = found
@@ -140,5 +207,6 @@ pub(in crate::api) fn preferences(found: Preferences) -> v1::GetPreferencesRespo
         preferences,
         decisions,
         revision: found.revision,
+        last_revision: found.last_revision,
     }
 }

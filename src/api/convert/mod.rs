@@ -4,15 +4,17 @@ pub(super) mod answers;
 
 use std::collections::BTreeSet;
 
+use prost_types::Timestamp;
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::{Api, input::Input};
+use super::{Api, input::Input, status::Failure};
 use crate::{
     authority::Subject,
     domain::{
-        Evidence, IdentifierType, Namespace, PurposeName, Refusal, RequestId, SEALING_RANDOM_BYTES,
-        SealedEvidence, Signal, SubjectToken, Token, check_purposes, check_tokens, normalise,
-        value_sha256,
+        EventId, Evidence, IdentifierType, Millis, Namespace, Purpose, PurposeName, Refusal,
+        RequestId, SEALING_RANDOM_BYTES, SchemaFloor, SealedEvidence, Signal, SubjectToken, Token,
+        check_purposes, check_tokens, normalise, value_sha256,
     },
     limits,
     proto::v1::{self, identifier::Form},
@@ -38,6 +40,54 @@ pub(super) fn purposes(names: &[String]) -> Result<Vec<PurposeName>, Refusal> {
         .collect::<Result<_, _>>()?;
     check_purposes(&purposes)?;
     Ok(purposes)
+}
+
+/// A purpose as it is to stand. Its floor is set by a call of its own.
+pub(super) fn purpose(asked: v1::Purpose) -> Result<Purpose, Failure> {
+    if asked.schema_floor != 0 {
+        return Err(Input::FloorOfItsOwn.into());
+    }
+    Ok(Purpose {
+        name: PurposeName::parse(&asked.name)?,
+        description: asked.description,
+        default_deny: asked.default_deny,
+        essential: asked.essential,
+        schema_version: asked.schema_version,
+    })
+}
+
+/// A schema floor; no purpose named means the whole cluster.
+pub(super) fn floor(asked: &v1::SchemaFloor) -> Result<SchemaFloor, Refusal> {
+    Ok(SchemaFloor {
+        purpose: match &*asked.purpose {
+            "" => None,
+            name => Some(PurposeName::parse(name)?),
+        },
+        version: asked.version,
+    })
+}
+
+/// The id of a proposed change. What is none is one that nobody proposed.
+pub(super) fn change_id(text: &str) -> Result<EventId, Refusal> {
+    Uuid::try_parse(text)
+        .map(EventId)
+        .map_err(|_| Refusal::ChangeUnknown)
+}
+
+/// A time, to the millisecond.
+pub(super) fn time(at: &Timestamp) -> Result<Millis, Input> {
+    let seconds = u64::try_from(at.seconds).ok();
+    let nanos = u64::try_from(at.nanos)
+        .ok()
+        .filter(|nanos| *nanos < 1_000_000_000);
+    seconds
+        .zip(nanos)
+        .and_then(|(seconds, nanos)| {
+            let millis = seconds.checked_mul(1_000)?.checked_add(nanos / 1_000_000)?;
+            Some(Millis(millis))
+        })
+        .filter(|millis| *millis <= Millis::MAX)
+        .ok_or(Input::TimeInvalid)
 }
 
 /// How the wish arrived; not said means the person.
@@ -68,11 +118,21 @@ pub(super) fn service(name: &str) -> Result<(), Input> {
     }
 }
 
+/// The tokens of a filter, each once.
+pub(super) fn token_filter(tokens: &[String]) -> Result<Vec<Token>, Failure> {
+    let tokens: BTreeSet<&String> = tokens.iter().collect();
+    if tokens.len() > limits::WATCH_FILTERS {
+        return Err(Input::TooManyFilters.into());
+    }
+    let parsed = tokens.into_iter().map(|text| Token::parse(text));
+    Ok(parsed.collect::<Result<_, _>>()?)
+}
+
 /// The namespaces and purposes of a filter, each once.
 pub(super) fn filters(
     namespaces: &[String],
     purposes: &[String],
-) -> Result<(Vec<Namespace>, Vec<PurposeName>), super::status::Failure> {
+) -> Result<(Vec<Namespace>, Vec<PurposeName>), Failure> {
     if namespaces.len().max(purposes.len()) > limits::WATCH_FILTERS {
         return Err(Input::TooManyFilters.into());
     }
@@ -147,7 +207,15 @@ impl Api {
                 })?;
                 key.token(namespace, &identifier_type, &hash)
             }
-            Some(Form::Token(text)) => Token::parse(&text)?,
+            Some(Form::Token(text)) => {
+                let token = Token::parse(&text)?;
+                if !token.is_of_known_key() {
+                    return Err(Refusal::IdentifierInvalid {
+                        why: "its token is of a key that this cluster never had",
+                    });
+                }
+                token
+            }
             None => {
                 return Err(Refusal::IdentifierInvalid {
                     why: "it has none of `value`, `sha256` and `token`",

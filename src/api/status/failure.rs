@@ -2,7 +2,7 @@
 
 use super::{Input, Transport};
 use crate::{
-    admission::{Denied, Unauthenticated},
+    admission::{Denied, NotAdmitted, Unauthenticated},
     authority::{AdminError, ReadError, Unavailable, WriteError},
     domain::Refusal,
     feed::FeedEnd,
@@ -42,8 +42,8 @@ pub(crate) enum Failure {
     #[error("too many snapshots are being read from this node")]
     TooManySnapshots,
     /// A call of many steps came to an end after some of them had been done.
-    #[error("{0}; what came before it was done, and `GetImport` tells where to go on")]
-    Partly(Box<Failure>),
+    #[error("{0}; what came before it was done, and {1}")]
+    Partly(Box<Failure>, &'static str),
     /// A handler came to a sudden end.
     #[error("a fault of the program ended the call")]
     Panicked,
@@ -56,12 +56,24 @@ impl Failure {
             Self::Unknown(why) | Self::Admin(AdminError::Write(WriteError::Unknown { why })) => {
                 Some(("why", why.reason().to_owned()))
             }
-            Self::Partly(failure) => failure.details(),
+            Self::Partly(failure, _) => failure.details(),
             Self::Feed(FeedEnd::Compacted { earliest, .. })
             | Self::Refused(Refusal::RevisionCompacted { earliest, .. }) => {
                 Some(("earliest_revision", earliest.to_string()))
             }
+            Self::Refused(Refusal::SchemaTooOld { needed, .. }) => {
+                Some(("schema_version_needed", needed.to_string()))
+            }
             _ => None,
+        }
+    }
+}
+
+impl From<NotAdmitted> for Failure {
+    fn from(why: NotAdmitted) -> Self {
+        match why {
+            NotAdmitted::Denied(denied) => Self::Denied(denied),
+            NotAdmitted::Refused(refusal) => Self::Refused(refusal),
         }
     }
 }

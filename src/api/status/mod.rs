@@ -1,6 +1,7 @@
 //! The one table from errors to gRPC statuses: code, reason, whether anything was done, and what to do.
 
 mod failure;
+mod http;
 #[cfg(test)]
 mod tests;
 mod transport;
@@ -12,14 +13,17 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 
 use super::input::Input;
 use crate::{
-    admission::{Denied, Unauthenticated},
-    authority::{AdminError, ReadError, Unavailable, WriteError},
+    authority::{AdminError, Unavailable, WriteError},
     domain::{Refusal, RefusalKind},
     feed::FeedEnd,
     proto::v1::ItemError,
 };
 
-pub(crate) use self::{failure::Failure, transport::Transport};
+pub(crate) use self::{
+    failure::Failure,
+    http::{Explained, http_status},
+    transport::Transport,
+};
 
 /// The domain of every `google.rpc.ErrorInfo` of ours.
 const DOMAIN: &str = "refrain";
@@ -31,6 +35,15 @@ enum Outcome {
     NotApplied,
     /// It may have been done, or may still be.
     Unknown,
+}
+
+impl Outcome {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::NotApplied => "not_applied",
+            Self::Unknown => "unknown",
+        }
+    }
 }
 
 /// One row of the table.
@@ -75,12 +88,12 @@ impl Row {
             Failure::Unauthenticated(_) => Self::not_applied(
                 Code::Unauthenticated,
                 "UNAUTHENTICATED",
-                "call over loopback, or have the node started with --insecure",
+                "send the token of a principal of this node, as `authorization: Bearer TOKEN`; a node without principals takes calls over loopback alone, or needs --insecure",
             ),
             Failure::Denied(_) => Self::not_applied(
                 Code::PermissionDenied,
                 "PERMISSION_DENIED",
-                "ask those who run the cluster for the permission",
+                "ask those who run the cluster for a grant of that permission",
             ),
             Failure::Unavailable(why) => Self::unavailable(*why),
             Failure::Unknown(why) => Self::unknown(unavailable_code(*why), RETRY),
@@ -92,7 +105,7 @@ impl Row {
                 "TOO_MANY_SNAPSHOTS",
                 "wait until another snapshot is read, or call another node",
             ),
-            Failure::Partly(failure) => Self {
+            Failure::Partly(failure, _) => Self {
                 outcome: Outcome::Unknown,
                 ..Self::of(failure)
             },
@@ -134,7 +147,16 @@ impl Row {
     }
 
     fn input(input: Input) -> Self {
-        Self::not_applied(Code::InvalidArgument, input.reason(), CORRECT)
+        let (code, what_to_do) = match input {
+            Input::StampInvalid(_) => (
+                Code::InvalidArgument,
+                "deny; whoever made the message should put in a stamp of this cluster's as it was got",
+            ),
+            Input::StampExpired => (Code::FailedPrecondition, "deny, or check without the stamp"),
+            Input::LinkUnknown => (Code::NotFound, "open the link again as it was sent"),
+            _ => (Code::InvalidArgument, CORRECT),
+        };
+        Self::not_applied(code, input.reason(), what_to_do)
     }
 
     fn unavailable(why: Unavailable) -> Self {
@@ -154,6 +176,9 @@ impl Row {
                 "call another node; start this one with the cluster's token key"
             }
             Unavailable::DiskNearlyFull => "call another node; free space on this one's disk",
+            Unavailable::ClockAhead => {
+                "mend the clock of the node that leads; another takes over if it can, so retry with the same request_id"
+            }
             Unavailable::Removed => "call another node; this one no longer belongs to the cluster",
             Unavailable::Deadline => "retry with the same request_id and a longer deadline",
             Unavailable::Overloaded => {
@@ -283,6 +308,33 @@ impl Row {
                 "ENCODING_UNKNOWN",
                 "send messages uncompressed",
             ),
+            Transport::MessageSlow => Self::not_applied(
+                Code::DeadlineExceeded,
+                "MESSAGE_SLOW",
+                "send it again, at once and whole",
+            ),
+            Transport::MediaTypeUnknown => {
+                Self::not_applied(Code::InvalidArgument, "MEDIA_TYPE_UNKNOWN", CORRECT)
+            }
+            Transport::PathInvalid => {
+                Self::not_applied(Code::InvalidArgument, "PATH_INVALID", CORRECT)
+            }
+            Transport::QueryInvalid { .. } => {
+                Self::not_applied(Code::InvalidArgument, "QUERY_INVALID", CORRECT)
+            }
+            Transport::HeaderInvalid { .. } => {
+                Self::not_applied(Code::InvalidArgument, "HEADER_INVALID", CORRECT)
+            }
+            Transport::RouteUnknown => Self::not_applied(
+                Code::NotFound,
+                "ROUTE_UNKNOWN",
+                "correct the path; /openapi.json has them all",
+            ),
+            Transport::MethodNotAllowed => Self::not_applied(
+                Code::Unimplemented,
+                "METHOD_NOT_ALLOWED",
+                "use a method that the header `Allow` names",
+            ),
             Transport::Broken => Self::unknown(Code::Unavailable, RETRY),
         }
     }
@@ -298,6 +350,7 @@ fn unavailable_code(why: Unavailable) -> Code {
         | Unavailable::WaitingForCluster
         | Unavailable::TokenKeyMismatch
         | Unavailable::DiskNearlyFull
+        | Unavailable::ClockAhead
         | Unavailable::Removed
         | Unavailable::Replaying
         | Unavailable::StorageFailed
@@ -308,12 +361,8 @@ fn unavailable_code(why: Unavailable) -> Code {
 impl From<Failure> for Status {
     fn from(failure: Failure) -> Self {
         let row = Row::of(&failure);
-        let outcome = match row.outcome {
-            Outcome::NotApplied => "not_applied",
-            Outcome::Unknown => "unknown",
-        };
         let mut metadata = HashMap::from([
-            ("outcome".to_owned(), outcome.to_owned()),
+            ("outcome".to_owned(), row.outcome.as_str().to_owned()),
             ("what_to_do".to_owned(), row.what_to_do.to_owned()),
         ]);
         metadata.extend(
@@ -336,26 +385,3 @@ impl From<Failure> for ItemError {
         }
     }
 }
-
-/// Lets handlers use `?` on every error: all of them pass through [`Failure`], and so through the table.
-macro_rules! through_the_table {
-    ($($error:ty),+ $(,)?) => {
-        $(impl From<$error> for Status {
-            fn from(error: $error) -> Self {
-                Failure::from(error).into()
-            }
-        })+
-    };
-}
-
-through_the_table!(
-    Refusal,
-    Input,
-    Unauthenticated,
-    Denied,
-    Unavailable,
-    ReadError,
-    WriteError,
-    AdminError,
-    FeedEnd,
-);

@@ -19,7 +19,7 @@ fn refusals() -> Vec<Refusal> {
         Refusal::PurposeEssential { purpose: name() },
         Refusal::ParentUnknown { purpose: name() },
         Refusal::EssentialMisplaced { purpose: name() },
-        Refusal::WidensAllow { purpose: name() },
+        Refusal::WidensAllow { what: name() },
         Refusal::RegistryFull {
             what: "purposes",
             limit: 1,
@@ -36,6 +36,24 @@ fn refusals() -> Vec<Refusal> {
         Refusal::RequestIdReused,
         Refusal::RequestIdExpired,
         Refusal::SchemaUnknown { asked: 2, known: 1 },
+        Refusal::SchemaTooOld {
+            asked: 1,
+            needed: 2,
+        },
+        Refusal::SubjectChanged { asked: 1, last: 2 },
+        Refusal::ServiceInvalid,
+        Refusal::OverridesOff,
+        Refusal::OverrideInvalid { why: "why" },
+        Refusal::OverrideExpiryInvalid { minutes: 60 },
+        Refusal::SecondPrincipalRequired,
+        Refusal::ChangeUnknown,
+        Refusal::ChangeWidensNothing,
+        Refusal::TooManyChanges {
+            what: "overrides",
+            limit: 1,
+        },
+        Refusal::SignalUnconfigured,
+        Refusal::StampKeyInvalid { why: "why" },
         Refusal::RevisionAhead {
             asked: 2,
             reached: 1,
@@ -83,6 +101,18 @@ fn refusals() -> Vec<Refusal> {
             | Refusal::RequestIdReused
             | Refusal::RequestIdExpired
             | Refusal::SchemaUnknown { .. }
+            | Refusal::SchemaTooOld { .. }
+            | Refusal::SubjectChanged { .. }
+            | Refusal::ServiceInvalid
+            | Refusal::OverridesOff
+            | Refusal::OverrideInvalid { .. }
+            | Refusal::OverrideExpiryInvalid { .. }
+            | Refusal::SecondPrincipalRequired
+            | Refusal::ChangeUnknown
+            | Refusal::ChangeWidensNothing
+            | Refusal::TooManyChanges { .. }
+            | Refusal::SignalUnconfigured
+            | Refusal::StampKeyInvalid { .. }
             | Refusal::RevisionAhead { .. }
             | Refusal::RevisionCompacted { .. }
             | Refusal::SignalInvalid { .. }
@@ -140,6 +170,7 @@ fn failures() -> Vec<Failure> {
     let denied = Denied {
         principal: Principal::parse("somebody").expect("name"),
         permission: Permission::OptIn,
+        reach: String::new(),
     };
     let mut all: Vec<Failure> = refusals().into_iter().map(Failure::from).collect();
     all.extend(Input::ALL.map(Failure::from));
@@ -169,17 +200,26 @@ fn failures() -> Vec<Failure> {
             Transport::MessageMissing,
             Transport::MethodUnknown,
             Transport::EncodingUnknown,
+            Transport::MessageSlow,
+            Transport::MediaTypeUnknown,
+            Transport::PathInvalid,
+            Transport::QueryInvalid {
+                why: "why".to_owned(),
+            },
+            Transport::HeaderInvalid {
+                name: "name".to_owned(),
+            },
+            Transport::RouteUnknown,
+            Transport::MethodNotAllowed,
             Transport::Broken,
         ]
         .map(Failure::from),
     );
-    all.push(Failure::Partly(Box::new(
-        Refusal::ImportGap {
-            first_row: 2,
-            next_row: 1,
-        }
-        .into(),
-    )));
+    let gap = Refusal::ImportGap {
+        first_row: 2,
+        next_row: 1,
+    };
+    all.push(Failure::Partly(Box::new(gap.into()), "this goes on"));
     all.push(Failure::TooManySnapshots);
     all.push(Failure::Panicked);
     all
@@ -192,8 +232,12 @@ fn the_table_is_what_was_promised() {
         .map(|failure| {
             let row = Row::of(failure);
             format!(
-                "{} {:?} {:?}: {}\n",
-                row.reason, row.code, row.outcome, row.what_to_do
+                "{} {:?} {} {:?}: {}\n",
+                row.reason,
+                row.code,
+                http_status(row.code, row.reason).as_u16(),
+                row.outcome,
+                row.what_to_do
             )
         })
         .collect();
@@ -241,6 +285,23 @@ fn every_status_carries_its_reason_and_outcome() {
         assert_eq!(
             (item.code, item.reason.as_str()),
             (i32::from(row.code), row.reason)
+        );
+    }
+}
+
+#[test]
+fn every_failure_is_one_over_http_too() {
+    for failure in failures() {
+        let told = failure.explained();
+        let status = told.status;
+        assert!(
+            status.is_client_error() || status.is_server_error(),
+            "{failure:?}: {status}"
+        );
+        let row = Row::of(&failure);
+        assert_eq!(
+            (told.reason, told.outcome),
+            (row.reason, row.outcome.as_str())
         );
     }
 }

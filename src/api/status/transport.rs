@@ -1,4 +1,4 @@
-//! The statuses that tonic makes by itself, before or beside a handler, given a reason of ours.
+//! What goes wrong before or beside a handler; the statuses that tonic makes by itself are given a reason of ours.
 
 use tonic::{Code, Status};
 
@@ -23,6 +23,33 @@ pub(crate) enum Transport {
     /// A compression that is not spoken here.
     #[error("the message is compressed in a way that is not known here")]
     EncodingUnknown,
+    /// A body that did not arrive in time.
+    #[error("the body did not arrive in time")]
+    MessageSlow,
+    /// A body that does not say it is JSON.
+    #[error("the body must be `application/json`, in UTF-8")]
+    MediaTypeUnknown,
+    /// A path whose parameters are no text.
+    #[error("the path is not UTF-8")]
+    PathInvalid,
+    /// A query that cannot be taken.
+    #[error("the query cannot be taken: {why}")]
+    QueryInvalid {
+        /// What is wrong, never its content.
+        why: String,
+    },
+    /// A header that stands twice, or is no text.
+    #[error("the header `{name}` must stand once, as text")]
+    HeaderInvalid {
+        /// Its name.
+        name: String,
+    },
+    /// No such path.
+    #[error("there is no such path here")]
+    RouteUnknown,
+    /// A path that does not take the method.
+    #[error("the path does not take this method")]
+    MethodNotAllowed,
     /// The call was broken off.
     #[error("the call broke off")]
     Broken,

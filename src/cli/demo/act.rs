@@ -121,7 +121,8 @@ async fn import(nodes: &[Node], story: &Story<'_>) -> Result<u64, Failure> {
     let table = Table::open(std::io::BufReader::new(bytes), Vec::new())
         .map_err(|error| Failure::other(format!("the list that ships is broken: {error}")))?;
     let report = RefCell::new(Report::begin(None)?);
-    let taken = rows::take(&client, ImportHeader::default(), table, &report, |done| {
+    let header = ImportHeader::default();
+    let taken = rows::take(&client, header, table, &report, None, |done, _| {
         step.now(format!("importing: {} rows", grouped(done.next_row)));
     })
     .await;

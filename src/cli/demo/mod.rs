@@ -85,7 +85,10 @@ async fn show(args: &DemoArgs, output: &Output, done: &mut bool) -> Result<(), F
 
     let summary = act::play(&mut nodes, &story).await?;
     *done = true;
-    story.say(farewell(&nodes, &summary, output.paint))?;
+    story.say(held(&summary, output.paint))?;
+    if !args.once {
+        story.say(invitation(&nodes, output.paint))?;
+    }
     if output.format == super::output::Format::Json {
         output.line(as_json(&nodes, &summary))?;
     }
@@ -112,7 +115,22 @@ fn client_of<'a>(nodes: impl IntoIterator<Item = &'a Node>) -> ClientBuilder {
         .attempt_timeout(Duration::from_secs(5))
 }
 
-fn farewell(nodes: &[Node], summary: &Summary, paint: Paint) -> String {
+/// What was promised, and held.
+fn held(summary: &Summary, paint: Paint) -> String {
+    format!(
+        "\n{}\n  {} of {} checks during the fail-over said DENY, {} had no answer (which denies too), {} said ALLOW.\n  \
+         {} opt-outs were acknowledged meanwhile, and every one is denied on every node.",
+        paint.text(Tone::Bold, "What held"),
+        summary.denied,
+        summary.denied + summary.unanswered + summary.allowed,
+        summary.unanswered,
+        summary.allowed,
+        summary.acknowledged,
+    )
+}
+
+/// Where the nodes are, and what to try on them.
+fn invitation(nodes: &[Node], paint: Paint) -> String {
     let program = program().unwrap_or_else(|_| "refrain".to_owned());
     let one = &nodes[0].client;
     let head = |text: &str| paint.text(Tone::Bold, text);
@@ -126,18 +144,11 @@ fn farewell(nodes: &[Node], summary: &Summary, paint: Paint) -> String {
         })
         .collect();
     format!(
-        "\n{}\n  {} of {} checks during the fail-over said DENY, {} had no answer (which denies too), {} said ALLOW.\n  \
-         {} opt-outs were acknowledged meanwhile, and every one is denied on every node.\n\n{}\n{}\n\n{}\n  \
+        "\n{}\n{}\n\n{}\n  \
          curl http://{one}/readyz\n  \
          grpcurl -plaintext -d '{{\"identifiers\":[{{\"type\":\"email\",\"value\":\"grace@example.com\"}}],\"purpose\":\
          \"marketing.email\"}}' {one} refrain.v1.DecisionService/Check\n  \
          {program} --endpoint {one} check --email grace@example.com --purpose marketing.email",
-        head("What held"),
-        summary.denied,
-        summary.denied + summary.unanswered + summary.allowed,
-        summary.unanswered,
-        summary.allowed,
-        summary.acknowledged,
         head("Where"),
         addresses.join("\n"),
         head("Try"),

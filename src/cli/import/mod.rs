@@ -22,7 +22,7 @@ use serde_json::json;
 
 use self::{
     report::Report,
-    rows::{Taken, refused_of},
+    rows::{Extent, Taken, Unread, refused_of},
     sidecar::{Found, Mark, Opening, Sidecar},
     table::Table,
 };
@@ -46,8 +46,8 @@ Each line is one row: a field may stand in quotation marks, but must not go over
 A row that is refused is reported with its line and the reason, and the rest goes on; the exit status is 65 then.
 
 An import that breaks off is taken up again by running the same command: FILE.refrain-import, beside the file, \
-remembers its id and a fingerprint of the file (its size and the SHA-256 of its first 64 KiB), the cluster remembers \
-the row that it goes on with, and no row is taken twice. It is removed when the import is done. Where it cannot be \
+remembers its id, the file's size and the SHA-256 of what was read of it, the cluster remembers the row that it goes \
+on with, and no row is taken twice; a file that has changed meanwhile is refused. It is removed when the import is done. Where it cannot be \
 written, or with standard input, go on with --import-id and the same input from its beginning.";
 
 /// The flags of `import`.
@@ -99,16 +99,10 @@ pub async fn run(
     let unreadable = |error: io::Error| Failure::data(format!("cannot read {name}: {error}"));
 
     let bar;
-    let (reader, mut plan): (Box<dyn BufRead + Send>, Plan) = if args.file == Path::new("-") {
-        let import_id = args.import_id.clone();
-        let plan = Plan {
-            import_id: import_id.unwrap_or_else(|| client.new_request_id()),
-            sidecar: None,
-            earlier: Vec::new(),
-        };
+    let (reader, opening): (Box<dyn BufRead + Send>, _) = if args.file == Path::new("-") {
         bar = progress(None);
         let stdin = bar.wrap_read(io::stdin());
-        (Box::new(BufReader::new(stdin)), plan)
+        (Box::new(BufReader::new(stdin)), None)
     } else {
         let mut file = File::open(&args.file).map_err(unreadable)?;
         let (size, head_sha256) = sidecar::fingerprint(&mut file).map_err(unreadable)?;
@@ -119,9 +113,8 @@ pub async fn run(
             size,
             head_sha256,
         };
-        let plan = args.plan(&client, opening, output).await?;
         bar = progress(Some(size));
-        (Box::new(BufReader::new(bar.wrap_read(file))), plan)
+        (Box::new(BufReader::new(bar.wrap_read(file))), Some(opening))
     };
     let table = Table::open(reader, args.purpose.clone()).map_err(|error| {
         Failure::data(format!("{name}: {error}")).advise("see `refrain import --help`")
@@ -132,6 +125,18 @@ pub async fn run(
             table.columns.ignored.join(", ")
         ));
     }
+    // Only now: a file whose header is not understood leaves nothing behind.
+    let mut plan = match opening {
+        Some(opening) => args.plan(&client, opening, output).await?,
+        None => Plan {
+            import_id: args
+                .import_id
+                .clone()
+                .unwrap_or_else(|| client.new_request_id()),
+            sidecar: None,
+            earlier: Vec::new(),
+        },
+    };
 
     for refused in plan.earlier.iter().flat_map(Mark::refusals) {
         report.add(refused);
@@ -143,10 +148,14 @@ pub async fn run(
     };
     let report = RefCell::new(report);
     let mut sum = Sum::of(&plan.earlier);
-    let taken = rows::take(&client, header, table, &report, |step| {
+    let before = plan.earlier.last().map(|mark| Extent {
+        rows: mark.next_row,
+        sha256: mark.sha256.clone(),
+    });
+    let taken = rows::take(&client, header, table, &report, before, |step, extent| {
         sum.add(step);
         bar.set_message(format!("{} rows", grouped(step.next_row)));
-        let mark = mark_of(step);
+        let mark = mark_of(step, extent);
         if let Some(Err(error)) = plan.sidecar.as_mut().map(|it| it.mark(&mark)) {
             output.note(format_args!("cannot keep the place of the import: {error}"));
             plan.sidecar = None;
@@ -204,10 +213,12 @@ impl ImportArgs {
                     let told = earlier.last().map_or(0, |mark| mark.next_row);
                     let known = client.import_position(&found.import_id, "").await?;
                     if known >= told {
-                        let row = grouped(known);
-                        output.note(format_args!(
-                            "going on after row {row} of an import that broke off"
-                        ));
+                        if known > 0 {
+                            let row = grouped(known);
+                            output.note(format_args!(
+                                "going on after row {row} of an import that broke off"
+                            ));
+                        }
                         return Ok(Plan {
                             import_id: found.import_id,
                             sidecar: Some(sidecar),
@@ -286,11 +297,26 @@ fn finish(
         )
     };
     let import = match (&taken.import, &taken.unread) {
+        (Err(error), _) if !resume.beside && error.reason() == "REQUEST_ID_INVALID" => {
+            let message = "--import-id is no UUID of version 7";
+            let advice =
+                "give the id that was told when the import broke off, or leave the flag out";
+            return Err(Failure::usage(message).advise(advice));
+        }
         (Err(error), _) => {
             output.note(report.text());
             return Err(Failure::from(error.clone()).advise(how));
         }
-        (Ok(_), Some(error)) => {
+        (Ok(_), Some(Unread::Changed(rows))) => {
+            let message = format!(
+                "the file has changed since the import broke off: up to its row {}, which were imported, it is not \
+                 what it was",
+                grouped(*rows)
+            );
+            let advice = "put the file back to finish that import, or begin anew with --restart";
+            return Err(Failure::data(message).advise(advice));
+        }
+        (Ok(_), Some(Unread::Io(error))) => {
             let message = format!("the file could not be read to its end: {error}");
             return Err(Failure::data(message).advise(how));
         }
@@ -333,9 +359,10 @@ fn finish(
     output.result(text, &json)
 }
 
-fn mark_of(step: &ImportStep) -> Mark {
+fn mark_of(step: &ImportStep, extent: Option<Extent>) -> Mark {
     Mark {
         next_row: step.next_row,
+        sha256: extent.map(|it| it.sha256).unwrap_or_default(),
         changed: step.changed,
         unchanged: step.unchanged,
         refused: refused_of(step)

@@ -13,9 +13,14 @@ const SHOWN: usize = 20;
 /// How many refusals the JSON result lists.
 const LISTED: usize = 1_000;
 
+/// How many refusals wait to be written in the order of their lines; a report of more is in order in parts.
+const SORTED: usize = 100_000;
+
 /// Where refused rows are reported.
 pub struct Report {
     file: Option<csv::Writer<File>>,
+    /// What is not in the file yet: the cluster's refusals come later than those of lines that were read meanwhile.
+    waiting: Vec<Refused>,
     kept: Vec<Refused>,
     count: u64,
     /// The first failure to write; what comes after it is counted and not written.
@@ -38,6 +43,7 @@ impl Report {
         };
         Ok(Self {
             file,
+            waiting: Vec::new(),
             kept: Vec::new(),
             count: 0,
             broken: None,
@@ -47,14 +53,28 @@ impl Report {
     /// Adds a row.
     pub fn add(&mut self, refused: Refused) {
         self.count += 1;
-        if let (Some(file), None) = (&mut self.file, &self.broken) {
-            let line = refused.line.to_string();
-            let written = file.write_record([&line, &refused.reason, &refused.message]);
-            self.broken = written.err().map(|error| error.to_string());
+        if self.file.is_some() {
+            self.waiting.push(refused.clone());
+            if self.waiting.len() >= SORTED {
+                self.write();
+            }
         }
         if self.kept.len() < LISTED {
             self.kept.push(refused);
         }
+    }
+
+    /// Writes what waits.
+    fn write(&mut self) {
+        self.waiting.sort_by_key(|it| it.line);
+        let waiting = std::mem::take(&mut self.waiting);
+        let (Some(file), None) = (&mut self.file, &self.broken) else {
+            return;
+        };
+        let written = waiting
+            .iter()
+            .try_for_each(|it| file.write_record([&it.line.to_string(), &it.reason, &it.message]));
+        self.broken = written.err().map(|error| error.to_string());
     }
 
     /// How many rows it holds.
@@ -64,6 +84,7 @@ impl Report {
 
     /// Writes out what is left, and puts what is shown in order.
     pub fn finish(&mut self) -> Result<(), Failure> {
+        self.write();
         self.kept.sort_by_key(|it| it.line);
         if let Some(file) = &mut self.file
             && let Err(error) = file.flush()

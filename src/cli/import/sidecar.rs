@@ -34,6 +34,8 @@ pub struct Opening {
 pub struct Mark {
     /// The row that the import goes on with.
     pub next_row: u64,
+    /// The SHA-256 of the file up to the end of the row before that, in hex.
+    pub sha256: String,
     /// Rows that made an event.
     pub changed: u64,
     /// Rows that made none.
@@ -50,7 +52,7 @@ pub struct Sidecar {
 
 /// What was found beside the file.
 pub enum Found {
-    /// Nothing.
+    /// Nothing, or the sidecar of an import that came to nothing: no row of it was taken.
     Nothing,
     /// The sidecar of this very import, with the marks that it has.
     Same(Sidecar, Opening, Vec<Mark>),
@@ -88,6 +90,7 @@ impl Sidecar {
         let mut good = 0;
         let mut opening: Option<Opening> = None;
         let mut marks = Vec::new();
+        let mut strange = false;
         loop {
             let mut line = String::new();
             // A last line without its end was cut short by a crash: what it told of is asked of the cluster instead.
@@ -102,6 +105,7 @@ impl Sidecar {
             } else if let Ok(mark) = serde_json::from_str(&line) {
                 marks.push(mark);
             } else {
+                strange = true;
                 break;
             }
             good += line.len() as u64;
@@ -119,6 +123,7 @@ impl Sidecar {
                 file.seek(SeekFrom::End(0))?;
                 Ok(Found::Same(Self { path, file }, opening, marks))
             }
+            Some(_) if marks.is_empty() && !strange => Ok(Found::Nothing),
             _ => Ok(Found::Other(path)),
         }
     }
@@ -177,6 +182,7 @@ mod tests {
     fn mark(next_row: u64) -> Mark {
         Mark {
             next_row,
+            sha256: "11".to_owned(),
             changed: 3,
             unchanged: 1,
             refused: vec![(
@@ -223,7 +229,15 @@ mod tests {
     fn a_changed_file_and_a_strange_sidecar_are_noticed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.csv.refrain-import");
-        Sidecar::create(path.clone(), &opening(1)).unwrap();
+        let mut sidecar = Sidecar::create(path.clone(), &opening(1)).unwrap();
+        // As long as nothing was taken, there is nothing to go on with, and nothing to mix up.
+        let other = Sidecar::find(path.clone(), &opening(2)).unwrap();
+        assert!(matches!(other, Found::Nothing));
+        sidecar.mark(&mark(10)).unwrap();
+        let other = Sidecar::find(path.clone(), &opening(2)).unwrap();
+        assert!(matches!(other, Found::Other(_)));
+        let opened = serde_json::to_string(&opening(1)).unwrap();
+        std::fs::write(&path, format!("{opened}\nno mark\n")).unwrap();
         let other = Sidecar::find(path.clone(), &opening(2)).unwrap();
         assert!(matches!(other, Found::Other(_)));
         for strange in ["", "no json\n", "\u{0}\u{0}"] {

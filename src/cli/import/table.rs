@@ -3,6 +3,7 @@
 use std::io::{self, BufRead, Read as _};
 
 use refrain::{client::identifier, proto::v1::ImportRow};
+use sha2::{Digest as _, Sha256};
 
 use crate::cli::subject::parse_sha256;
 
@@ -96,6 +97,11 @@ impl<R: BufRead> Table<R> {
             columns,
             default_purposes,
         })
+    }
+
+    /// The SHA-256 of every byte up to the end of the line that was read last.
+    pub fn sha256(&self) -> [u8; 32] {
+        self.lines.read.clone().finalize().into()
     }
 
     /// The next line that is no comment; `None` at the end.
@@ -261,6 +267,8 @@ struct Lines<R> {
     from: R,
     line: u64,
     bytes: Vec<u8>,
+    /// All that was read.
+    read: Sha256,
 }
 
 impl<R: BufRead> Lines<R> {
@@ -269,6 +277,7 @@ impl<R: BufRead> Lines<R> {
             from,
             line: 0,
             bytes: Vec::new(),
+            read: Sha256::new(),
         }
     }
 
@@ -284,6 +293,7 @@ impl<R: BufRead> Lines<R> {
                 return Ok(None);
             }
             self.line += 1;
+            self.read.update(&self.bytes);
             if read > LINE_BYTES_MAX && self.bytes.last() != Some(&b'\n') {
                 self.pass_over()?;
                 return Ok(Some((self.line, Err(TOO_LONG))));
@@ -306,12 +316,13 @@ impl<R: BufRead> Lines<R> {
             if part.is_empty() {
                 return Ok(());
             }
-            if let Some(at) = part.iter().position(|&byte| byte == b'\n') {
-                self.from.consume(at + 1);
+            let end = part.iter().position(|&byte| byte == b'\n');
+            let length = end.map_or(part.len(), |at| at + 1);
+            self.read.update(&part[..length]);
+            self.from.consume(length);
+            if end.is_some() {
                 return Ok(());
             }
-            let all = part.len();
-            self.from.consume(all);
         }
     }
 }

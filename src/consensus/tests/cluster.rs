@@ -4,16 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 use tonic::transport::Server;
 
-use crate::clock::{Clock as _, Entropy as _, SystemClock, SystemEntropy};
+use crate::clock::SystemEntropy;
 use futures::StreamExt as _;
 
+use super::clocks::SetClock;
+use super::proposals::{opt_out, token};
 use crate::consensus::{AdminError, Consensus, Parts, Peer, Timing, Unavailable, WriteError};
 use crate::domain::{
-    AddNamespace, Body, Decision, IdentifierType, KeyFingerprint, Namespace, Outcome, Principal,
-    Proposal, PurposeName, Refusal, RequestId, SetPreference, SubjectToken, Token,
+    Decision, KeyFingerprint, Millis, Namespace, Outcome, PurposeName, Question, Refusal,
+    ServiceName,
 };
 use crate::net::{Connector, Listener};
 use crate::storage::identity::Identity;
@@ -22,14 +24,15 @@ use crate::storage::memory::MemoryFiles;
 use crate::storage::space::Space;
 
 /// A bound on a hang.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A node that can be stopped and started again on what its disk holds.
 pub struct Node {
     pub consensus: Consensus,
     pub peer: String,
-    log: MemoryLog,
-    files: MemoryFiles,
+    pub clock: SetClock,
+    pub log: MemoryLog,
+    pub files: MemoryFiles,
     /// A runtime of its own: when it is dropped, the node's connections break as those of a dead process do.
     runtime: Option<Runtime>,
 }
@@ -65,7 +68,20 @@ impl Node {
         key: u8,
         snapshot_log_bytes: u64,
     ) -> Self {
-        let listener = address.parse().unwrap();
+        let connector = Connector::tcp();
+        Self::start_by(address, log, files, key, snapshot_log_bytes, connector).await
+    }
+
+    /// As [`Self::start_on`], reaching the others through `connector`.
+    pub async fn start_by(
+        address: &str,
+        log: MemoryLog,
+        files: MemoryFiles,
+        key: u8,
+        snapshot_log_bytes: u64,
+        connector: Connector,
+    ) -> Self {
+        let (listener, clock) = (address.parse().unwrap(), SetClock::default());
         let identity = Identity::load(&files).unwrap().unwrap_or_else(|| {
             let identity = Identity::random(&SystemEntropy);
             identity.save(&files).unwrap();
@@ -80,17 +96,13 @@ impl Node {
             log: Arc::new(log.clone()),
             files: Arc::new(files.clone()),
             space: Arc::new(Space::new(Arc::new(files.clone()), None)),
-            connector: Connector::tcp(),
-            clock: Arc::new(SystemClock),
+            connector,
+            clock: Arc::new(clock.clone()),
             entropy: Arc::new(SystemEntropy),
             identity,
             own: Peer::default(),
             key_fingerprint: KeyFingerprint([key; 16]),
-            timing: Timing {
-                heartbeat_ms: 50,
-                election_timeout_ms: (200, 400),
-                snapshot_log_bytes,
-            },
+            timing: timing(snapshot_log_bytes),
         };
         let start = async move {
             let listener = Listener::tcp(listener).await.unwrap();
@@ -109,6 +121,7 @@ impl Node {
         Self {
             consensus,
             peer,
+            clock,
             log,
             files,
             runtime: Some(runtime),
@@ -116,17 +129,15 @@ impl Node {
     }
 
     /// Stops the node, loses what its disk had not synced, and starts it again at the same address.
-    pub async fn crash_and_restart(self, snapshot_log_bytes: u64) -> Self {
+    pub async fn crash_and_restart(mut self, snapshot_log_bytes: u64) -> Self {
         let (log, files, peer) = (self.log.clone(), self.files.clone(), self.peer.clone());
+        // A dead process writes nothing more: what still runs in threads of its own ends before the next life begins.
+        let runtime = self.runtime.take().unwrap();
         drop(self);
+        let stop = move || runtime.shutdown_timeout(PATIENCE);
+        tokio::task::spawn_blocking(stop).await.unwrap();
         log.crash();
         files.crash();
-        // The old listener is closed a moment after its runtime was shut down.
-        let started = Instant::now();
-        while tokio::net::TcpListener::bind(&peer).await.is_err() {
-            assert!(started.elapsed() < PATIENCE);
-            sleep(Duration::from_millis(10)).await;
-        }
         Self::start_on(&peer, log, files, 7, snapshot_log_bytes).await
     }
 
@@ -146,54 +157,28 @@ impl Node {
             .read(Instant::now() + Duration::from_secs(5))
             .await?;
         let verdict = self.consensus.with_state(|state| {
-            let purpose = PurposeName::parse("analytics").unwrap();
-            state.decide(
-                &Namespace::default_namespace(),
-                &[token(subject)],
-                &purpose,
-                0,
-                0,
-            )
+            state.decide(&Question {
+                namespace: &Namespace::default_namespace(),
+                tokens: &[token(subject)],
+                purpose: &PurposeName::parse("analytics").unwrap(),
+                service: &ServiceName::none(),
+                schema_version: 0,
+                min_revision: 0,
+                at: Millis(0),
+            })
         });
         Ok(verdict.unwrap().decision)
     }
 }
 
-fn token(subject: u8) -> SubjectToken {
-    SubjectToken {
-        identifier_type: IdentifierType::parse("email").unwrap(),
-        token: Token {
-            generation: 1,
-            bytes: [subject; 16],
-        },
+fn timing(snapshot_log_bytes: u64) -> Timing {
+    Timing {
+        heartbeat_ms: 50,
+        election_timeout_ms: (200, 400),
+        snapshot_log_bytes,
+        usage_report_ms: 60_000,
+        stamp_key_ms: 60_000,
     }
-}
-
-pub fn request_id() -> RequestId {
-    let mut random = [0; 10];
-    SystemEntropy.fill(&mut random);
-    RequestId::new(SystemClock.now(), random)
-}
-
-pub fn proposal(body: Body) -> Proposal {
-    Proposal {
-        principal: Principal::parse("test").unwrap(),
-        body,
-    }
-}
-
-pub fn opt_out(subject: u8) -> Proposal {
-    proposal(Body::SetPreference(SetPreference {
-        request_id: request_id(),
-        namespace: Namespace::default_namespace(),
-        tokens: vec![token(subject)],
-        purposes: vec![PurposeName::parse("analytics").unwrap()],
-        change: crate::domain::Change::OptOut,
-        signal: crate::domain::Signal::User,
-        schema_version: 0,
-        min_revision: 0,
-        evidence: None,
-    }))
 }
 
 pub async fn cluster(size: usize) -> Vec<Node> {
@@ -324,54 +309,6 @@ async fn everything_is_there_after_every_node_lost_power() {
     }
     let status = back[0].consensus.status(soon()).await;
     assert!(status.alarms.is_empty(), "{:?}", status.alarms);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_snapshot_stands_in_for_the_log_behind_it() {
-    let mut node = Node::start_on(
-        "127.0.0.1:0",
-        MemoryLog::new(),
-        MemoryFiles::new(),
-        7,
-        4_096,
-    )
-    .await;
-    node.consensus.init(soon()).await.unwrap();
-    node.ready().await;
-    for round in 0..3 {
-        for n in 0..200_u8 {
-            let name = Namespace::parse(&format!("n{round}-{n}")).unwrap();
-            let body = AddNamespace {
-                request_id: request_id(),
-                namespace: name,
-            };
-            node.consensus
-                .write(proposal(Body::AddNamespace(body)), soon())
-                .await
-                .unwrap();
-        }
-        // Snapshots are made beside the writes: the crash waits for the first.
-        let started = Instant::now();
-        while node.consensus.status(soon()).await.members[0]
-            .report
-            .as_ref()
-            .is_ok_and(|report| report.snapshot_bytes == 0)
-        {
-            assert!(started.elapsed() < PATIENCE, "no snapshot was made");
-            sleep(Duration::from_millis(20)).await;
-        }
-        node = node.crash_and_restart(4_096).await;
-        node.ready().await;
-        let count = node
-            .consensus
-            .with_state(|state| state.namespaces().count());
-        assert_eq!(count, 1 + (round + 1) * 200);
-    }
-    let status = node.consensus.status(soon()).await;
-    let report = status.members[0].report.as_ref().unwrap();
-    assert!(report.snapshot_bytes > 0, "no snapshot was made");
-    assert_eq!(report.journal_events, report.revision);
-    assert_eq!(report.revision, 601);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

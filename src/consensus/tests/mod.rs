@@ -1,5 +1,10 @@
 //! openraft's own conformance suite on the real store, and small clusters in one process.
 
+mod clocks;
 mod cluster;
 mod conformance;
 mod network;
+mod proposals;
+mod quorum;
+mod slow;
+mod snapshots;

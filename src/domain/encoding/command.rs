@@ -4,14 +4,19 @@ use bytes::Bytes;
 use prost::Message as _;
 
 use super::DecodeError;
+use super::change::{
+    approve, approve_out, floor, floor_out, propose, propose_out, withdraw, withdraw_out,
+};
 use super::parts::{
     change, change_out, digest16, event_id, namespace, principal, purpose, purpose_names,
-    purpose_names_out, purpose_out, request_id, signal, signal_out, subject_out, subjects,
+    purpose_names_out, purpose_out, request_id, sha256, signal, signal_out, subject_out, subjects,
     uuid_out,
 };
+use super::usage::{report, report_out};
 use crate::domain::command::{
-    AddNamespace, Body, Command, Create, FEATURE_LEVEL, ImportChunk, ImportRow, Proposal,
-    PutPurpose, RaiseFeatureLevel, SetPreference,
+    AddNamespace, AddStampKey, Body, Change, Command, ConfigureNamespace, Create, FEATURE_LEVEL,
+    ImportChunk, ImportRow, Proposal, PutPurpose, RaiseFeatureLevel, ReportSignal, RetireStampKeys,
+    SetPreference, SetSchemaFloor,
 };
 use crate::domain::evidence::SealedEvidence;
 use crate::domain::ids::Millis;
@@ -82,6 +87,30 @@ fn body_out(body: &Body) -> persisted::Body {
             request_id: uuid_out(add.request_id.0),
             namespace: add.namespace.to_string(),
         }),
+        Body::ReportSignal(report) => Kind::ReportSignal(persisted::ReportSignal {
+            request_id: uuid_out(report.request_id.0),
+            namespace: report.namespace.to_string(),
+            tokens: report.tokens.iter().map(subject_out).collect(),
+            signal: signal_out(report.signal).into(),
+            schema_version: report.schema_version,
+        }),
+        Body::ConfigureNamespace(configure) => {
+            Kind::ConfigureNamespace(persisted::ConfigureNamespace {
+                request_id: uuid_out(configure.request_id.0),
+                namespace: configure.namespace.to_string(),
+                gpc_purposes: purpose_names_out(&configure.gpc_purposes),
+            })
+        }
+        Body::SetSchemaFloor(set) => Kind::SetSchemaFloor(persisted::SetSchemaFloor {
+            request_id: uuid_out(set.request_id.0),
+            floor: Some(floor_out(&set.floor)),
+        }),
+        Body::Propose(propose) => Kind::Propose(propose_out(propose)),
+        Body::Approve(approve) => Kind::Approve(approve_out(approve)),
+        Body::Withdraw(withdraw) => Kind::Withdraw(withdraw_out(withdraw)),
+        Body::AddStampKey(add) => Kind::StampKey(stamp_key_out(add.node_id, Some(&add.public_key))),
+        Body::RetireStampKeys(retire) => Kind::StampKey(stamp_key_out(retire.node_id, None)),
+        Body::ReportUsage(report) => Kind::ReportUsage(report_out(report)),
         Body::RaiseFeatureLevel(raise) => {
             Kind::RaiseFeatureLevel(persisted::RaiseFeatureLevel { level: raise.level })
         }
@@ -119,6 +148,37 @@ fn body(message: Option<persisted::Body>) -> Result<Body, DecodeError> {
             request_id: request_id(&message.request_id)?,
             namespace: namespace(&message.namespace)?,
         }),
+        Kind::ReportSignal(message) => Body::ReportSignal(ReportSignal {
+            request_id: request_id(&message.request_id)?,
+            namespace: namespace(&message.namespace)?,
+            tokens: subjects(&message.tokens)?,
+            signal: signal(message.signal)?,
+            schema_version: message.schema_version,
+        }),
+        Kind::ConfigureNamespace(message) => Body::ConfigureNamespace(ConfigureNamespace {
+            request_id: request_id(&message.request_id)?,
+            namespace: namespace(&message.namespace)?,
+            gpc_purposes: purpose_names(&message.gpc_purposes)?,
+        }),
+        Kind::SetSchemaFloor(message) => Body::SetSchemaFloor(SetSchemaFloor {
+            request_id: request_id(&message.request_id)?,
+            floor: floor(
+                &message
+                    .floor
+                    .ok_or(DecodeError::Damaged("a command without its floor"))?,
+            )?,
+        }),
+        Kind::Propose(message) => Body::Propose(propose(message)?),
+        Kind::Approve(message) => Body::Approve(approve(&message)?),
+        Kind::Withdraw(message) => Body::Withdraw(withdraw(&message)?),
+        Kind::StampKey(message) => match stamp_key(&message)? {
+            (node_id, Some(public_key)) => Body::AddStampKey(AddStampKey {
+                node_id,
+                public_key,
+            }),
+            (node_id, None) => Body::RetireStampKeys(RetireStampKeys { node_id }),
+        },
+        Kind::ReportUsage(message) => Body::ReportUsage(report(&message)?),
         Kind::RaiseFeatureLevel(message) => {
             known_level(message.level)?;
             Body::RaiseFeatureLevel(RaiseFeatureLevel {
@@ -135,6 +195,25 @@ fn known_level(level: u32) -> Result<(), DecodeError> {
     } else {
         Err(DecodeError::UnknownCommand)
     }
+}
+
+pub(crate) fn stamp_key_out(node_id: u64, public_key: Option<&[u8; 32]>) -> persisted::StampKey {
+    persisted::StampKey {
+        node_id,
+        public_key: public_key
+            .map(|key| Bytes::copy_from_slice(key))
+            .unwrap_or_default(),
+    }
+}
+
+pub(crate) fn stamp_key(
+    message: &persisted::StampKey,
+) -> Result<(u64, Option<[u8; 32]>), DecodeError> {
+    let public_key = match &*message.public_key {
+        [] => None,
+        bytes => Some(sha256(bytes)?),
+    };
+    Ok((message.node_id, public_key))
 }
 
 pub(super) fn create_out(create: &Create) -> persisted::Create {
@@ -170,12 +249,19 @@ fn set_preference_out(set: &SetPreference) -> persisted::SetPreference {
         None => (Bytes::new(), Bytes::new()),
         Some(sealed) => (sealed.bytes.clone(), Bytes::copy_from_slice(&sealed.digest)),
     };
+    // One of the two lists alone says with `change` what it is; both together stand apart.
+    let (change, purposes, beside) = match (&*set.opt_out, &*set.opt_in) {
+        ([], opt_in) => (Change::OptIn, opt_in, &[][..]),
+        (opt_out, opt_in) => (Change::OptOut, opt_out, opt_in),
+    };
     persisted::SetPreference {
         request_id: uuid_out(set.request_id.0),
         namespace: set.namespace.to_string(),
         tokens: set.tokens.iter().map(subject_out).collect(),
-        purposes: purpose_names_out(&set.purposes),
-        change: change_out(set.change).into(),
+        purposes: purpose_names_out(purposes),
+        change: change_out(change).into(),
+        opt_in_purposes: purpose_names_out(beside),
+        if_last_revision: set.if_last_revision,
         signal: signal_out(set.signal).into(),
         schema_version: set.schema_version,
         min_revision: set.min_revision,
@@ -192,12 +278,20 @@ fn set_preference(message: persisted::SetPreference) -> Result<SetPreference, De
             bytes: message.evidence,
         }),
     };
+    let purposes = purpose_names(&message.purposes)?;
+    let beside = purpose_names(&message.opt_in_purposes)?;
+    let (opt_out, opt_in) = match change(message.change)? {
+        Change::OptOut => (purposes, beside),
+        Change::OptIn if beside.is_empty() => (beside, purposes),
+        Change::OptIn => return Err(DecodeError::Damaged("opt-ins beside opt-ins")),
+    };
     Ok(SetPreference {
         request_id: request_id(&message.request_id)?,
         namespace: namespace(&message.namespace)?,
         tokens: subjects(&message.tokens)?,
-        purposes: purpose_names(&message.purposes)?,
-        change: change(message.change)?,
+        opt_out,
+        opt_in,
+        if_last_revision: message.if_last_revision,
         signal: signal(message.signal)?,
         schema_version: message.schema_version,
         min_revision: message.min_revision,

@@ -4,13 +4,16 @@ use bytes::Bytes;
 use prost::Message as _;
 
 use super::DecodeError;
-use super::command::{create, create_out};
+use super::change::{floor, floor_out, proposed, proposed_out};
+use super::command::{create, create_out, stamp_key, stamp_key_out};
 use super::parts::{
     event_id, namespace, principal, purpose, purpose_names, purpose_names_out, purpose_out, sha256,
     signal, signal_out, subject, subject_out, uuid_out,
 };
+use super::usage::{totals, totals_out};
 use crate::domain::event::{Detail, Event, EventKind, EventToken};
 use crate::domain::ids::Millis;
+use crate::domain::names::PurposeName;
 use crate::proto::persisted::{self, event::Detail as DetailMessage};
 
 pub(crate) fn encode_event(event: &Event) -> Vec<u8> {
@@ -44,7 +47,25 @@ pub(crate) fn encode_event(event: &Event) -> Vec<u8> {
             Detail::Created(create) => Some(DetailMessage::Created(create_out(create))),
             Detail::Purpose(purpose) => Some(DetailMessage::Purpose(purpose_out(purpose))),
             Detail::FeatureLevel(level) => Some(DetailMessage::FeatureLevel(*level)),
+            Detail::OptedIn(names) => Some(DetailMessage::OptedIn(names_out(names))),
+            Detail::Settings(names) => Some(DetailMessage::Settings(names_out(names))),
+            Detail::SchemaFloor(floor) => Some(DetailMessage::SchemaFloor(floor_out(floor))),
+            Detail::Proposed(change) => Some(DetailMessage::Proposed(proposed_out(change))),
+            Detail::Lifted(services) => Some(DetailMessage::Lifted(totals_out(services))),
+            Detail::StampKey {
+                node_id,
+                public_key,
+            } => Some(DetailMessage::StampKey(stamp_key_out(
+                *node_id,
+                public_key.as_ref(),
+            ))),
         },
+        change_id: event.change_id.map(|id| uuid_out(id.0)).unwrap_or_default(),
+        proposed_by: event
+            .proposed_by
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
     }
     .encode_to_vec()
 }
@@ -57,6 +78,20 @@ pub(crate) fn decode_event(bytes: &[u8]) -> Result<Event, DecodeError> {
         Some(DetailMessage::Created(message)) => Detail::Created(Box::new(create(message)?)),
         Some(DetailMessage::Purpose(message)) => Detail::Purpose(Box::new(purpose(message)?)),
         Some(DetailMessage::FeatureLevel(level)) => Detail::FeatureLevel(level),
+        Some(DetailMessage::OptedIn(message)) => Detail::OptedIn(purpose_names(&message.names)?),
+        Some(DetailMessage::Settings(message)) => Detail::Settings(purpose_names(&message.names)?),
+        Some(DetailMessage::SchemaFloor(message)) => Detail::SchemaFloor(floor(&message)?),
+        Some(DetailMessage::Proposed(message)) => {
+            Detail::Proposed(Box::new(proposed(Some(message))?))
+        }
+        Some(DetailMessage::Lifted(message)) => Detail::Lifted(totals(&message)?),
+        Some(DetailMessage::StampKey(message)) => {
+            let (node_id, public_key) = stamp_key(&message)?;
+            Detail::StampKey {
+                node_id,
+                public_key,
+            }
+        }
     };
     Ok(Event {
         id: event_id(&message.id)?,
@@ -89,7 +124,21 @@ pub(crate) fn decode_event(bytes: &[u8]) -> Result<Event, DecodeError> {
             bytes => Some(sha256(bytes)?),
         },
         detail,
+        change_id: match &*message.change_id {
+            [] => None,
+            bytes => Some(event_id(bytes)?),
+        },
+        proposed_by: match &*message.proposed_by {
+            "" => None,
+            text => Some(principal(text)?),
+        },
     })
+}
+
+fn names_out(names: &[PurposeName]) -> persisted::PurposeNames {
+    persisted::PurposeNames {
+        names: purpose_names_out(names),
+    }
 }
 
 fn kind_out(kind: EventKind) -> persisted::EventKind {
@@ -100,6 +149,15 @@ fn kind_out(kind: EventKind) -> persisted::EventKind {
         EventKind::Purpose => persisted::EventKind::Purpose,
         EventKind::Namespace => persisted::EventKind::Namespace,
         EventKind::FeatureLevel => persisted::EventKind::FeatureLevel,
+        EventKind::Preferences => persisted::EventKind::Preferences,
+        EventKind::NamespaceSettings => persisted::EventKind::NamespaceSettings,
+        EventKind::SchemaFloor => persisted::EventKind::SchemaFloor,
+        EventKind::ChangeProposed => persisted::EventKind::ChangeProposed,
+        EventKind::ChangeWithdrawn => persisted::EventKind::ChangeWithdrawn,
+        EventKind::OverrideBegan => persisted::EventKind::OverrideBegan,
+        EventKind::OverrideRevoked => persisted::EventKind::OverrideRevoked,
+        EventKind::OverrideEnded => persisted::EventKind::OverrideEnded,
+        EventKind::StampKey => persisted::EventKind::StampKey,
     }
 }
 
@@ -111,6 +169,15 @@ fn kind(number: i32) -> Result<EventKind, DecodeError> {
         Ok(persisted::EventKind::Purpose) => Ok(EventKind::Purpose),
         Ok(persisted::EventKind::Namespace) => Ok(EventKind::Namespace),
         Ok(persisted::EventKind::FeatureLevel) => Ok(EventKind::FeatureLevel),
+        Ok(persisted::EventKind::Preferences) => Ok(EventKind::Preferences),
+        Ok(persisted::EventKind::NamespaceSettings) => Ok(EventKind::NamespaceSettings),
+        Ok(persisted::EventKind::SchemaFloor) => Ok(EventKind::SchemaFloor),
+        Ok(persisted::EventKind::ChangeProposed) => Ok(EventKind::ChangeProposed),
+        Ok(persisted::EventKind::ChangeWithdrawn) => Ok(EventKind::ChangeWithdrawn),
+        Ok(persisted::EventKind::OverrideBegan) => Ok(EventKind::OverrideBegan),
+        Ok(persisted::EventKind::OverrideRevoked) => Ok(EventKind::OverrideRevoked),
+        Ok(persisted::EventKind::OverrideEnded) => Ok(EventKind::OverrideEnded),
+        Ok(persisted::EventKind::StampKey) => Ok(EventKind::StampKey),
         Ok(persisted::EventKind::Unspecified) | Err(_) => {
             Err(DecodeError::Damaged("an event's kind"))
         }

@@ -1,18 +1,26 @@
 //! How commands, replies and events lie in the log, on the wire between nodes, and in the journal.
 
+mod change;
 mod command;
 mod event;
 mod parts;
 mod reply;
+mod usage;
 
+pub(crate) use change::{
+    floor, floor_out, r#override, override_out, pending, pending_out, proposed_out,
+};
 pub(crate) use command::{
-    decode_command, decode_proposal, encode_command, encode_proposal, row_len,
+    decode_command, decode_proposal, encode_command, encode_proposal, row_len, stamp_key,
+    stamp_key_out,
 };
 pub(crate) use event::{decode_event, encode_event};
 pub(crate) use parts::{
-    digest16, namespace, principal, purpose, purpose_out, request_id, sha256, uuid_out,
+    digest16, namespace, principal, purpose, purpose_names, purpose_names_out, purpose_out,
+    request_id, sha256, uuid_out,
 };
 pub(crate) use reply::{decode_reply, encode_reply, outcome, outcome_out};
+pub(crate) use usage::{lifted, lifted_out, seen, seen_out};
 
 /// Why stored bytes could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::DecodeError;
 use crate::domain::command::{Change, Signal};
 use crate::domain::ids::{EventId, RequestId};
-use crate::domain::names::{IdentifierType, Namespace, Principal, PurposeName};
+use crate::domain::names::{IdentifierType, Namespace, Principal, PurposeName, ServiceName};
 use crate::domain::purpose::Purpose;
 use crate::domain::token::{SubjectToken, Token};
 use crate::proto::persisted;
@@ -54,17 +54,23 @@ pub(crate) fn principal(text: &str) -> Result<Principal, DecodeError> {
     Principal::parse(text).map_err(|_| DecodeError::Damaged("a principal"))
 }
 
-fn purpose_name(text: &str) -> Result<PurposeName, DecodeError> {
+/// A service.
+pub(crate) fn service(text: &str) -> Result<ServiceName, DecodeError> {
+    ServiceName::parse(text).map_err(|_| DecodeError::Damaged("a service's name"))
+}
+
+/// The name of a purpose.
+pub(super) fn purpose_name(text: &str) -> Result<PurposeName, DecodeError> {
     PurposeName::parse(text).map_err(|_| DecodeError::Damaged("a purpose's name"))
 }
 
 /// Names of purposes.
-pub(super) fn purpose_names(texts: &[String]) -> Result<Vec<PurposeName>, DecodeError> {
+pub(crate) fn purpose_names(texts: &[String]) -> Result<Vec<PurposeName>, DecodeError> {
     texts.iter().map(|text| purpose_name(text)).collect()
 }
 
 /// Names of purposes.
-pub(super) fn purpose_names_out(names: &[PurposeName]) -> Vec<String> {
+pub(crate) fn purpose_names_out(names: &[PurposeName]) -> Vec<String> {
     names.iter().map(PurposeName::to_string).collect()
 }
 

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use prost::Message as _;
 
 use super::DecodeError;
-use super::parts::{event_id, purpose, purpose_out, uuid_out};
+use super::parts::{event_id, purpose, purpose_names, purpose_names_out, purpose_out, uuid_out};
 use crate::domain::ids::Millis;
 use crate::domain::outcome::{Outcome, Reply};
 use crate::domain::refusal::{Refusal, RefusalKind};
@@ -43,6 +43,21 @@ pub(crate) fn outcome_out(outcome: &Outcome) -> persisted::Outcome {
             revision: *revision,
             changed: *changed,
             received_at_ms: received_at.0,
+        }),
+        Outcome::Signal {
+            event_id,
+            revision,
+            changed,
+            received_at,
+            purposes,
+        } => Kind::Signal(persisted::SignalOutcome {
+            preference: Some(persisted::PreferenceOutcome {
+                event_id: uuid_out(event_id.0),
+                revision: *revision,
+                changed: *changed,
+                received_at_ms: received_at.0,
+            }),
+            purposes: purpose_names_out(purposes),
         }),
         Outcome::Import {
             changed,
@@ -95,6 +110,18 @@ pub(crate) fn outcome(message: persisted::Outcome) -> Result<Outcome, DecodeErro
             changed: message.changed,
             received_at: Millis(message.received_at_ms),
         },
+        Kind::Signal(message) => {
+            let preference = message
+                .preference
+                .ok_or(DecodeError::Damaged("a signal without its outcome"))?;
+            Outcome::Signal {
+                event_id: event_id(&preference.event_id)?,
+                revision: preference.revision,
+                changed: preference.changed,
+                received_at: Millis(preference.received_at_ms),
+                purposes: purpose_names(&message.purposes)?,
+            }
+        }
         Kind::Import(message) => Outcome::Import {
             changed: message.changed,
             unchanged: message.unchanged,

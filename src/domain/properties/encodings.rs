@@ -5,146 +5,9 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use super::rule_values::*;
+use super::values::*;
 use crate::domain::*;
-
-fn purpose_names() -> impl Strategy<Value = PurposeName> {
-    "[a-z][a-z0-9_]{0,9}(\\.[a-z][a-z0-9_]{0,9}){0,7}|\\*"
-        .prop_map(|text| PurposeName::parse(&text).unwrap())
-}
-
-fn namespaces() -> impl Strategy<Value = Namespace> {
-    "[a-z0-9][a-z0-9_-]{0,63}".prop_map(|text| Namespace::parse(&text).unwrap())
-}
-
-fn principals() -> impl Strategy<Value = Principal> {
-    "[!-~]{1,128}".prop_map(|text| Principal::parse(&text).unwrap())
-}
-
-fn subject_tokens() -> impl Strategy<Value = SubjectToken> {
-    ("[a-z][a-z0-9_]{0,31}", any::<u16>(), any::<[u8; 16]>()).prop_map(
-        |(text, generation, bytes)| SubjectToken {
-            identifier_type: IdentifierType::parse(&text).unwrap(),
-            token: Token { generation, bytes },
-        },
-    )
-}
-
-fn times() -> impl Strategy<Value = Millis> {
-    (0..=Millis::MAX.0).prop_map(Millis)
-}
-
-fn event_ids() -> impl Strategy<Value = EventId> {
-    (times(), any::<[u8; 10]>()).prop_map(|(at, random)| EventId::new(at, random))
-}
-
-fn request_ids() -> impl Strategy<Value = RequestId> {
-    event_ids().prop_map(|id| RequestId(id.0))
-}
-
-fn purposes() -> impl Strategy<Value = Purpose> {
-    (
-        purpose_names(),
-        "\\PC{0,40}",
-        any::<bool>(),
-        any::<bool>(),
-        any::<u32>(),
-    )
-        .prop_map(
-            |(name, description, default_deny, essential, schema_version)| Purpose {
-                name,
-                description,
-                default_deny,
-                essential,
-                schema_version,
-            },
-        )
-}
-
-fn signals() -> impl Strategy<Value = Signal> {
-    select(vec![
-        Signal::User,
-        Signal::Gpc,
-        Signal::ListUnsubscribe,
-        Signal::Import,
-        Signal::Operator,
-        Signal::Probe,
-    ])
-}
-
-fn creates() -> impl Strategy<Value = Create> {
-    (
-        any::<[u8; 16]>(),
-        any::<[u8; 16]>(),
-        vec(purposes(), 0..4),
-        vec(namespaces(), 0..3),
-        0..=FEATURE_LEVEL,
-    )
-        .prop_map(
-            |(cluster_id, fingerprint, purposes, namespaces, feature_level)| Create {
-                cluster_id,
-                key_fingerprint: KeyFingerprint(fingerprint),
-                purposes,
-                namespaces,
-                feature_level,
-            },
-        )
-}
-
-fn sealed() -> impl Strategy<Value = SealedEvidence> {
-    (vec(any::<u8>(), 0..80), any::<[u8; 16]>()).prop_map(|(bytes, digest)| SealedEvidence {
-        bytes: bytes.into(),
-        digest,
-    })
-}
-
-fn set_preferences() -> impl Strategy<Value = SetPreference> {
-    (
-        (
-            request_ids(),
-            namespaces(),
-            vec(subject_tokens(), 0..4),
-            vec(purpose_names(), 0..4),
-        ),
-        (
-            any::<bool>(),
-            signals(),
-            any::<u32>(),
-            any::<u64>(),
-            option::of(sealed()),
-        ),
-    )
-        .prop_map(
-            |(
-                (request_id, namespace, tokens, purposes),
-                (out, signal, schema_version, min_revision, evidence),
-            )| {
-                SetPreference {
-                    request_id,
-                    namespace,
-                    tokens,
-                    purposes,
-                    change: if out { Change::OptOut } else { Change::OptIn },
-                    signal,
-                    schema_version,
-                    min_revision,
-                    evidence,
-                }
-            },
-        )
-}
-
-fn rows() -> impl Strategy<Value = ImportRow> {
-    option::weighted(
-        0.8,
-        (vec(subject_tokens(), 0..3), vec(purpose_names(), 0..3)),
-    )
-    .prop_map(|row| {
-        row.map_or(ImportRow::Refused, |(tokens, purposes)| ImportRow::OptOut {
-            tokens,
-            purposes,
-        })
-    })
-}
 
 fn bodies() -> impl Strategy<Value = Body> {
     let imports = (
@@ -164,6 +27,7 @@ fn bodies() -> impl Strategy<Value = Body> {
             })
         });
     prop_oneof![
+        later_bodies(),
         creates().prop_map(Body::Create),
         set_preferences().prop_map(Body::SetPreference),
         imports,
@@ -199,6 +63,22 @@ fn outcomes() -> impl Strategy<Value = Outcome> {
                 }
             }
         ),
+        (
+            event_ids(),
+            any::<u64>(),
+            any::<bool>(),
+            times(),
+            vec(purpose_names(), 0..3)
+        )
+            .prop_map(|(event_id, revision, changed, received_at, purposes)| {
+                Outcome::Signal {
+                    event_id,
+                    revision,
+                    changed,
+                    received_at,
+                    purposes,
+                }
+            }),
         (any::<[u64; 5]>(), vec((any::<u64>(), refusals()), 0..5)).prop_map(
             |([changed, unchanged, skipped, next_row, revision], refusals)| Outcome::Import {
                 changed,
@@ -230,12 +110,33 @@ fn details() -> impl Strategy<Value = (EventKind, Detail)> {
         select(vec![
             EventKind::OptOut,
             EventKind::OptIn,
-            EventKind::Namespace
+            EventKind::Namespace,
+            EventKind::ChangeWithdrawn,
+            EventKind::OverrideBegan,
+            EventKind::OverrideRevoked
         ])
         .prop_map(|kind| (kind, Detail::None)),
         creates().prop_map(|create| (EventKind::Created, Detail::Created(Box::new(create)))),
         purposes().prop_map(|purpose| (EventKind::Purpose, Detail::Purpose(Box::new(purpose)))),
         any::<u32>().prop_map(|level| (EventKind::FeatureLevel, Detail::FeatureLevel(level))),
+        vec(purpose_names(), 0..4)
+            .prop_map(|names| (EventKind::Preferences, Detail::OptedIn(names))),
+        vec(purpose_names(), 0..4)
+            .prop_map(|names| (EventKind::NamespaceSettings, Detail::Settings(names))),
+        floors().prop_map(|floor| (EventKind::SchemaFloor, Detail::SchemaFloor(floor))),
+        proposed().prop_map(|change| (
+            EventKind::ChangeProposed,
+            Detail::Proposed(Box::new(change))
+        )),
+        vec((services(), any::<u64>()), 0..4)
+            .prop_map(|totals| (EventKind::OverrideEnded, Detail::Lifted(totals))),
+        (any::<u64>(), option::of(any::<[u8; 32]>())).prop_map(|(node_id, public_key)| (
+            EventKind::StampKey,
+            Detail::StampKey {
+                node_id,
+                public_key
+            }
+        )),
     ]
 }
 
@@ -256,12 +157,20 @@ fn events() -> impl Strategy<Value = Event> {
             principals(),
             times(),
             option::of(any::<[u8; 32]>()),
+            (option::of(event_ids()), option::of(principals())),
         ),
     )
         .prop_map(
             |(
                 (id, revision, (kind, detail), namespace, tokens),
-                (purposes, signal, principal, received_at, evidence_sha256),
+                (
+                    purposes,
+                    signal,
+                    principal,
+                    received_at,
+                    evidence_sha256,
+                    (change_id, proposed_by),
+                ),
             )| Event {
                 id,
                 revision,
@@ -274,6 +183,8 @@ fn events() -> impl Strategy<Value = Event> {
                 received_at,
                 evidence_sha256,
                 detail,
+                change_id,
+                proposed_by,
             },
         )
 }

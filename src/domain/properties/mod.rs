@@ -4,5 +4,8 @@ mod against_model;
 mod encodings;
 mod model;
 mod never_lost;
+mod player;
+mod rule_values;
 mod same_everywhere;
 mod script;
+mod values;

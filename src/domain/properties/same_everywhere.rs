@@ -2,7 +2,8 @@
 
 use proptest::prelude::*;
 
-use super::script::{IMPORTS, Player, REMEMBERED, scripts};
+use super::player::Player;
+use super::script::{IMPORTS, REMEMBERED, scripts};
 use crate::domain::fixtures::*;
 use crate::domain::*;
 

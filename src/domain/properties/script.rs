@@ -33,6 +33,28 @@ pub(super) const SUBJECTS: u8 = 3;
 pub(super) const REMEMBERED: usize = 12;
 pub(super) const IMPORTS: usize = 2;
 
+/// Who proposes and approves.
+pub(super) const PRINCIPALS: [&str; 3] = ["ann", "bob", "eve"];
+
+/// What is proposed.
+#[derive(Debug, Clone)]
+pub(super) enum Wanted {
+    Override {
+        purposes: Vec<usize>,
+        subject: Option<u8>,
+        service: &'static str,
+        minutes: u64,
+    },
+    Purpose {
+        purpose: usize,
+        essential: bool,
+    },
+    Floor {
+        purpose: Option<usize>,
+        version: u32,
+    },
+}
+
 /// One step of a script.
 #[derive(Debug, Clone)]
 pub(super) enum Step {
@@ -42,10 +64,43 @@ pub(super) enum Step {
         tokens: Vec<u8>,
         purposes: Vec<usize>,
         change: Change,
+        /// Purposes that are opted in to beside opt-outs.
+        beside: Vec<usize>,
         signal: Signal,
         schema_version: u32,
         ahead: u64,
         evidence: bool,
+        /// How far the subject's last revision is missed by, if it is named.
+        if_last: Option<u64>,
+    },
+    /// Global Privacy Control under a fresh id.
+    Gpc { tokens: Vec<u8> },
+    /// What it means, under a fresh id.
+    Configure { purposes: Vec<usize> },
+    /// A schema floor under a fresh id: of the cluster, or of a purpose.
+    Floor {
+        purpose: Option<usize>,
+        version: u32,
+    },
+    /// A change that needs two principals, by one of three.
+    Propose { who: usize, change: Wanted },
+    /// An approval of one of the last proposals, by one of three.
+    Approve {
+        who: usize,
+        back: usize,
+        kind: ChangeKind,
+    },
+    /// A withdrawal of one of the last proposals, by one of three.
+    Withdraw {
+        who: usize,
+        back: usize,
+        kind: ChangeKind,
+    },
+    /// A node reports what it has counted.
+    Report {
+        node: u64,
+        number: u64,
+        lifted: usize,
     },
     /// Rows of one of three imports, from a place near where it goes on.
     Import {
@@ -90,11 +145,13 @@ fn steps() -> impl Strategy<Value = Step> {
         Signal::Gpc,
         Signal::Import,
     ]);
+    let beside = prop_oneof![5 => Just(Vec::new()), 2 => vec(0..6_usize, 1..3)];
+    let if_last = prop_oneof![8 => Just(None), 1 => Just(Some(0)), 1 => Just(Some(1))];
     let set = (
         prop_oneof![6 => Just(0_usize), 2 => Just(1), 1 => Just(2)],
         prop_oneof![5 => vec(0..SUBJECTS, 1..3), 1 => tokens()],
         prop_oneof![6 => vec(0..4_usize, 1..2), 3 => vec(0..6_usize, 1..3), 2 => vec(0..PURPOSES.len(), 1..2), 1 => purposes()],
-        changes,
+        (changes, beside, if_last),
         signals,
         0..4_u32,
         prop_oneof![8 => Just(0_u64), 1 => Just(1), 1 => Just(1_000)],
@@ -102,15 +159,18 @@ fn steps() -> impl Strategy<Value = Step> {
     )
         .prop_map(
             |(namespace, tokens, purposes, change, signal, schema_version, ahead, evidence)| {
+                let (change, beside, if_last) = change;
                 Step::Set {
                     namespace,
                     tokens,
                     purposes,
                     change,
+                    beside,
                     signal,
                     schema_version: schema_version / 2,
                     ahead,
                     evidence,
+                    if_last,
                 }
             },
         );
@@ -131,6 +191,8 @@ fn steps() -> impl Strategy<Value = Step> {
         });
     let day = i64::try_from(DAY).unwrap();
     prop_oneof![
+        8 => governance(),
+        3 => vec(0..SUBJECTS, 1..3).prop_map(|tokens| Step::Gpc { tokens }),
         12 => set,
         3 => import,
         3 => put,
@@ -139,129 +201,48 @@ fn steps() -> impl Strategy<Value = Step> {
         3 => (1..20_usize).prop_map(|back| Step::Again { back }),
         1 => (1..20_usize).prop_map(|back| Step::Reuse { back }),
         1 => (-400_000..400_000_i64).prop_map(|by| Step::Skewed { by }),
-        2 => select(vec![1, 1_000, day - 1, day, 3 * day, -5_000]).prop_map(|by| Step::Clock { by }),
+        2 => select(vec![1, 1_000, 60_000, 200_000, day - 1, day, 3 * day, -5_000]).prop_map(|by| Step::Clock { by }),
     ]
 }
 
-/// Turns the steps of a script into commands, one by one.
-pub(super) struct Player {
-    pub(super) driven: Driven,
-    bodies: Vec<Body>,
-}
-
-impl Player {
-    /// A created cluster with small tables.
-    pub(super) fn new() -> Self {
-        let mut driven = Driven::new();
-        driven.state.shrink_tables(REMEMBERED, IMPORTS);
-        Self {
-            driven,
-            bodies: Vec::new(),
-        }
-    }
-
-    /// The command of a step; none where it only moves the clock, or has nothing to look back at.
-    pub(super) fn command(&mut self, step: &Step) -> Option<Command> {
-        let body = self.body(step)?;
-        self.bodies.push(body.clone());
-        // So that ids grow, and the table's order is not only that of their last bits.
-        self.driven.now += 1;
-        Some(self.driven.command(body))
-    }
-
-    fn body(&mut self, step: &Step) -> Option<Body> {
-        Some(match step {
-            Step::Set {
-                namespace,
-                tokens,
+/// What needs two principals, and what belongs to it.
+fn governance() -> impl Strategy<Value = Step> {
+    let kinds = || {
+        select(vec![
+            ChangeKind::Override,
+            ChangeKind::Override,
+            ChangeKind::Registry,
+        ])
+    };
+    let some_purpose = || prop::option::of(1..PURPOSES.len());
+    let wanted = prop_oneof![
+        3 => (
+            vec(0..6_usize, 1..3),
+            prop::option::of(0..SUBJECTS),
+            select(vec!["shop", "shop", "other"]),
+            select(vec![0_u64, 1, 3, 59, 61]),
+        )
+            .prop_map(|(purposes, subject, service, minutes)| Wanted::Override {
                 purposes,
-                change,
-                signal,
-                schema_version,
-                ahead,
-                evidence,
-            } => {
-                let purposes: Vec<_> = purposes.iter().map(|at| PURPOSES[*at]).collect();
-                let mut set = self.driven.preference(*change, tokens, &purposes);
-                set.namespace = Namespace::parse(NAMESPACES[*namespace]).unwrap();
-                set.signal = *signal;
-                set.schema_version = *schema_version;
-                set.min_revision = ahead * (self.driven.state.revision() + ahead);
-                if !evidence {
-                    set.evidence = None;
-                }
-                Body::SetPreference(set)
-            }
-            Step::Import { import, back, rows } => {
-                let import_id = request_id(START, *import);
-                let namespace = Namespace::default_namespace();
-                let next = self.driven.state.import_next_row(&namespace, &import_id);
-                let rows = rows.iter().map(|row| match row {
-                    None => ImportRow::Refused,
-                    Some((tokens, purposes)) => ImportRow::OptOut {
-                        tokens: subjects(tokens),
-                        purposes: purposes.iter().map(|at| name(PURPOSES[*at])).collect(),
-                    },
-                });
-                Body::ImportChunk(ImportChunk {
-                    import_id,
-                    namespace,
-                    schema_version: 0,
-                    first_row: (next + 1).saturating_sub(*back),
-                    rows: rows.collect(),
-                })
-            }
-            Step::Put {
-                purpose: at,
-                default_deny,
-                essential,
-                reworded,
-            } => Body::PutPurpose(PutPurpose {
-                request_id: self.driven.next_request_id(),
-                purpose: Purpose {
-                    default_deny: *default_deny,
-                    essential: *essential,
-                    description: if *reworded { "Reworded." } else { "" }.to_owned(),
-                    ..purpose(PURPOSES[*at])
-                },
+                subject,
+                service,
+                minutes,
             }),
-            Step::Add { namespace } => Body::AddNamespace(AddNamespace {
-                request_id: self.driven.next_request_id(),
-                namespace: Namespace::parse(NAMESPACES[*namespace]).unwrap(),
-            }),
-            Step::Echo { back } => match self.earlier(*back)? {
-                Body::SetPreference(set) => Body::SetPreference(SetPreference {
-                    request_id: self.driven.next_request_id(),
-                    ..set
-                }),
-                _ => return None,
-            },
-            Step::Again { back } => self.earlier(*back)?,
-            Step::Reuse { back } => {
-                let request_id = match self.earlier(*back)? {
-                    Body::SetPreference(set) => set.request_id,
-                    Body::PutPurpose(put) => put.request_id,
-                    Body::AddNamespace(add) => add.request_id,
-                    _ => return None,
-                };
-                let set = self.driven.preference(Change::OptOut, &[0], &["analytics"]);
-                Body::SetPreference(SetPreference { request_id, ..set })
-            }
-            Step::Skewed { by } => {
-                let mut set = self.driven.preference(Change::OptOut, &[1], &["sale"]);
-                let at = self.driven.now.saturating_add_signed(*by);
-                set.request_id = request_id(at, self.bodies.len() as u64);
-                Body::SetPreference(set)
-            }
-            Step::Clock { by } => {
-                self.driven.now = self.driven.now.saturating_add_signed(*by);
-                return None;
-            }
-        })
-    }
-
-    fn earlier(&self, back: usize) -> Option<Body> {
-        let at = self.bodies.len().checked_sub(back)?;
-        self.bodies.get(at).cloned()
-    }
+        1 => (1..PURPOSES.len(), any::<bool>())
+            .prop_map(|(purpose, essential)| Wanted::Purpose { purpose, essential }),
+        1 => (some_purpose(), 0..3_u32)
+            .prop_map(|(purpose, version)| Wanted::Floor { purpose, version }),
+    ];
+    prop_oneof![
+        4 => (0..3_usize, wanted).prop_map(|(who, change)| Step::Propose { who, change }),
+        6 => (0..3_usize, 0..3_usize, kinds())
+            .prop_map(|(who, back, kind)| Step::Approve { who, back, kind }),
+        1 => (0..3_usize, 0..3_usize, kinds())
+            .prop_map(|(who, back, kind)| Step::Withdraw { who, back, kind }),
+        1 => vec(0..6_usize, 1..3).prop_map(|purposes| Step::Configure { purposes }),
+        1 => (some_purpose(), 0..4_u32)
+            .prop_map(|(purpose, version)| Step::Floor { purpose, version }),
+        1 => (0..2_u64, 0..4_u64, 0..2_usize)
+            .prop_map(|(node, number, lifted)| Step::Report { node, number, lifted }),
+    ]
 }

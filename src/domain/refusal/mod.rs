@@ -67,11 +67,11 @@ pub enum Refusal {
     },
     /// A change would turn a denial into an ALLOW for people who did nothing.
     #[error(
-        "changing `{purpose}` so would allow what is denied today: register a new purpose instead"
+        "this would allow what is denied today ({what}), which needs two principals: propose it, and have another one approve it"
     )]
     WidensAllow {
-        /// The purpose's name.
-        purpose: String,
+        /// What would be widened.
+        what: String,
     },
     /// No more purposes, or namespaces, can be registered.
     #[error("no more than {limit} {what} can be registered")]
@@ -131,6 +131,78 @@ pub enum Refusal {
         asked: u32,
         /// What the registry has.
         known: u32,
+    },
+    /// The caller's schema is below a floor.
+    #[error(
+        "schema version {asked} is too old: version {needed} is needed here, so build the service for the purposes as they are now"
+    )]
+    SchemaTooOld {
+        /// What the caller said; 0 where it did not say.
+        asked: u32,
+        /// What is needed.
+        needed: u32,
+    },
+    /// The subject has changed since the caller looked.
+    #[error(
+        "the subject's last revision is {last}, not {asked}: read the preferences again, and decide anew"
+    )]
+    SubjectChanged {
+        /// What the caller said.
+        asked: Revision,
+        /// What it is.
+        last: Revision,
+    },
+    /// A malformed name of a service.
+    #[error("the service's name is malformed: use at most 128 characters of `a-z A-Z 0-9 . _ -`")]
+    ServiceInvalid,
+    /// Nobody could approve an override.
+    #[error(
+        "overrides are off: they need two principals with the permission `override`, so configure those first"
+    )]
+    OverridesOff,
+    /// An override that cannot be taken.
+    #[error("the override cannot be taken: {why}")]
+    OverrideInvalid {
+        /// What is wrong.
+        why: &'static str,
+    },
+    /// An override that would end too late, or has ended.
+    #[error(
+        "the override would end too late, or is over already: let it end within {minutes} minutes from now"
+    )]
+    OverrideExpiryInvalid {
+        /// How far from now it may end.
+        minutes: u32,
+    },
+    /// Who proposed a change cannot approve it.
+    #[error("who proposed a change cannot approve it: have another principal do so")]
+    SecondPrincipalRequired,
+    /// A change that nobody proposed, or that is no longer there.
+    #[error(
+        "no such change waits: it was approved, withdrawn or has lapsed, or its id is of another kind; list what waits"
+    )]
+    ChangeUnknown,
+    /// A change that one principal can make.
+    #[error("the change widens nothing, so that it needs no second principal: make it directly")]
+    ChangeWidensNothing,
+    /// Too many changes wait, or too many overrides are in force.
+    #[error("no more than {limit} {what} can stand at a time: end one first")]
+    TooManyChanges {
+        /// `proposed changes` or `overrides`.
+        what: &'static str,
+        /// How many can.
+        limit: usize,
+    },
+    /// A signal that means nothing in its namespace.
+    #[error(
+        "the namespace does not say what the signal opts out of, and none of the usual purposes is registered: configure the namespace"
+    )]
+    SignalUnconfigured,
+    /// A key for stamps that cannot be taken.
+    #[error("the key for stamps cannot be taken: {why}")]
+    StampKeyInvalid {
+        /// What is wrong.
+        why: &'static str,
     },
     /// A revision that the cluster has not reached.
     #[error(

@@ -3,7 +3,7 @@
 use super::{Refusal, RefusalKind};
 
 /// Every reason, so that one that comes over the wire gets its own static text back.
-const REASONS: [&str; 35] = [
+const REASONS: [&str; 47] = [
     "NAMESPACE_INVALID",
     "NAMESPACE_UNKNOWN",
     "PURPOSE_INVALID",
@@ -25,6 +25,18 @@ const REASONS: [&str; 35] = [
     "REQUEST_ID_REUSED",
     "REQUEST_ID_EXPIRED",
     "SCHEMA_UNKNOWN",
+    "SCHEMA_TOO_OLD",
+    "SUBJECT_CHANGED",
+    "SERVICE_INVALID",
+    "OVERRIDES_OFF",
+    "OVERRIDE_INVALID",
+    "OVERRIDE_EXPIRY_INVALID",
+    "SECOND_PRINCIPAL_REQUIRED",
+    "CHANGE_UNKNOWN",
+    "CHANGE_WIDENS_NOTHING",
+    "TOO_MANY_CHANGES",
+    "SIGNAL_UNCONFIGURED",
+    "STAMP_KEY_INVALID",
     "REVISION_AHEAD",
     "REVISION_COMPACTED",
     "SIGNAL_INVALID",
@@ -66,6 +78,18 @@ impl Refusal {
             Self::RequestIdReused => "REQUEST_ID_REUSED",
             Self::RequestIdExpired => "REQUEST_ID_EXPIRED",
             Self::SchemaUnknown { .. } => "SCHEMA_UNKNOWN",
+            Self::SchemaTooOld { .. } => "SCHEMA_TOO_OLD",
+            Self::SubjectChanged { .. } => "SUBJECT_CHANGED",
+            Self::ServiceInvalid => "SERVICE_INVALID",
+            Self::OverridesOff => "OVERRIDES_OFF",
+            Self::OverrideInvalid { .. } => "OVERRIDE_INVALID",
+            Self::OverrideExpiryInvalid { .. } => "OVERRIDE_EXPIRY_INVALID",
+            Self::SecondPrincipalRequired => "SECOND_PRINCIPAL_REQUIRED",
+            Self::ChangeUnknown => "CHANGE_UNKNOWN",
+            Self::ChangeWidensNothing => "CHANGE_WIDENS_NOTHING",
+            Self::TooManyChanges { .. } => "TOO_MANY_CHANGES",
+            Self::SignalUnconfigured => "SIGNAL_UNCONFIGURED",
+            Self::StampKeyInvalid { .. } => "STAMP_KEY_INVALID",
             Self::RevisionAhead { .. } => "REVISION_AHEAD",
             Self::RevisionCompacted { .. } => "REVISION_COMPACTED",
             Self::SignalInvalid { .. } => "SIGNAL_INVALID",
@@ -86,7 +110,9 @@ impl Refusal {
     /// The family.
     pub fn kind(&self) -> RefusalKind {
         match self {
-            Self::NamespaceUnknown { .. } | Self::PurposeUnknown { .. } => RefusalKind::NotFound,
+            Self::NamespaceUnknown { .. } | Self::PurposeUnknown { .. } | Self::ChangeUnknown => {
+                RefusalKind::NotFound
+            }
             Self::RequestIdReused => RefusalKind::AlreadyExists,
             Self::PurposeEssential { .. }
             | Self::ParentUnknown { .. }
@@ -96,6 +122,12 @@ impl Refusal {
             | Self::RequestIdExpired
             | Self::SchemaUnknown { .. }
             | Self::RevisionAhead { .. }
+            | Self::SchemaTooOld { .. }
+            | Self::SubjectChanged { .. }
+            | Self::OverridesOff
+            | Self::SecondPrincipalRequired
+            | Self::TooManyChanges { .. }
+            | Self::SignalUnconfigured
             | Self::ClusterAlreadyInitialised
             | Self::ClusterNotInitialised
             | Self::FeatureLevelUnknown { .. }
@@ -118,6 +150,11 @@ impl Refusal {
             | Self::ImportRowsRequired
             | Self::ImportChunkTooLarge
             | Self::ImportGap { .. }
+            | Self::ServiceInvalid
+            | Self::OverrideInvalid { .. }
+            | Self::OverrideExpiryInvalid { .. }
+            | Self::ChangeWidensNothing
+            | Self::StampKeyInvalid { .. }
             | Self::CommandTooLarge => RefusalKind::Invalid,
             Self::Relayed { kind, .. } => *kind,
         }
@@ -152,7 +189,7 @@ pub(in crate::domain) fn every() -> Vec<Refusal> {
         Refusal::PurposeEssential { purpose: purpose() },
         Refusal::ParentUnknown { purpose: purpose() },
         Refusal::EssentialMisplaced { purpose: purpose() },
-        Refusal::WidensAllow { purpose: purpose() },
+        Refusal::WidensAllow { what: purpose() },
         Refusal::RegistryFull {
             what: "purposes",
             limit: 1,
@@ -169,6 +206,24 @@ pub(in crate::domain) fn every() -> Vec<Refusal> {
         Refusal::RequestIdReused,
         Refusal::RequestIdExpired,
         Refusal::SchemaUnknown { asked: 2, known: 1 },
+        Refusal::SchemaTooOld {
+            asked: 1,
+            needed: 2,
+        },
+        Refusal::SubjectChanged { asked: 1, last: 2 },
+        Refusal::ServiceInvalid,
+        Refusal::OverridesOff,
+        Refusal::OverrideInvalid { why },
+        Refusal::OverrideExpiryInvalid { minutes: 1 },
+        Refusal::SecondPrincipalRequired,
+        Refusal::ChangeUnknown,
+        Refusal::ChangeWidensNothing,
+        Refusal::TooManyChanges {
+            what: "overrides",
+            limit: 1,
+        },
+        Refusal::SignalUnconfigured,
+        Refusal::StampKeyInvalid { why },
         Refusal::RevisionAhead {
             asked: 2,
             reached: 1,

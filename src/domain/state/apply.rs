@@ -1,47 +1,28 @@
 //! Apply: checks the rules, makes the event, folds it in; the same on every node, whatever the clock or the hash seed.
 
 use super::State;
-use super::decide::{Path, decider};
 use super::digest;
 use super::imports::Import;
-use super::namespaces::NamespaceId;
-use super::record::{Key, Record};
 use super::requests::Remembered;
+use super::wish::{Named, Wish};
 use crate::domain::command::{
-    Body, Change, Command, ImportChunk, ImportRow, SetPreference, Signal,
+    Body, Command, ImportChunk, ImportRow, ReportSignal, SetPreference, Signal,
 };
-use crate::domain::event::{Detail, Event, EventKind, EventToken};
+use crate::domain::event::Event;
 use crate::domain::evidence::SealedEvidence;
-use crate::domain::ids::{EventId, Millis};
-use crate::domain::names::{Namespace, Principal, PurposeName};
+use crate::domain::ids::{Millis, RequestId};
 use crate::domain::outcome::{Applied, Outcome, Reply};
 use crate::domain::refusal::Refusal;
-use crate::domain::registry::PurposeId;
-use crate::domain::token::SubjectToken;
-use crate::limits;
 
 /// New events with their evidence.
 pub(super) type Events = Vec<(Event, Option<SealedEvidence>)>;
 
-/// One subject's change, from a request or from a row of an import, with its names looked up.
-struct Wish<'a> {
-    event_id: EventId,
-    principal: &'a Principal,
-    namespace: &'a Namespace,
-    namespace_id: NamespaceId,
-    tokens: &'a [SubjectToken],
-    purposes: &'a [PurposeName],
-    purpose_ids: Vec<PurposeId>,
-    change: Change,
-    signal: Signal,
-    evidence: Option<&'a SealedEvidence>,
-}
-
 impl State {
-    /// Applies the next command of the log. What is refused changes nothing but the log's time.
+    /// Applies the next command of the log. What is refused changes nothing but the log's time, and what has expired by it.
     pub fn apply(&mut self, command: &Command) -> Applied {
         self.log_time = self.log_time.max(command.received_at.min(Millis::MAX));
         let mut events = Vec::new();
+        self.end_overrides(command.event_id, &mut events);
         let reply = self.dispatch(command, &mut events);
         Applied { reply, events }
     }
@@ -55,9 +36,18 @@ impl State {
         match &command.body {
             Body::Create(_) => Err(Refusal::ClusterAlreadyInitialised),
             Body::SetPreference(set) => self.set_preference(command, set, events),
+            Body::ReportSignal(report) => self.report_signal(command, report, events),
             Body::ImportChunk(chunk) => self.import(command, chunk, events),
             Body::PutPurpose(put) => self.put_purpose(command, put, events),
             Body::AddNamespace(add) => self.add_namespace(command, add, events),
+            Body::ConfigureNamespace(configure) => self.configure(command, configure, events),
+            Body::SetSchemaFloor(set) => self.set_schema_floor(command, set, events),
+            Body::Propose(propose) => self.propose(command, propose, events),
+            Body::Approve(approve) => self.approve(command, approve, events),
+            Body::Withdraw(withdraw) => self.withdraw(command, withdraw, events),
+            Body::AddStampKey(add) => self.add_stamp_key(command, add, events),
+            Body::RetireStampKeys(retire) => self.retire_stamp_keys(command, *retire, events),
+            Body::ReportUsage(report) => Ok(self.report_usage(report)),
             Body::RaiseFeatureLevel(raise) => self.raise_feature_level(command, *raise, events),
         }
     }
@@ -69,33 +59,105 @@ impl State {
         events: &mut Events,
     ) -> Reply {
         let digest = digest::set_preference(&command.principal, set);
-        // Before all that depends on the state: a retry gets its first answer, whatever has changed since.
-        let first = self
-            .requests
-            .find(set.request_id, &digest, command.received_at)?;
-        if let Some(outcome) = first {
-            return Ok(outcome);
-        }
-        let namespace_id = self.namespaces.id(&set.namespace)?;
-        self.registry.check_schema(set.schema_version)?;
-        self.check_reached(set.min_revision)?;
-        let outcome = self.settle(
-            &Wish {
+        self.once(set.request_id, digest, command, |state| {
+            let namespace_id = state.namespaces.id(&set.namespace)?;
+            state.registry.check_schema(set.schema_version)?;
+            let (opt_out, opt_in) = (
+                Named::of(&state.registry, &set.opt_out)?,
+                Named::of(&state.registry, &set.opt_in)?,
+            );
+            // An opt-out is taken from whoever brings it; an opt-in only from who knows what it means today.
+            for purpose in opt_in.ids() {
+                state
+                    .floors
+                    .check(&state.registry, purpose, set.schema_version)?;
+            }
+            state.check_reached(set.min_revision)?;
+            state.check_last_revision(set)?;
+            let wish = Wish {
                 event_id: command.event_id,
                 principal: &command.principal,
                 namespace: &set.namespace,
                 namespace_id,
                 tokens: &set.tokens,
-                purposes: &set.purposes,
-                purpose_ids: self.preferable(&set.purposes)?,
-                change: set.change,
+                opt_out,
+                opt_in,
                 signal: set.signal,
                 evidence: set.evidence.as_ref(),
-            },
-            events,
-        )?;
-        self.requests
-            .insert(Remembered::new(set.request_id, digest, &outcome));
+            };
+            let settled = state.settle(wish, events)?;
+            Ok(Outcome::Preference {
+                event_id: settled.event_id,
+                revision: settled.revision,
+                changed: settled.changed,
+                received_at: settled.received_at,
+            })
+        })
+    }
+
+    fn check_last_revision(&self, set: &SetPreference) -> Result<(), Refusal> {
+        let Some(asked) = set.if_last_revision else {
+            return Ok(());
+        };
+        let last = self.last_revision_of(&set.namespace, &set.tokens);
+        if asked == last {
+            Ok(())
+        } else {
+            Err(Refusal::SubjectChanged { asked, last })
+        }
+    }
+
+    fn report_signal(
+        &mut self,
+        command: &Command,
+        report: &ReportSignal,
+        events: &mut Events,
+    ) -> Reply {
+        let digest = digest::report_signal(&command.principal, report);
+        self.once(report.request_id, digest, command, |state| {
+            let namespace_id = state.namespaces.id(&report.namespace)?;
+            state.registry.check_schema(report.schema_version)?;
+            let purposes = state.signal_purposes(namespace_id);
+            if purposes.is_empty() {
+                return Err(Refusal::SignalUnconfigured);
+            }
+            let wish = Wish {
+                event_id: command.event_id,
+                principal: &command.principal,
+                namespace: &report.namespace,
+                namespace_id,
+                tokens: &report.tokens,
+                opt_out: Named::of(&state.registry, &purposes)?,
+                opt_in: Named::default(),
+                signal: report.signal,
+                evidence: None,
+            };
+            let settled = state.settle(wish, events)?;
+            Ok(Outcome::Signal {
+                event_id: settled.event_id,
+                revision: settled.revision,
+                changed: settled.changed,
+                received_at: settled.received_at,
+                purposes,
+            })
+        })
+    }
+
+    /// Has a request take effect once: a retry gets its first answer, whatever has changed since. A refusal is not
+    /// remembered.
+    pub(super) fn once(
+        &mut self,
+        id: RequestId,
+        digest: [u8; 16],
+        command: &Command,
+        act: impl FnOnce(&mut Self) -> Reply,
+    ) -> Reply {
+        let first = self.requests.find(id, &digest, command.received_at)?;
+        if let Some(outcome) = first {
+            return Ok(outcome);
+        }
+        let outcome = act(self)?;
+        self.requests.insert(Remembered::new(id, digest, &outcome));
         Ok(outcome)
     }
 
@@ -125,7 +187,10 @@ impl State {
             };
             if number < expected {
                 // A try whose answer was lost took it, or refused it: the refusal is told again, for nobody heard it.
-                match row.validate().and_then(|()| self.preferable(purposes)) {
+                let named = row
+                    .validate()
+                    .and_then(|()| Named::of(&self.registry, purposes));
+                match named {
                     Ok(_) => skipped += 1,
                     Err(refusal) => refusals.push((number, refusal)),
                 }
@@ -138,17 +203,16 @@ impl State {
                     namespace: &chunk.namespace,
                     namespace_id,
                     tokens,
-                    purposes,
-                    purpose_ids: self.preferable(purposes)?,
-                    change: Change::OptOut,
+                    opt_out: Named::of(&self.registry, purposes)?,
+                    opt_in: Named::default(),
                     signal: Signal::Import,
                     evidence: None,
                 };
-                self.settle(&wish, events)
+                self.settle(wish, events)
             });
             match settled {
-                Ok(Outcome::Preference { changed: false, .. }) => unchanged += 1,
-                Ok(_) => changed += 1,
+                Ok(settled) if settled.changed => changed += 1,
+                Ok(_) => unchanged += 1,
                 Err(refusal) => refusals.push((number, refusal)),
             }
         }
@@ -167,88 +231,5 @@ impl State {
             next_row,
             revision: self.revision,
         })
-    }
-
-    fn preferable(&self, purposes: &[PurposeName]) -> Result<Vec<PurposeId>, Refusal> {
-        let id = |name| self.registry.preferable(name);
-        purposes.iter().map(id).collect()
-    }
-
-    /// Makes and folds the event of a wish, or finds the one that stands where the wish changes nothing.
-    fn settle(&mut self, wish: &Wish<'_>, events: &mut Events) -> Reply {
-        if let Some(standing) = self.standing_for(wish) {
-            self.repeats += 1;
-            return Ok(Outcome::Preference {
-                event_id: standing.event_id(),
-                revision: standing.revision(),
-                changed: false,
-                received_at: standing.received_at(),
-            });
-        }
-        let previous = |subject: &SubjectToken| EventToken {
-            subject: subject.clone(),
-            previous: self
-                .shards
-                .get(&Key::new(wish.namespace_id, subject.token))
-                .last_revision(),
-        };
-        let event = Event {
-            id: wish.event_id,
-            revision: self.revision + 1,
-            kind: match wish.change {
-                Change::OptOut => EventKind::OptOut,
-                Change::OptIn => EventKind::OptIn,
-            },
-            namespace: Some(wish.namespace.clone()),
-            tokens: wish.tokens.iter().map(previous).collect(),
-            purposes: wish.purposes.to_vec(),
-            signal: wish.signal,
-            principal: wish.principal.clone(),
-            received_at: self.log_time,
-            evidence_sha256: wish.evidence.map(SealedEvidence::sha256),
-            detail: Detail::None,
-        };
-        self.fold(&event)?;
-        let outcome = Outcome::Preference {
-            event_id: event.id,
-            revision: event.revision,
-            changed: true,
-            received_at: event.received_at,
-        };
-        events.push((event, wish.evidence.cloned()));
-        Ok(outcome)
-    }
-
-    /// The newest record of those that say already what the wish says; none where it would change anything, or where
-    /// one of them is a day old.
-    fn standing_for(&self, wish: &Wish<'_>) -> Option<Record> {
-        let mut newest: Option<Record> = None;
-        for subject in wish.tokens {
-            let records = self.shards.get(&Key::new(wish.namespace_id, subject.token));
-            for purpose in &wish.purpose_ids {
-                let record = records.at(*purpose)?;
-                let age = self.log_time.0.saturating_sub(record.received_at().0);
-                if record.change() != wish.change || age >= limits::REPEAT_WINDOW_MS {
-                    return None;
-                }
-                let in_force = match wish.change {
-                    // An opt-out made again lifts what was opted in to beneath it since.
-                    Change::OptOut => !records.iter().any(|other| {
-                        other.change() == Change::OptIn
-                            && other.revision() > record.revision()
-                            && self.registry.is_below(other.purpose(), *purpose)
-                    }),
-                    Change::OptIn => decider(records, &Path::of(&self.registry, *purpose))
-                        .is_some_and(|decider| decider.change() == Change::OptIn),
-                };
-                if !in_force {
-                    return None;
-                }
-                if newest.is_none_or(|newest| newest.revision() < record.revision()) {
-                    newest = Some(*record);
-                }
-            }
-        }
-        newest
     }
 }

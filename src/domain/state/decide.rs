@@ -1,12 +1,12 @@
-//! Rule 1: which record decides.
+//! Rule 1: which record decides, and rule 8: what an override lifts.
 
 use super::State;
 use super::namespaces::NamespaceId;
 use super::record::{Key, Record};
 use super::shards::Records;
 use crate::domain::command::Change;
-use crate::domain::ids::{EventId, Revision};
-use crate::domain::names::{Namespace, PurposeName};
+use crate::domain::ids::{EventId, Millis, Revision};
+use crate::domain::names::{Namespace, PurposeName, ServiceName};
 use crate::domain::purpose::Purpose;
 use crate::domain::refusal::Refusal;
 use crate::domain::registry::{PurposeId, Registry};
@@ -36,6 +36,8 @@ pub enum Reason {
     DefaultAllow,
     /// ALLOW: the purpose is essential.
     Essential,
+    /// ALLOW: an opt-out covers the purpose, and an override lifts it.
+    Overridden,
 }
 
 /// The answer to a check.
@@ -49,6 +51,10 @@ pub struct Verdict {
     pub event_id: Option<EventId>,
     /// The revision at which this holds.
     pub revision: Revision,
+    /// The time at which it was decided. A verdict is a function of the revision and this.
+    pub evaluated_at: Millis,
+    /// The override that made it an ALLOW.
+    pub override_id: Option<EventId>,
 }
 
 /// A purpose and what lies above it, up to `*`; worked out once for all tokens of a check.
@@ -57,22 +63,50 @@ pub(super) struct Path {
     len: usize,
 }
 
+/// What is asked.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    /// The tenant.
+    pub namespace: &'a Namespace,
+    /// The subject: 1 to 16 tokens, no two alike.
+    pub tokens: &'a [SubjectToken],
+    /// What for.
+    pub purpose: &'a PurposeName,
+    /// Who asks.
+    pub service: &'a ServiceName,
+    /// The schema version that the caller was built for, or 0.
+    pub schema_version: u32,
+    /// The revision that must have been reached, or 0.
+    pub min_revision: Revision,
+    /// The latest of the clocks of the leader and of the node that answers.
+    pub at: Millis,
+}
+
+/// Who asks about whom, once it was let in.
+#[derive(Clone, Copy)]
+pub(super) struct Asking<'a> {
+    pub(super) namespace: &'a Namespace,
+    pub(super) namespace_id: NamespaceId,
+    pub(super) tokens: &'a [SubjectToken],
+    pub(super) service: &'a ServiceName,
+    pub(super) at: Millis,
+}
+
 impl State {
     /// Decides whether the subject's data may be used for a purpose. Over all tokens, the least permissive wins.
     ///
     /// # Errors
     /// Deny on each: `IDENTIFIERS_REQUIRED`, `TOO_MANY_IDENTIFIERS`, `DUPLICATE_IDENTIFIER`,
-    /// `CLUSTER_NOT_INITIALISED`, `NAMESPACE_UNKNOWN`, `SCHEMA_UNKNOWN`, `REVISION_AHEAD`, `PURPOSE_UNKNOWN`, and
-    /// `PURPOSE_INVALID` for `*`.
-    pub fn decide(
-        &self,
-        namespace: &Namespace,
-        tokens: &[SubjectToken],
-        purpose: &PurposeName,
-        schema_version: u32,
-        min_revision: Revision,
-    ) -> Result<Verdict, Refusal> {
-        let namespace = self.admit(namespace, tokens, schema_version, min_revision)?;
+    /// `CLUSTER_NOT_INITIALISED`, `NAMESPACE_UNKNOWN`, `SCHEMA_UNKNOWN`, `SCHEMA_TOO_OLD`, `REVISION_AHEAD`,
+    /// `PURPOSE_UNKNOWN`, and `PURPOSE_INVALID` for `*`.
+    pub fn decide(&self, question: &Question<'_>) -> Result<Verdict, Refusal> {
+        let namespace_id = self.admit(
+            question.namespace,
+            question.tokens,
+            question.schema_version,
+            question.min_revision,
+        )?;
+        let purpose = question.purpose;
         if purpose.is_root() {
             return Err(Refusal::PurposeInvalid {
                 why: "`*` is no purpose that data is used for: name the one that you ask for",
@@ -87,8 +121,17 @@ impl State {
                 purpose: purpose.to_string(),
             });
         };
+        self.floors
+            .check(&self.registry, id, question.schema_version)?;
+        let asking = Asking {
+            namespace: question.namespace,
+            namespace_id,
+            tokens: question.tokens,
+            service: question.service,
+            at: self.judged_at(question.at),
+        };
         let path = Path::of(&self.registry, id);
-        Ok(self.verdict(namespace, tokens, purpose, &path))
+        Ok(self.verdict(&asking, purpose, &path))
     }
 
     /// The checks that all questions about a subject share; brings the namespace's id.
@@ -103,23 +146,26 @@ impl State {
         self.check_created()?;
         let namespace = self.namespaces.id(namespace)?;
         self.registry.check_schema(schema_version)?;
+        self.floors
+            .check(&self.registry, PurposeId::ROOT, schema_version)?;
         self.check_reached(min_revision)?;
         Ok(namespace)
     }
 
+    /// The time by which it is judged what has expired: the log's time, where that is the latest.
+    pub fn judged_at(&self, at: Millis) -> Millis {
+        self.log_time.max(at)
+    }
+
     /// Decides over all tokens.
-    pub(super) fn verdict(
-        &self,
-        namespace: NamespaceId,
-        tokens: &[SubjectToken],
-        purpose: &Purpose,
-        path: &Path,
-    ) -> Verdict {
+    pub(super) fn verdict(&self, asking: &Asking<'_>, purpose: &Purpose, path: &Path) -> Verdict {
         let verdict = |decision, reason, decider: Option<&Record>| Verdict {
             decision,
             reason,
             event_id: decider.map(Record::event_id),
             revision: self.revision,
+            evaluated_at: asking.at,
+            override_id: None,
         };
         if purpose.essential {
             return verdict(Decision::Allow, Reason::Essential, None);
@@ -127,13 +173,21 @@ impl State {
         let mut opted_out = None;
         let mut opted_in = None;
         let mut undecided = false;
-        for token in tokens {
-            let records = self.shards.get(&Key::new(namespace, token.token));
+        let mut lifted_by = None;
+        for token in asking.tokens {
+            let records = self.shards.get(&Key::new(asking.namespace_id, token.token));
             match decider(records, path) {
                 None => undecided = true,
-                Some(record) => match record.change() {
-                    Change::OptOut => opted_out = Some(newer(opted_out, record)),
-                    Change::OptIn => opted_in = Some(newer(opted_in, record)),
+                Some(record) if record.change() == Change::OptIn => {
+                    opted_in = Some(newer(opted_in, record));
+                }
+                Some(record) => match self.lifting(asking, token, purpose) {
+                    // As if nothing stood there: what the default says without the opt-out still holds.
+                    Some(id) => {
+                        undecided = true;
+                        lifted_by = lifted_by.or(Some(id));
+                    }
+                    None => opted_out = Some(newer(opted_out, record)),
                 },
             }
         }
@@ -141,6 +195,11 @@ impl State {
             verdict(Decision::Deny, Reason::OptedOut, opted_out)
         } else if undecided && purpose.default_deny {
             verdict(Decision::Deny, Reason::DefaultDeny, None)
+        } else if lifted_by.is_some() {
+            Verdict {
+                override_id: lifted_by,
+                ..verdict(Decision::Allow, Reason::Overridden, None)
+            }
         } else if opted_in.is_some() {
             verdict(Decision::Allow, Reason::OptedIn, opted_in)
         } else if purpose.default_deny {
@@ -149,6 +208,21 @@ impl State {
         } else {
             verdict(Decision::Allow, Reason::DefaultAllow, None)
         }
+    }
+
+    fn lifting(
+        &self,
+        asking: &Asking<'_>,
+        token: &SubjectToken,
+        purpose: &Purpose,
+    ) -> Option<EventId> {
+        self.changes.lifting(
+            asking.namespace,
+            token,
+            &purpose.name,
+            asking.service,
+            asking.at,
+        )
     }
 }
 
@@ -176,8 +250,13 @@ impl Path {
 pub(super) fn decider<'a>(records: Records<'a>, path: &Path) -> Option<&'a Record> {
     let mut opted_out = None;
     let mut opted_in: Option<&Record> = None;
-    // From the purpose up: the opt-ins met so far lie nearer to it than the record in hand.
-    for record in path.steps().iter().filter_map(|step| records.at(*step)) {
+    // From the purpose up, the person's own word first: the opt-ins met so far lie no farther from it than the record in
+    // hand. So a signal denies unless the person consented after it.
+    let on_path = path.steps().iter().flat_map(|step| {
+        let own = records.at(*step);
+        own.into_iter().chain(records.signalled_at(*step))
+    });
+    for record in on_path {
         match record.change() {
             Change::OptIn => opted_in = Some(newer(opted_in, record)),
             Change::OptOut => {

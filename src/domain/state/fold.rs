@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::namespaces::Namespaces;
-use super::record::{Key, Record};
+use super::record::{Key, Mark, Record};
 use super::{Cluster, State, hash};
-use crate::domain::command::{Change, Create, FEATURE_LEVEL};
+use crate::domain::command::{Create, FEATURE_LEVEL};
 use crate::domain::event::{Detail, Event, EventKind};
 use crate::domain::names::{Namespace, PurposeName};
 use crate::domain::purpose::Purpose;
@@ -24,16 +24,40 @@ impl State {
             return inconsistent("an event that is not the next");
         }
         match (event.kind, &event.detail) {
-            (EventKind::OptOut, Detail::None) => self.fold_preference(event, Change::OptOut)?,
-            (EventKind::OptIn, Detail::None) => self.fold_preference(event, Change::OptIn)?,
+            (EventKind::OptOut | EventKind::OptIn, Detail::None)
+            | (EventKind::Preferences, Detail::OptedIn(_)) => self.fold_preference(event)?,
             (EventKind::Created, Detail::Created(create)) => self.fold_created(create)?,
-            (EventKind::Purpose, Detail::Purpose(purpose)) => self.fold_purpose(purpose)?,
+            (EventKind::Purpose, Detail::Purpose(purpose)) => {
+                self.fold_purpose(purpose)?;
+                self.fold_made(event);
+            }
             (EventKind::Namespace, Detail::None) => {
                 self.fold_namespace(event.namespace.as_ref())?;
             }
             (EventKind::FeatureLevel, Detail::FeatureLevel(level)) => {
                 self.fold_feature_level(*level)?;
             }
+            (EventKind::NamespaceSettings, Detail::Settings(gpc)) => {
+                self.fold_settings(event.namespace.as_ref(), gpc)?;
+            }
+            (EventKind::SchemaFloor, Detail::SchemaFloor(floor)) => {
+                self.fold_floor(floor)?;
+                self.fold_made(event);
+            }
+            (EventKind::ChangeProposed, Detail::Proposed(change)) => {
+                self.fold_proposed(event, change);
+            }
+            (EventKind::ChangeWithdrawn, Detail::None) => self.fold_made(event),
+            (EventKind::OverrideBegan, Detail::None) => self.fold_override_began(event)?,
+            (EventKind::OverrideRevoked, Detail::None) => self.fold_override_revoked(event)?,
+            (EventKind::OverrideEnded, Detail::Lifted(_)) => self.fold_override_ended(event)?,
+            (
+                EventKind::StampKey,
+                Detail::StampKey {
+                    node_id,
+                    public_key,
+                },
+            ) => self.fold_stamp_key(*node_id, *public_key, event.received_at),
             _ => return inconsistent("an event whose detail is not of its kind"),
         }
         self.revision = event.revision;
@@ -48,22 +72,25 @@ impl State {
         Ok(())
     }
 
-    fn fold_preference(&mut self, event: &Event, change: Change) -> Result<(), Refusal> {
+    fn fold_preference(&mut self, event: &Event) -> Result<(), Refusal> {
         let Some(name) = &event.namespace else {
             return inconsistent("a preference without a namespace");
         };
         let namespace = self.namespaces.id(name)?;
-        let purposes = self.purpose_ids(&event.purposes)?;
+        let mut marks = Vec::new();
+        for (purpose, change) in event.changes() {
+            marks.push((self.purpose_id(purpose)?, Mark::of(change, event.signal)));
+        }
         for token in &event.tokens {
             let key = Key::new(namespace, token.subject.token);
-            for purpose in &purposes {
-                let record = Record::new(
-                    *purpose,
-                    change,
-                    event.id,
-                    event.revision,
-                    event.received_at,
-                );
+            for (purpose, mark) in &marks {
+                let outweighed =
+                    *mark == Mark::Signalled && self.outweighed(self.shards.get(&key), *purpose);
+                if outweighed {
+                    continue;
+                }
+                let record =
+                    Record::new(*purpose, *mark, event.id, event.revision, event.received_at);
                 if let Some(before) = self.shards.put(key, record) {
                     self.sum.sub(hash::record(&key, &before));
                 }
@@ -73,14 +100,12 @@ impl State {
         Ok(())
     }
 
-    fn purpose_ids(&self, names: &[PurposeName]) -> Result<Vec<PurposeId>, Refusal> {
-        let id = |name: &PurposeName| {
-            let id = self.registry.id(name);
-            id.ok_or_else(|| Refusal::PurposeUnknown {
+    fn purpose_id(&self, name: &PurposeName) -> Result<PurposeId, Refusal> {
+        self.registry
+            .id(name)
+            .ok_or_else(|| Refusal::PurposeUnknown {
                 purpose: name.to_string(),
             })
-        };
-        names.iter().map(id).collect()
     }
 
     fn fold_created(&mut self, create: &Create) -> Result<(), Refusal> {
@@ -153,6 +178,6 @@ fn check_known(level: u32) -> Result<(), Refusal> {
     }
 }
 
-fn inconsistent<T>(what: &'static str) -> Result<T, Refusal> {
+pub(super) fn inconsistent<T>(what: &'static str) -> Result<T, Refusal> {
     Err(Refusal::StateInconsistent { what })
 }

@@ -1,10 +1,14 @@
 //! The state's hash: the sum of the hashes of what it holds, so that each change costs the same however much there is.
 
+use prost::Message as _;
 use sha2::{Digest as _, Sha256};
 
 use super::State;
 use super::namespaces::NamespaceId;
 use super::record::{Key, Record, row};
+use super::stamp_keys::StampKey;
+use crate::domain::change::{Override, Pending};
+use crate::domain::encoding::{override_out, pending_out};
 use crate::domain::names::Namespace;
 use crate::domain::purpose::Purpose;
 use crate::domain::registry::PurposeId;
@@ -13,6 +17,11 @@ use crate::domain::registry::PurposeId;
 const NAMESPACE: u8 = 3;
 const PURPOSE: u8 = 4;
 const WHOLE: u8 = 5;
+const FLOOR: u8 = 6;
+const SETTINGS: u8 = 7;
+const PENDING: u8 = 8;
+const OVERRIDE: u8 = 9;
+const STAMP_KEY: u8 = 10;
 
 /// A sum of SHA-256 hashes modulo 2^256: it does not depend on the order in which they came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -76,6 +85,54 @@ pub(super) fn purpose(id: PurposeId, purpose: &Purpose) -> [u8; 32] {
     hash.update(purpose.name.as_str());
     hash.update([0]);
     hash.update(&purpose.description);
+    hash.finalize().into()
+}
+
+/// The element of a schema floor; the cluster's own stands at `*`.
+pub(super) fn floor(id: PurposeId, version: u32) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update([FLOOR]);
+    hash.update(id.0.to_be_bytes());
+    hash.update(version.to_be_bytes());
+    hash.finalize().into()
+}
+
+/// The element of a namespace's settings.
+pub(super) fn settings(id: NamespaceId, gpc: &[PurposeId]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update([SETTINGS]);
+    hash.update(id.0.to_be_bytes());
+    for purpose in gpc {
+        hash.update(purpose.0.to_be_bytes());
+    }
+    hash.finalize().into()
+}
+
+/// The element of a change that waits: over its stored form.
+pub(super) fn pending(pending: &Pending) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update([PENDING]);
+    hash.update(pending_out(pending).encode_to_vec());
+    hash.finalize().into()
+}
+
+/// The element of an override: over its stored form.
+pub(super) fn standing_override(standing: &Override) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update([OVERRIDE]);
+    hash.update(override_out(standing).encode_to_vec());
+    hash.finalize().into()
+}
+
+/// The element of a key for stamps.
+pub(super) fn stamp_key(key: &StampKey) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update([STAMP_KEY]);
+    hash.update(key.node_id.to_be_bytes());
+    hash.update(key.public_key);
+    hash.update(key.added_at.0.to_be_bytes());
+    hash.update([u8::from(key.accepted_until.is_some())]);
+    hash.update(key.accepted_until.unwrap_or_default().0.to_be_bytes());
     hash.finalize().into()
 }
 

@@ -2,9 +2,12 @@
 
 mod administer;
 mod apply;
+mod changes;
 mod decide;
 mod digest;
 mod fold;
+mod fold_rules;
+mod govern;
 mod hash;
 mod imports;
 mod namespaces;
@@ -12,29 +15,38 @@ mod query;
 mod record;
 mod requests;
 mod restore;
+mod restore_rules;
 mod shards;
 mod snapshot;
+mod snapshot_rules;
+mod stamp_keys;
 #[cfg(test)]
 mod tests;
+mod usage;
+mod wish;
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
+use super::floors::Floors;
 use super::ids::{Millis, RequestId, Revision};
 use super::names::Namespace;
 use super::refusal::Refusal;
 use super::registry::Registry;
 use super::token::KeyFingerprint;
+use changes::Changes;
 use hash::Sum;
 use imports::Imports;
 use namespaces::Namespaces;
 use requests::Requests;
 use shards::Shards;
+use usage::Usage;
 
-pub use decide::{Decision, Reason, Verdict};
+pub use decide::{Decision, Question, Reason, Verdict};
 pub use query::{PreferenceRecord, Preferences, PurposeDecision, Standing};
 pub use restore::RestoreError;
+pub use stamp_keys::StampKey;
 
 /// All that is known of a cluster. Cheap to clone: what it is made of is shared, and copied piece by piece when one of
 /// the two is written to.
@@ -45,8 +57,11 @@ pub struct State {
     revision: Revision,
     registry: Arc<Registry>,
     namespaces: Arc<Namespaces>,
+    floors: Arc<Floors>,
+    changes: Arc<Changes>,
+    stamp_keys: Arc<Vec<StampKey>>,
     shards: Shards,
-    /// The sum of the hashes of all records, purposes and namespaces.
+    /// The sum of the hashes of all of the above, one by one.
     sum: Sum,
     /// The newest last.
     hash_points: VecDeque<(Revision, [u8; 32])>,
@@ -55,6 +70,7 @@ pub struct State {
     repeats: u64,
     requests: Requests,
     imports: Imports,
+    usage: Usage,
 }
 
 /// What a cluster was created with.

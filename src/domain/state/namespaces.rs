@@ -1,9 +1,12 @@
-//! Which namespaces there are.
+//! Which namespaces there are, and what signals mean in them.
+
+use std::collections::BTreeMap;
 
 use hashbrown::HashMap;
 
 use crate::domain::names::Namespace;
 use crate::domain::refusal::Refusal;
+use crate::domain::registry::PurposeId;
 use crate::limits;
 
 /// The place of a namespace in the order in which namespaces were added, from 0; the same on every node.
@@ -16,6 +19,8 @@ pub(super) struct Namespaces {
     /// In the order in which they were added.
     names: Vec<Namespace>,
     by_name: HashMap<Namespace, NamespaceId>,
+    /// What Global Privacy Control opts out of, where it was configured.
+    gpc: BTreeMap<NamespaceId, Vec<PurposeId>>,
 }
 
 impl Namespaces {
@@ -52,6 +57,25 @@ impl Namespaces {
     /// The one at a place in the order in which they were added.
     pub(super) fn at(&self, place: usize) -> Option<&Namespace> {
         self.names.get(place)
+    }
+
+    /// What Global Privacy Control was configured to opt out of; none where it was not.
+    pub(super) fn gpc(&self, id: NamespaceId) -> Option<&[PurposeId]> {
+        self.gpc.get(&id).map(Vec::as_slice)
+    }
+
+    /// Configures a namespace, and says how it was before.
+    pub(super) fn configure(
+        &mut self,
+        id: NamespaceId,
+        gpc: Vec<PurposeId>,
+    ) -> Option<Vec<PurposeId>> {
+        self.gpc.insert(id, gpc)
+    }
+
+    /// Those that were configured, in the order in which they were added.
+    pub(super) fn configured(&self) -> impl Iterator<Item = (NamespaceId, &[PurposeId])> {
+        self.gpc.iter().map(|(id, gpc)| (*id, gpc.as_slice()))
     }
 
     /// Adds one.

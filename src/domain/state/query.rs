@@ -1,13 +1,19 @@
 //! What else can be asked of the state: a subject's preferences, the way into its history, all that stands.
 
 use super::State;
-use super::decide::{Decision, Path, Reason};
+use super::decide::{Asking, Decision, Path, Question, Reason};
+use super::namespaces::NamespaceId;
 use super::record::Key;
+use super::stamp_keys::StampKey;
+use crate::domain::change::{Override, Pending};
 use crate::domain::command::Change;
 use crate::domain::ids::{EventId, Millis, Revision};
-use crate::domain::names::{Namespace, PurposeName};
+use crate::domain::names::{Namespace, PurposeName, ServiceName};
 use crate::domain::refusal::Refusal;
+use crate::domain::registry::PurposeId;
 use crate::domain::token::{SubjectToken, Token};
+use crate::domain::usage::ServiceSeen;
+use crate::limits;
 
 /// The record that stands for one token and purpose.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +30,8 @@ pub struct PreferenceRecord {
     pub revision: Revision,
     /// When the leader received it.
     pub received_at: Millis,
+    /// Whether it is what a signal said, kept apart from what the person said.
+    pub signalled: bool,
 }
 
 /// How one purpose is decided over all tokens.
@@ -44,10 +52,12 @@ pub struct PurposeDecision {
 pub struct Preferences {
     /// The records that stand, by token as asked and by purpose.
     pub records: Vec<PreferenceRecord>,
-    /// Every registered purpose, by name.
+    /// Every registered purpose, by name; without those whose schema floor is above the caller's version.
     pub decisions: Vec<PurposeDecision>,
     /// The revision at which this holds.
     pub revision: Revision,
+    /// The revision of the latest event of any of the tokens; 0 where there is none.
+    pub last_revision: Revision,
 }
 
 /// A record that stands.
@@ -65,21 +75,38 @@ pub struct Standing {
     pub event_id: EventId,
     /// That event's revision.
     pub revision: Revision,
+    /// Whether it is what a signal said.
+    pub signalled: bool,
 }
 
+/// The purposes that Global Privacy Control opts out of where a namespace does not say: what the laws that know it name
+/// (California's and Colorado's among them), as far as it is registered.
+const GPC_PURPOSES: [&str; 3] = ["sale", "sharing", "advertising.targeted"];
+
 impl State {
-    /// The records that stand for a subject, and how every purpose is decided for it.
+    /// The records that stand for a subject, and how every purpose is decided for it. The question's purpose says nothing.
     ///
     /// # Errors
     /// As [`State::decide`], but for those about a purpose.
-    pub fn preferences(
-        &self,
-        namespace: &Namespace,
-        tokens: &[SubjectToken],
-        schema_version: u32,
-        min_revision: Revision,
-    ) -> Result<Preferences, Refusal> {
-        let namespace = self.admit(namespace, tokens, schema_version, min_revision)?;
+    pub fn preferences(&self, question: &Question<'_>) -> Result<Preferences, Refusal> {
+        let Question {
+            tokens,
+            schema_version,
+            ..
+        } = *question;
+        let namespace = self.admit(
+            question.namespace,
+            tokens,
+            schema_version,
+            question.min_revision,
+        )?;
+        let asking = Asking {
+            namespace: question.namespace,
+            namespace_id: namespace,
+            tokens,
+            service: question.service,
+            at: self.judged_at(question.at),
+        };
         let mut records = Vec::new();
         for subject in tokens {
             let standing = self.shards.get(&Key::new(namespace, subject.token));
@@ -92,13 +119,17 @@ impl State {
                     event_id: record.event_id(),
                     revision: record.revision(),
                     received_at: record.received_at(),
+                    signalled: record.signalled(),
                 })
             }));
-            records[from..].sort_unstable_by(|a, b| a.purpose.cmp(&b.purpose));
+            let place = |record: &PreferenceRecord| (record.purpose.clone(), record.signalled);
+            records[from..].sort_unstable_by_key(place);
         }
         let decisions = self.registry.purposes().filter_map(|purpose| {
-            let path = Path::of(&self.registry, self.registry.id(&purpose.name)?);
-            let verdict = self.verdict(namespace, tokens, purpose, &path);
+            let id = self.registry.id(&purpose.name)?;
+            self.floors.check(&self.registry, id, schema_version).ok()?;
+            let path = Path::of(&self.registry, id);
+            let verdict = self.verdict(&asking, purpose, &path);
             Some(PurposeDecision {
                 purpose: purpose.name.clone(),
                 decision: verdict.decision,
@@ -110,7 +141,14 @@ impl State {
             decisions: decisions.collect(),
             records,
             revision: self.revision,
+            last_revision: self.last_revision_of(question.namespace, tokens),
         })
+    }
+
+    /// The revision of the latest event of any of a subject's tokens; 0 where there is none.
+    pub fn last_revision_of(&self, namespace: &Namespace, tokens: &[SubjectToken]) -> Revision {
+        let last = |subject: &SubjectToken| self.last_revision(namespace, &subject.token);
+        tokens.iter().map(last).max().unwrap_or(0)
     }
 
     /// The revision of a token's latest event, from which its history is a walk backwards; 0 where there is none.
@@ -133,7 +171,92 @@ impl State {
                 change: record.change(),
                 event_id: record.event_id(),
                 revision: record.revision(),
+                signalled: record.signalled(),
             })
         })
+    }
+
+    /// The schema floor of the whole cluster, or of one purpose itself; 0 for none.
+    pub fn schema_floor(&self, purpose: Option<&PurposeName>) -> u32 {
+        let id = match purpose {
+            None => Some(PurposeId::ROOT),
+            Some(purpose) => self.registry.id(purpose),
+        };
+        id.map_or(0, |id| self.floors.at(id))
+    }
+
+    /// The version that a caller needs to ask about a purpose; none where it is not registered.
+    pub fn schema_needed(&self, purpose: &PurposeName) -> Option<u32> {
+        let id = self.registry.id(purpose)?;
+        Some(self.floors.needed(&self.registry, id))
+    }
+
+    /// What Global Privacy Control opts out of in a namespace.
+    ///
+    /// # Errors
+    /// `NAMESPACE_UNKNOWN`.
+    pub fn gpc_purposes(&self, namespace: &Namespace) -> Result<Vec<PurposeName>, Refusal> {
+        let id = self.namespaces.id(namespace)?;
+        Ok(self.signal_purposes(id))
+    }
+
+    pub(super) fn signal_purposes(&self, namespace: NamespaceId) -> Vec<PurposeName> {
+        let ids: Vec<PurposeId> = match self.namespaces.gpc(namespace) {
+            Some(configured) => configured.to_vec(),
+            None => GPC_PURPOSES
+                .iter()
+                .filter_map(|text| PurposeName::parse(text).ok())
+                .filter_map(|name| self.registry.id(&name))
+                .collect(),
+        };
+        // One that has become essential since cannot be opted out of any more; the others still can.
+        ids.into_iter()
+            .filter_map(|id| self.registry.purpose(id))
+            .filter(|purpose| !purpose.essential)
+            .map(|purpose| purpose.name.clone())
+            .collect()
+    }
+
+    /// The changes that wait for a second principal and have not lapsed, by the time at which they were proposed.
+    pub fn pending_changes(&self, at: Millis) -> impl Iterator<Item = &Pending> {
+        let at = self.judged_at(at);
+        let pending = self.changes.pending();
+        pending.filter(move |pending| !pending.has_lapsed(at))
+    }
+
+    /// The overrides that were approved, by the time at which they were proposed, until their last event is made.
+    pub fn overrides(&self) -> impl Iterator<Item = &Override> {
+        self.changes.overrides()
+    }
+
+    /// The decisions that an override made an ALLOW so far, by service, as far as nodes have reported.
+    pub fn lifted_by(&self, id: EventId) -> impl Iterator<Item = (&ServiceName, u64)> {
+        self.usage.lifted_by(id)
+    }
+
+    /// Whether an override is over and waits for a command to make its last event.
+    pub fn has_override_to_end(&self, at: Millis) -> bool {
+        let at = self.judged_at(at).0;
+        let gathered =
+            |over: &Override| over.over_at().0.saturating_add(limits::OVERRIDE_GATHER_MS);
+        self.changes.overrides().any(|it| gathered(it) <= at)
+    }
+
+    /// The services that have asked, by name and version, as far as nodes have reported.
+    pub fn services(&self) -> impl Iterator<Item = &ServiceSeen> {
+        self.usage.services()
+    }
+
+    /// The services that asked within the last day with a version below one.
+    pub fn services_below(&self, version: u32) -> impl Iterator<Item = &ServiceSeen> {
+        let since = self.log_time.0.saturating_sub(limits::SERVICE_SEEN_MS);
+        self.usage
+            .services()
+            .filter(move |seen| seen.usage.schema_version < version && seen.last_seen.0 >= since)
+    }
+
+    /// The public keys that nodes sign stamps with, retired ones too, in the order in which they were added.
+    pub fn stamp_keys(&self) -> &[StampKey] {
+        &self.stamp_keys
     }
 }

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::namespaces::NamespaceId;
-use crate::domain::command::Change;
+use crate::domain::command::{Change, Signal};
 use crate::domain::ids::{EventId, Millis, Revision};
 use crate::domain::registry::PurposeId;
 use crate::domain::token::Token;
@@ -14,6 +14,30 @@ pub(super) const ROW_BYTES: usize = 55;
 /// The first byte of a row.
 const OPT_OUT: u8 = 1;
 const OPT_IN: u8 = 2;
+const SIGNALLED: u8 = 3;
+
+/// What a record says, and who says it. What a signal says is kept apart from what the person says: both may stand at one
+/// purpose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mark {
+    /// The person opted out.
+    OptOut,
+    /// The person opted in.
+    OptIn,
+    /// A signal opted out for the person.
+    Signalled,
+}
+
+impl Mark {
+    /// What a change marks that arrived by a signal, or by the person's own word.
+    pub(super) fn of(change: Change, signal: Signal) -> Self {
+        match (change, signal) {
+            (Change::OptIn, _) => Self::OptIn,
+            (Change::OptOut, Signal::Gpc) => Self::Signalled,
+            (Change::OptOut, _) => Self::OptOut,
+        }
+    }
+}
 
 /// Under what a subject is known: a token in a namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -80,7 +104,7 @@ impl Record {
     /// Packs a record. Revisions and times past 48 bits do not occur: apply caps the one and cannot reach the other.
     pub(super) fn new(
         purpose: PurposeId,
-        change: Change,
+        mark: Mark,
         event_id: EventId,
         revision: Revision,
         received_at: Millis,
@@ -90,9 +114,10 @@ impl Record {
             revision: U48::new(revision),
             received_at: U48::new(received_at.0),
             purpose: purpose.0.to_be_bytes(),
-            change: match change {
-                Change::OptOut => OPT_OUT,
-                Change::OptIn => OPT_IN,
+            change: match mark {
+                Mark::OptOut => OPT_OUT,
+                Mark::OptIn => OPT_IN,
+                Mark::Signalled => SIGNALLED,
             },
         }
     }
@@ -102,12 +127,22 @@ impl Record {
     }
 
     pub(super) fn change(&self) -> Change {
-        // Nothing but the two is ever stored; what is not an opt-in denies.
+        // What is not an opt-in denies.
         if self.change == OPT_IN {
             Change::OptIn
         } else {
             Change::OptOut
         }
+    }
+
+    /// Whether a signal said it, and not the person.
+    pub(super) fn signalled(&self) -> bool {
+        self.change == SIGNALLED
+    }
+
+    /// Where it stands among the records of its subject: at most one has a place.
+    pub(super) fn place(&self) -> (PurposeId, bool) {
+        (self.purpose(), self.signalled())
     }
 
     pub(super) fn event_id(&self) -> EventId {
@@ -147,9 +182,10 @@ pub(super) fn from_row(row: &[u8; ROW_BYTES]) -> Option<(Key, Record)> {
     event_id.copy_from_slice(&row[23..39]);
     let (_, revision) = row[..47].split_last_chunk::<8>()?;
     let (_, received_at) = row.split_last_chunk::<8>()?;
-    let change = match row[0] {
-        OPT_OUT => Change::OptOut,
-        OPT_IN => Change::OptIn,
+    let mark = match row[0] {
+        OPT_OUT => Mark::OptOut,
+        OPT_IN => Mark::OptIn,
+        SIGNALLED => Mark::Signalled,
         _ => return None,
     };
     let revision = u64::from_be_bytes(*revision);
@@ -164,7 +200,7 @@ pub(super) fn from_row(row: &[u8; ROW_BYTES]) -> Option<(Key, Record)> {
     };
     let record = Record::new(
         PurposeId(two(3)),
-        change,
+        mark,
         EventId(Uuid::from_bytes(event_id)),
         revision,
         received_at,
@@ -192,7 +228,7 @@ mod tests {
             },
         );
         let id = EventId::new(Millis(6), [7; 10]);
-        let record = Record::new(PurposeId(0x0809), Change::OptIn, id, 10, Millis(11));
+        let record = Record::new(PurposeId(0x0809), Mark::OptIn, id, 10, Millis(11));
         let mut bytes = row(&key, &record);
         assert_eq!(from_row(&bytes), Some((key, record)));
         assert_eq!(record.event_id(), id);
@@ -200,6 +236,10 @@ mod tests {
         assert_eq!(record.received_at(), Millis(11));
         assert_eq!(record.purpose(), PurposeId(0x0809));
         bytes[0] = 3;
+        let (_, signalled) = from_row(&bytes).unwrap();
+        assert_eq!(signalled.change(), Change::OptOut);
+        assert!(signalled.signalled() && !record.signalled());
+        bytes[0] = 4;
         assert_eq!(from_row(&bytes), None);
         bytes[0] = 1;
         bytes[39] = 1;

@@ -37,7 +37,7 @@ pub enum RestoreError<E> {
 }
 
 /// Why a chunk could not be taken in.
-enum Fault {
+pub(super) enum Fault {
     TooNew,
     Damaged(&'static str),
 }
@@ -60,14 +60,14 @@ impl From<Refusal> for Fault {
 
 /// A state in the making.
 #[derive(Default)]
-struct Restore {
-    state: State,
-    registry: Registry,
-    namespaces: Namespaces,
+pub(super) struct Restore {
+    pub(super) state: State,
+    pub(super) registry: Registry,
+    pub(super) namespaces: Namespaces,
     schema_version: u32,
-    /// The section that the last chunk was of: they come in the order of their numbers.
+    /// The section that the last chunk was of: they come in a fixed order.
     section: u8,
-    last_record: Option<(usize, Key, PurposeId)>,
+    last_record: Option<(usize, Key, (PurposeId, bool))>,
 }
 
 impl State {
@@ -96,8 +96,8 @@ impl<E> From<Fault> for RestoreError<E> {
     }
 }
 
-/// The number of the last section.
-const END: u8 = 7;
+/// The place of the last section.
+const END: u8 = 9;
 
 impl Restore {
     fn chunk(&mut self, chunk: Bytes) -> Result<(), Fault> {
@@ -109,9 +109,11 @@ impl Restore {
             Section::Header(_) => (1, true),
             Section::Purposes(_) => (2, false),
             Section::Namespaces(_) => (3, false),
-            Section::Records(_) => (4, false),
-            Section::Requests(_) => (5, false),
-            Section::Imports(_) => (6, false),
+            Section::Rules(_) => (4, false),
+            Section::Records(_) => (5, false),
+            Section::Requests(_) => (6, false),
+            Section::Imports(_) => (7, false),
+            Section::Usage(_) => (8, false),
             Section::End(_) => (END, true),
         };
         let first = self.section == 0;
@@ -126,6 +128,8 @@ impl Restore {
             Section::Records(rows) => self.records(&rows),
             Section::Requests(section) => self.requests(section),
             Section::Imports(section) => self.imports(&section),
+            Section::Rules(section) => self.rules(section),
+            Section::Usage(section) => self.usage(&section),
             Section::End(end) => self.end(&end),
         }
     }
@@ -183,7 +187,7 @@ impl Restore {
         }
         for row in rows {
             let (key, record) = from_row(row).ok_or(Fault::Damaged("a record"))?;
-            let place = Some((shard_of(&key), key, record.purpose()));
+            let place = Some((shard_of(&key), key, record.place()));
             let known = self.registry.name(record.purpose()).is_some()
                 && self.namespaces.name(key.namespace()).is_some()
                 && record.revision() <= self.state.revision;

@@ -67,7 +67,7 @@ impl Shards {
         Arc::make_mut(shard).put(key, record)
     }
 
-    /// The records of one shard, by key and purpose; none past the last shard.
+    /// The records of one shard, by key and place; none past the last shard.
     pub(super) fn sorted(&self, shard: usize) -> Option<Vec<(Key, Record)>> {
         let shard = self.0.get(shard)?;
         let mut sorted: Vec<(Key, Record)> = shard
@@ -78,7 +78,7 @@ impl Shards {
                 records.iter().map(|record| (*key, *record))
             })
             .collect();
-        sorted.sort_unstable_by_key(|(key, record)| (*key, record.purpose()));
+        sorted.sort_unstable_by_key(|(key, record)| (*key, record.place()));
         Some(sorted)
     }
 
@@ -137,12 +137,12 @@ impl Shard {
             self.records += 1;
             return None;
         };
-        if first.record.purpose() == record.purpose() {
+        if first.record.place() == record.place() {
             return Some(std::mem::replace(&mut first.record, record));
         }
         first.more = true;
         let more = self.more.entry(key).or_default();
-        if let Some(standing) = more.iter_mut().find(|r| r.purpose() == record.purpose()) {
+        if let Some(standing) = more.iter_mut().find(|r| r.place() == record.place()) {
             return Some(std::mem::replace(standing, record));
         }
         more.reserve_exact(1);
@@ -158,9 +158,18 @@ impl<'a> Records<'a> {
         self.first.into_iter().chain(self.more)
     }
 
-    /// The one at exactly this purpose.
+    /// What the person said at exactly this purpose.
     pub(super) fn at(self, purpose: PurposeId) -> Option<&'a Record> {
-        self.iter().find(|record| record.purpose() == purpose)
+        self.in_place((purpose, false))
+    }
+
+    /// What a signal said at exactly this purpose.
+    pub(super) fn signalled_at(self, purpose: PurposeId) -> Option<&'a Record> {
+        self.in_place((purpose, true))
+    }
+
+    fn in_place(self, place: (PurposeId, bool)) -> Option<&'a Record> {
+        self.iter().find(|record| record.place() == place)
     }
 
     /// The revision of the subject's latest event, or 0: an event sets a record at each of its purposes, so that the
@@ -175,8 +184,8 @@ mod tests {
     use std::hash::BuildHasher as _;
 
     use super::super::namespaces::NamespaceId;
+    use super::super::record::Mark;
     use super::*;
-    use crate::domain::command::Change;
     use crate::domain::ids::{EventId, Millis};
     use crate::domain::token::Token;
 
@@ -190,7 +199,7 @@ mod tests {
 
     fn record(purpose: u16, revision: Revision) -> Record {
         let id = EventId::new(Millis(0), [0; 10]);
-        Record::new(PurposeId(purpose), Change::OptOut, id, revision, Millis(0))
+        Record::new(PurposeId(purpose), Mark::OptOut, id, revision, Millis(0))
     }
 
     #[test]

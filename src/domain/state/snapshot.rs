@@ -46,9 +46,11 @@ impl State {
         iter::once(Section::Header(self.header_out()))
             .chain(Batches::new(purposes, prost::Message::encoded_len).map(purpose_section))
             .chain(Batches::new(namespaces, String::len).map(namespace_section))
+            .chain(self.rule_sections())
             .chain(Batches::new(rows, |_| ROW_BYTES).map(record_section))
             .chain(Batches::new(requests, prost::Message::encoded_len).map(request_section))
             .chain(Batches::new(imports, prost::Message::encoded_len).map(import_section))
+            .chain(self.usage_sections())
             .chain(iter::once(Section::End(self.end_out())))
             .map(|section| {
                 let chunk = persisted::StateChunk {
@@ -139,13 +141,13 @@ fn import_section(imports: Vec<persisted::RememberedImport>) -> Section {
 }
 
 /// Gathers items into lists that fit a chunk.
-struct Batches<I: Iterator, F> {
+pub(super) struct Batches<I: Iterator, F> {
     items: Peekable<I>,
     size: F,
 }
 
 impl<I: Iterator, F: Fn(&I::Item) -> usize> Batches<I, F> {
-    fn new(items: I, size: F) -> Self {
+    pub(super) fn new(items: I, size: F) -> Self {
         Self {
             items: items.peekable(),
             size,

@@ -1,75 +1,12 @@
-//! The registry and the cluster of a made-up node.
+//! The cluster that a made-up node is of.
 
-use refrain::proto::v1::{cluster_service_server::*, registry_service_server::*, *};
+use refrain::proto::v1::{cluster_service_server::*, *};
 use tonic::{Code, Request, Response};
 
 use super::{
     refusal,
     services::{Api, Feed, Reply},
 };
-
-#[tonic::async_trait]
-impl RegistryService for Api {
-    async fn list_purposes(&self, _: Request<ListPurposesRequest>) -> Reply<ListPurposesResponse> {
-        self.answer(|model| {
-            Ok(ListPurposesResponse {
-                purposes: model.purposes.values().cloned().collect(),
-                schema_version: 1,
-                revision: model.revision(),
-            })
-        })
-        .await
-    }
-
-    async fn put_purpose(&self, request: Request<PutPurposeRequest>) -> Reply<PutPurposeResponse> {
-        let asked = request.into_inner();
-        self.answer(|model| {
-            let purpose = asked.purpose.unwrap_or_default();
-            model.purposes.insert(purpose.name.clone(), purpose.clone());
-            Ok(PutPurposeResponse {
-                event_id: "made-up".to_owned(),
-                revision: model.revision(),
-                changed: true,
-                purpose: Some(purpose),
-                request_id: asked.request_id,
-            })
-        })
-        .await
-    }
-
-    async fn list_namespaces(
-        &self,
-        _: Request<ListNamespacesRequest>,
-    ) -> Reply<ListNamespacesResponse> {
-        self.answer(|model| {
-            Ok(ListNamespacesResponse {
-                namespaces: model.namespaces.clone(),
-                revision: model.revision(),
-            })
-        })
-        .await
-    }
-
-    async fn add_namespace(
-        &self,
-        request: Request<AddNamespaceRequest>,
-    ) -> Reply<AddNamespaceResponse> {
-        let asked = request.into_inner();
-        self.answer(|model| {
-            let changed = !model.namespaces.contains(&asked.namespace);
-            if changed {
-                model.namespaces.push(asked.namespace);
-            }
-            Ok(AddNamespaceResponse {
-                event_id: String::new(),
-                revision: model.revision(),
-                changed,
-                request_id: asked.request_id,
-            })
-        })
-        .await
-    }
-}
 
 #[tonic::async_trait]
 impl ClusterService for Api {

@@ -3,8 +3,12 @@
 //! Several nodes may share one model, as the nodes of a cluster do.
 
 mod administration;
+mod feed;
 mod model;
+mod overrides;
+mod registry;
 mod services;
+mod stamps;
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -17,7 +21,8 @@ use refrain::client::{Client, ClientBuilder};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-pub use model::Model;
+pub use model::{Model, noon};
+pub use stamps::{CLUSTER, key};
 
 /// What a node does instead of answering its next call.
 pub enum Fault {
@@ -39,6 +44,9 @@ pub enum Fault {
 pub struct Node {
     pub model: Arc<Mutex<Model>>,
     faults: Mutex<VecDeque<Fault>>,
+    feed_faults: Mutex<VecDeque<Fault>>,
+    /// The last revision that it knows, while it is cut off from the others.
+    cut_off_at: Mutex<Option<u64>>,
     kill: Mutex<mpsc::Sender<()>>,
     calls: Mutex<u32>,
 }
@@ -64,6 +72,8 @@ impl Fake {
         let node = Arc::new(Node {
             model: Arc::clone(model),
             faults: Mutex::default(),
+            feed_faults: Mutex::default(),
+            cut_off_at: Mutex::default(),
             kill: Mutex::new(kill),
             calls: Mutex::new(0),
         });
@@ -94,6 +104,17 @@ impl Fake {
     /// Makes the next calls go wrong, one fault each.
     pub fn fail(&self, faults: impl IntoIterator<Item = Fault>) {
         self.node.faults.lock().unwrap().extend(faults);
+    }
+
+    /// Makes the next watches go wrong, one fault each.
+    pub fn fail_feeds(&self, faults: impl IntoIterator<Item = Fault>) {
+        self.node.feed_faults.lock().unwrap().extend(faults);
+    }
+
+    /// Cuts it off from the others: it answers nothing, and its watches go on without hearing of anything.
+    pub fn cut_off(&self) {
+        let last = self.model().revision();
+        *self.node.cut_off_at.lock().unwrap() = Some(last);
     }
 
     /// Ends it with all its connections, and waits until nobody listens there any more.
@@ -137,11 +158,25 @@ impl Node {
         let _ = self.kill.lock().unwrap().send(());
     }
 
+    fn is_cut_off(&self) -> bool {
+        self.cut_off_at.lock().unwrap().is_some()
+    }
+
+    /// As [`Node::next_fault`], for a watch.
+    fn next_feed_fault(&self) -> Option<Fault> {
+        let own = self.feed_faults.lock().unwrap().pop_front();
+        own.or_else(|| self.next_fault())
+    }
+
     /// Counts a call, and takes the fault that it is to have.
     fn next_fault(&self) -> Option<Fault> {
         *self.calls.lock().unwrap() += 1;
         self.faults.lock().unwrap().pop_front()
     }
+}
+
+fn no_quorum() -> Status {
+    refusal(Code::Unavailable, "NO_QUORUM", "not_applied")
 }
 
 /// A status as Refrain sends it.

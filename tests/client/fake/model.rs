@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use prost_types::Timestamp;
 use refrain::proto::v1::{
-    Event, EventKind, EventToken, Identifier, ImportRefusal, ImportRow, Member, Purpose, Signal,
-    identifier::Form,
+    Event, EventKind, EventToken, Identifier, ImportRefusal, ImportRow, Member, NamespaceSettings,
+    Override, Pending, Purpose, ServiceSeen, Signal, identifier::Form,
 };
-use tonic::{Code, Status};
+use refrain::stamp::PublicKey;
+use tonic::{Code, Request, Status};
 
 use super::refusal;
 
@@ -27,9 +28,21 @@ pub struct Model {
     pub initialised: bool,
     pub purposes: BTreeMap<String, Purpose>,
     pub namespaces: Vec<String>,
+    pub settings: BTreeMap<String, NamespaceSettings>,
+    pub floors: BTreeMap<String, u32>,
+    pub services: Vec<ServiceSeen>,
+    pub pending: Vec<Pending>,
+    pub overrides: Vec<Override>,
+    pub stamp_keys: Vec<PublicKey>,
+    /// Whether the nodes send no heartbeats.
+    pub silent: bool,
+    /// How many seconds after noon it is.
+    pub seconds: i64,
+    /// The `authorization` that each call carried.
+    pub authorizations: Vec<String>,
     pub unready: bool,
-    /// The namespace and service of the last check.
-    pub last_check: (String, String),
+    /// The namespace, the service and its schema version of the last call that names them.
+    pub last_caller: (String, String, u32),
     /// What a check answers, whatever the rest says.
     pub decision: Option<i32>,
     pub revision_offset: i64,
@@ -85,7 +98,7 @@ impl Model {
             signal: Signal::User.into(),
             principal: "anonymous".to_owned(),
             received_at: Some(noon()),
-            evidence_sha256: Vec::new(),
+            ..Event::default()
         });
         self.requests
             .insert(request_id.to_owned(), (id.clone(), revision));
@@ -139,6 +152,71 @@ impl Model {
         taken.revision = self.revision();
         Ok(())
     }
+}
+
+impl Model {
+    /// The nodes' clock.
+    pub fn clock(&self) -> Timestamp {
+        Timestamp {
+            seconds: noon().seconds + self.seconds,
+            ..noon()
+        }
+    }
+
+    /// Takes an event of any kind about these tokens, and tells its revision.
+    pub fn record(&mut self, kind: i32, tokens: &[String]) -> u64 {
+        let revision = self.events.len() as u64 + 1;
+        let tokens = tokens.iter().map(|token| EventToken {
+            r#type: "email".to_owned(),
+            token: token.clone(),
+            previous_revision: 0,
+        });
+        self.events.push(Event {
+            id: format!("0190a000-0000-7000-8000-{revision:012}"),
+            revision,
+            kind,
+            namespace: "default".to_owned(),
+            tokens: tokens.collect(),
+            received_at: Some(noon()),
+            ..Event::default()
+        });
+        revision
+    }
+
+    pub fn settings(&self, namespace: &str) -> NamespaceSettings {
+        self.settings.get(namespace).cloned().unwrap_or_default()
+    }
+
+    pub fn floor(&self, purpose: &str) -> u32 {
+        self.floors.get(purpose).copied().unwrap_or_default()
+    }
+
+    /// The id of what a request proposes: the same for the same request.
+    pub fn change_id(&mut self, request_id: &str) -> String {
+        self.request_ids.push(request_id.to_owned());
+        format!("change-{request_id}")
+    }
+
+    pub fn take_pending(&mut self, id: &str) -> Result<Pending, Status> {
+        let found = self.pending.iter().position(|it| it.change_id == id);
+        found.map(|at| self.pending.remove(at)).ok_or_else(unknown)
+    }
+
+    pub fn overridden(&mut self, id: &str) -> Result<&mut Override, Status> {
+        let mut all = self.overrides.iter_mut();
+        all.find(|it| it.override_id == id).ok_or_else(unknown)
+    }
+}
+
+fn unknown() -> Status {
+    refusal(Code::NotFound, "CHANGE_UNKNOWN", "not_applied")
+}
+
+/// Who calls: whatever the bearer token is.
+pub fn principal<T>(request: &Request<T>) -> String {
+    let value = request.metadata().get("authorization");
+    let text = value.and_then(|it| it.to_str().ok()).unwrap_or_default();
+    text.trim_start_matches("Bearer ").to_owned()
 }
 
 pub fn noon() -> Timestamp {

@@ -2,22 +2,27 @@
 
 use std::{future::pending, net::TcpListener, pin::Pin, sync::Arc, time::Duration};
 
-use futures::{Stream, StreamExt as _};
+use futures::Stream;
 use refrain::proto::v1::{
     cluster_service_server::ClusterServiceServer, decision_service_server::*,
-    preference_service_server::*, registry_service_server::RegistryServiceServer,
-    watch_service_server::*, *,
+    override_service_server::OverrideServiceServer, preference_service_server::*,
+    registry_service_server::RegistryServiceServer, stamp_service_server::StampServiceServer,
+    watch_service_server::WatchServiceServer, *,
 };
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Code, Request, Response, Status, Streaming};
 
-use super::{Fault, Node, model::noon, refusal};
+use super::{
+    Fault, Node,
+    model::{noon, principal},
+    no_quorum, refusal,
+};
 
 pub type Feed<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 pub type Reply<T> = Result<Response<T>, Status>;
 
 /// The services, on one node.
-pub struct Api(Arc<Node>);
+pub struct Api(pub Arc<Node>);
 
 pub async fn serve(listener: TcpListener, node: Arc<Node>) {
     let listener = tokio::net::TcpListener::from_std(listener).unwrap();
@@ -35,12 +40,26 @@ pub async fn serve(listener: TcpListener, node: Arc<Node>) {
         }
     });
     let api = || Api(Arc::clone(&node));
+    let asked = Arc::clone(&node);
+    let remember = move |request: Request<()>| {
+        let authorization = principal(&request);
+        asked
+            .model
+            .lock()
+            .unwrap()
+            .authorizations
+            .push(authorization);
+        Ok(request)
+    };
     tonic::transport::Server::builder()
+        .layer(tonic::service::InterceptorLayer::new(remember))
         .add_service(DecisionServiceServer::new(api()))
         .add_service(PreferenceServiceServer::new(api()))
         .add_service(WatchServiceServer::new(api()))
         .add_service(RegistryServiceServer::new(api()))
         .add_service(ClusterServiceServer::new(api()))
+        .add_service(OverrideServiceServer::new(api()))
+        .add_service(StampServiceServer::new(api()))
         .add_service(health_service)
         .serve_with_incoming(TcpListenerStream::new(listener))
         .await
@@ -53,6 +72,9 @@ impl Api {
         &self,
         act: impl FnOnce(&mut super::Model) -> Result<T, Status>,
     ) -> Reply<T> {
+        if self.0.is_cut_off() {
+            return Err(no_quorum());
+        }
         let fault = self.0.next_fault();
         match fault {
             Some(Fault::Refuse(status)) => return Err(status),
@@ -72,7 +94,11 @@ impl Api {
 }
 
 fn decide(model: &mut super::Model, asked: &CheckRequest) -> Result<CheckResponse, Status> {
-    model.last_check = (asked.namespace.clone(), asked.service.clone());
+    model.last_caller = (
+        asked.namespace.clone(),
+        asked.service.clone(),
+        asked.schema_version,
+    );
     let denied = model.denies(&asked.identifiers, &asked.purpose)?;
     let (decision, reason) = if denied {
         (Decision::Deny, Reason::OptedOut)
@@ -86,6 +112,7 @@ fn decide(model: &mut super::Model, asked: &CheckRequest) -> Result<CheckRespons
         revision: model.revision(),
         decision_id: "made-up".to_owned(),
         evaluated_at: Some(noon()),
+        ..CheckResponse::default()
     })
 }
 
@@ -139,6 +166,7 @@ impl PreferenceService for Api {
     async fn set_opt_out(&self, request: Request<SetOptOutRequest>) -> Reply<SetOptOutResponse> {
         let asked = request.into_inner();
         self.answer(|model| {
+            model.last_caller = (asked.namespace, asked.service, asked.schema_version);
             let (event_id, revision, changed) =
                 model.set(&asked.request_id, &asked.identifiers, &asked.purposes, true)?;
             Ok(SetOptOutResponse {
@@ -240,6 +268,74 @@ impl PreferenceService for Api {
                     event_id: String::new(),
                 }],
                 revision: model.revision(),
+                ..GetPreferencesResponse::default()
+            })
+        })
+        .await
+    }
+
+    async fn set_preferences(
+        &self,
+        request: Request<SetPreferencesRequest>,
+    ) -> Reply<SetPreferencesResponse> {
+        let asked = request.into_inner();
+        self.answer(|model| {
+            model.last_caller = (asked.namespace, asked.service, asked.schema_version);
+            let (event_id, revision, changed) =
+                model.set(&asked.request_id, &asked.identifiers, &asked.opt_out, true)?;
+            Ok(SetPreferencesResponse {
+                event_id,
+                revision,
+                changed,
+                received_at: Some(noon()),
+                request_id: asked.request_id,
+            })
+        })
+        .await
+    }
+
+    async fn report_signal(
+        &self,
+        request: Request<ReportSignalRequest>,
+    ) -> Reply<ReportSignalResponse> {
+        let asked = request.into_inner();
+        self.answer(|model| {
+            model.last_caller = (asked.namespace, asked.service, asked.schema_version);
+            let purposes = vec!["sale".to_owned()];
+            let (event_id, revision, changed) =
+                model.set(&asked.request_id, &asked.identifiers, &purposes, true)?;
+            Ok(ReportSignalResponse {
+                event_id,
+                revision,
+                changed,
+                received_at: Some(noon()),
+                request_id: asked.request_id,
+                purposes,
+            })
+        })
+        .await
+    }
+
+    async fn get_tokens(&self, request: Request<GetTokensRequest>) -> Reply<GetTokensResponse> {
+        let asked = request.into_inner();
+        self.answer(|_| {
+            let tokens = asked.identifiers.into_iter().zip(1..);
+            let tokens = tokens.map(|(who, number): (Identifier, u32)| Identifier {
+                form: Some(identifier::Form::Token(format!("1:{number:032x}"))),
+                ..who
+            });
+            Ok(GetTokensResponse {
+                tokens: tokens.collect(),
+            })
+        })
+        .await
+    }
+
+    async fn create_link(&self, request: Request<CreateLinkRequest>) -> Reply<CreateLinkResponse> {
+        let asked = request.into_inner();
+        self.answer(|_| {
+            Ok(CreateLinkResponse {
+                path: format!("/u/{}.{}", asked.namespace, asked.purposes.join(".")),
             })
         })
         .await
@@ -263,62 +359,5 @@ impl PreferenceService for Api {
             })
         })
         .await
-    }
-}
-
-#[tonic::async_trait]
-impl WatchService for Api {
-    type WatchStream = Feed<WatchResponse>;
-
-    async fn watch(&self, request: Request<WatchRequest>) -> Reply<Self::WatchStream> {
-        let asked = request.into_inner();
-        let limit = match self.0.next_fault() {
-            Some(Fault::Refuse(status)) => return Err(status),
-            Some(Fault::EndFeedAfter(items)) => items,
-            _ => usize::MAX,
-        };
-        let node = Arc::clone(&self.0);
-        let feed = async_stream::stream! {
-            let mut from = asked.from_revision;
-            if asked.snapshot {
-                let (standing, revision) = {
-                    let model = node.model.lock().unwrap();
-                    (model.events.clone(), model.revision())
-                };
-                for event in standing {
-                    yield watch_response::Item::Standing(Standing {
-                        namespace: event.namespace,
-                        token: event.tokens[0].token.clone(),
-                        purpose: event.purposes[0].clone(),
-                        change: Change::OptOut.into(),
-                        event_id: event.id,
-                        revision: event.revision,
-                    });
-                }
-                yield watch_response::Item::Synced(Synced { revision });
-                from = revision + 1;
-            }
-            if from == 0 {
-                from = node.model.lock().unwrap().revision() + 1;
-            }
-            loop {
-                let (news, revision) = {
-                    let model = node.model.lock().unwrap();
-                    let news: Vec<Event> =
-                        model.events.iter().filter(|it| it.revision >= from).cloned().collect();
-                    (news, model.revision())
-                };
-                for event in news {
-                    from = event.revision + 1;
-                    yield watch_response::Item::Event(event);
-                }
-                yield watch_response::Item::Heartbeat(Heartbeat { revision, sent_at: Some(noon()) });
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        };
-        let items = feed
-            .take(limit)
-            .map(|item| Ok(WatchResponse { item: Some(item) }));
-        Ok(Response::new(Box::pin(items)))
     }
 }

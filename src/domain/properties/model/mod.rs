@@ -1,5 +1,7 @@
 //! A naive model of the rules, written without a look at the state: it keeps every event, and answers by scanning.
 
+mod imports;
+mod rules;
 mod writes;
 
 use crate::domain::*;
@@ -11,6 +13,8 @@ struct Past {
     token: Token,
     purpose: String,
     change: Change,
+    /// Whether a signal said it.
+    signalled: bool,
     event_id: EventId,
     received_at: u64,
 }
@@ -24,13 +28,27 @@ pub(super) struct Model {
     namespaces: Vec<Namespace>,
     log_time: u64,
     /// Every request that was ever taken, with what counts of it, and the answer; by id, as far as remembered.
-    requests: Vec<(RequestId, Body, Outcome)>,
+    requests: Vec<(RequestId, (Principal, Body), Outcome)>,
     request_floor: Option<RequestId>,
     imports: Vec<(RequestId, u64)>,
     import_floor: Option<RequestId>,
+    floors: Vec<(String, u32)>,
+    gpc: Option<Vec<PurposeName>>,
+    pending: Vec<(EventId, ProposedChange, Principal, u64)>,
+    overrides: Vec<Lifting>,
+}
+
+/// An override that was approved.
+struct Lifting {
+    id: EventId,
+    terms: OverrideTerms,
+    revoked_at: Option<u64>,
 }
 
 type Answer = Result<Outcome, &'static str>;
+
+/// What is decided: the decision, the reason, the event, and the override.
+pub(super) type Decided = (Decision, Reason, Option<EventId>, Option<EventId>);
 
 /// Whether `purpose` is `above` or lies beneath it.
 fn covered(purpose: &str, above: &str) -> bool {
@@ -63,6 +81,10 @@ impl Model {
             request_floor: None,
             imports: Vec::new(),
             import_floor: None,
+            floors: Vec::new(),
+            gpc: None,
+            pending: Vec::new(),
+            overrides: Vec::new(),
         }
     }
 
@@ -72,7 +94,11 @@ impl Model {
             .find(|purpose| purpose.name.as_str() == name)
     }
 
-    fn of<'a>(&'a self, namespace: &Namespace, token: Token) -> impl Iterator<Item = &'a Past> {
+    fn of<'a>(
+        &'a self,
+        namespace: &Namespace,
+        token: Token,
+    ) -> impl DoubleEndedIterator<Item = &'a Past> {
         let namespace = namespace.clone();
         self.changes
             .iter()
@@ -96,25 +122,42 @@ impl Model {
         .max_by_key(|out| out.revision)
     }
 
-    /// What [`State::decide`] should say: the decision, the reason, the event.
+    /// What [`State::decide`] should say to the service `shop` at the log's time.
     pub(super) fn decide(
         &self,
         namespace: &Namespace,
         tokens: &[SubjectToken],
         purpose: &str,
-    ) -> Result<(Decision, Reason, Option<EventId>), &'static str> {
+        schema_version: u32,
+    ) -> Result<Decided, &'static str> {
         if !self.namespaces.contains(namespace) {
             return Err("NAMESPACE_UNKNOWN");
         }
-        let asked = self.purpose(purpose).ok_or("PURPOSE_UNKNOWN")?;
-        if asked.essential {
-            return Ok((Decision::Allow, Reason::Essential, None));
+        if schema_version > self.schema_version {
+            return Err("SCHEMA_UNKNOWN");
         }
-        let denying = tokens
+        if schema_version < self.floor("*") {
+            return Err("SCHEMA_TOO_OLD");
+        }
+        let asked = self.purpose(purpose).ok_or("PURPOSE_UNKNOWN")?;
+        let needed = self.floors.iter().filter(|(at, _)| covered(purpose, at));
+        if needed.map(|(_, version)| *version).max() > Some(schema_version) {
+            return Err("SCHEMA_TOO_OLD");
+        }
+        if asked.essential {
+            return Ok((Decision::Allow, Reason::Essential, None, None));
+        }
+        // A subject whose opt-out is lifted counts as one who said nothing.
+        let (lifted, others): (Vec<&SubjectToken>, Vec<&SubjectToken>) =
+            tokens.iter().partition(|t| {
+                self.denying(namespace, t.token, purpose).is_some()
+                    && self.lifting(namespace, t.token, purpose).is_some()
+            });
+        let denying = others
             .iter()
             .filter_map(|t| self.denying(namespace, t.token, purpose));
         if let Some(out) = denying.max_by_key(|out| out.revision) {
-            return Ok((Decision::Deny, Reason::OptedOut, Some(out.event_id)));
+            return Ok((Decision::Deny, Reason::OptedOut, Some(out.event_id), None));
         }
         // Nothing denies: each opt-in on the path stands.
         let opt_in = |token: Token| {
@@ -125,13 +168,23 @@ impl Model {
                 .filter(|c| c.change == Change::OptIn)
                 .max_by_key(|c| c.revision)
         };
-        let opt_ins: Vec<_> = tokens.iter().map(|t| opt_in(t.token)).collect();
-        if asked.default_deny && opt_ins.iter().any(Option::is_none) {
-            return Ok((Decision::Deny, Reason::DefaultDeny, None));
+        let opt_ins: Vec<_> = others.iter().map(|t| opt_in(t.token)).collect();
+        let said_nothing = !lifted.is_empty() || opt_ins.iter().any(Option::is_none);
+        if asked.default_deny && said_nothing {
+            return Ok((Decision::Deny, Reason::DefaultDeny, None, None));
+        }
+        if let Some(first) = lifted.first() {
+            let by = self.lifting(namespace, first.token, purpose);
+            return Ok((Decision::Allow, Reason::Overridden, None, by));
         }
         match opt_ins.into_iter().flatten().max_by_key(|c| c.revision) {
-            Some(lifted) => Ok((Decision::Allow, Reason::OptedIn, Some(lifted.event_id))),
-            None => Ok((Decision::Allow, Reason::DefaultAllow, None)),
+            Some(lifted) => Ok((
+                Decision::Allow,
+                Reason::OptedIn,
+                Some(lifted.event_id),
+                None,
+            )),
+            None => Ok((Decision::Allow, Reason::DefaultAllow, None, None)),
         }
     }
 

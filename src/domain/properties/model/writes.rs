@@ -1,6 +1,6 @@
 //! What a write does to the model.
 
-use super::super::script::{IMPORTS, REMEMBERED};
+use super::super::script::REMEMBERED;
 use super::{Answer, Model, Past, covered};
 use crate::domain::*;
 
@@ -8,20 +8,22 @@ fn first_repeat<T: PartialEq>(items: &[T]) -> bool {
     (0..items.len()).any(|a| (0..a).any(|b| items[a] == items[b]))
 }
 
-/// What of a body tells requests apart.
-fn content(body: &Body) -> Body {
-    let mut body = body.clone();
+/// What of a command tells requests apart.
+fn content(command: &Command) -> (Principal, Body) {
+    let mut body = command.body.clone();
     if let Body::SetPreference(set) = &mut body {
         set.schema_version = 0;
         set.min_revision = 0;
+        set.if_last_revision = None;
     }
-    body
+    (command.principal.clone(), body)
 }
 
 impl Model {
     /// What [`State::apply`] should answer.
     pub(in crate::domain::properties) fn apply(&mut self, command: &Command) -> Answer {
         self.log_time = self.log_time.max(command.received_at.0);
+        self.end_overrides();
         match &command.body {
             Body::SetPreference(set) => {
                 Self::check_set(set)?;
@@ -32,28 +34,84 @@ impl Model {
                     if set.schema_version > model.schema_version {
                         return Err("SCHEMA_UNKNOWN");
                     }
+                    model.check_purposes(&set.opt_out)?;
+                    model.check_purposes(&set.opt_in)?;
+                    for purpose in &set.opt_in {
+                        let floors = model.floors.iter();
+                        let needed = floors.filter(|(at, _)| covered(purpose.as_str(), at));
+                        if needed.map(|(_, v)| *v).max() > Some(set.schema_version) {
+                            return Err("SCHEMA_TOO_OLD");
+                        }
+                    }
                     if set.min_revision > model.revision {
                         return Err("REVISION_AHEAD");
                     }
-                    model.wish(
+                    if let Some(expected) = set.if_last_revision {
+                        let own = |c: &&Past| {
+                            c.namespace == set.namespace
+                                && set.tokens.iter().any(|t| t.token == c.token)
+                        };
+                        let last = model.changes.iter().filter(own).map(|c| c.revision).max();
+                        if last.unwrap_or(0) != expected {
+                            return Err("SUBJECT_CHANGED");
+                        }
+                    }
+                    Ok(model.wish(
                         command.event_id,
                         &set.namespace,
                         &set.tokens,
-                        &set.purposes,
-                        set.change,
-                    )
+                        &set.opt_out,
+                        &set.opt_in,
+                    ))
                 })
             }
+            Body::ReportSignal(report) => {
+                Self::check_tokens(&report.tokens)?;
+                self.once(report.request_id, command, |model| {
+                    model.signal(command.event_id, &report.namespace, &report.tokens)
+                })
+            }
+            Body::ConfigureNamespace(configure) => {
+                Self::check_list(&configure.gpc_purposes)?;
+                self.once(configure.request_id, command, |model| {
+                    model.check_purposes(&configure.gpc_purposes)?;
+                    let changed = model.gpc.as_ref() != Some(&configure.gpc_purposes);
+                    model.gpc = Some(configure.gpc_purposes.clone());
+                    model.revision += u64::from(changed);
+                    Ok(model.registered(changed.then_some(command.event_id), None))
+                })
+            }
+            Body::SetSchemaFloor(set) => self.once(set.request_id, command, |model| {
+                let changed = model.set_floor(&set.floor)?;
+                Ok(model.registered(changed.then_some(command.event_id), None))
+            }),
+            Body::Propose(propose) => {
+                Self::check_terms(&propose.change)?;
+                self.once(propose.request_id, command, |model| {
+                    model.propose(command, &propose.change)
+                })
+            }
+            Body::Approve(approve) => self.once(approve.request_id, command, |model| {
+                model.approve(command, approve)
+            }),
+            Body::Withdraw(withdraw) => self.once(withdraw.request_id, command, |model| {
+                model.withdraw(command, withdraw)
+            }),
+            Body::ReportUsage(_) => Ok(Outcome::Done {
+                revision: self.revision,
+            }),
             Body::ImportChunk(chunk) => self.import(command, chunk),
             Body::PutPurpose(put) => self.once(put.request_id, command, |model| {
-                let changed = model.put(&put.purpose)?;
-                model.revision += u64::from(changed);
-                Ok(Outcome::Registry {
-                    event_id: changed.then_some(command.event_id),
-                    revision: model.revision,
-                    changed,
-                    purpose: model.purpose(put.purpose.name.as_str()).cloned(),
-                })
+                let changed = match model.plan(&put.purpose)? {
+                    Some((_, true)) => return Err("WIDENS_ALLOW"),
+                    Some((planned, false)) => {
+                        model.put_planned(planned);
+                        true
+                    }
+                    None => false,
+                };
+                let purpose = model.purpose(put.purpose.name.as_str()).cloned();
+                Ok(model.registered(changed.then_some(command.event_id), purpose))
             }),
             Body::AddNamespace(add) => self.once(add.request_id, command, |model| {
                 let changed = !model.namespaces.contains(&add.namespace);
@@ -68,33 +126,57 @@ impl Model {
                     purpose: None,
                 })
             }),
-            Body::Create(_) | Body::RaiseFeatureLevel(_) => Err("not in scripts"),
+            Body::Create(_)
+            | Body::AddStampKey(_)
+            | Body::RetireStampKeys(_)
+            | Body::RaiseFeatureLevel(_) => Err("not in scripts"),
         }
     }
 
     fn check_set(set: &SetPreference) -> Result<(), &'static str> {
-        Self::check_lists(&set.tokens, &set.purposes)?;
+        let all: Vec<_> = set.opt_out.iter().chain(&set.opt_in).cloned().collect();
+        Self::check_lists(&set.tokens, &all)?;
         let will = matches!(set.signal, Signal::User | Signal::Operator | Signal::Probe);
-        match set.change {
-            _ if set.signal == Signal::Import => Err("SIGNAL_INVALID"),
-            Change::OptIn if !will => Err("SIGNAL_INVALID"),
-            Change::OptIn if set.evidence.is_none() => Err("EVIDENCE_REQUIRED"),
-            _ => Ok(()),
+        let opts_in = !set.opt_in.is_empty();
+        if matches!(set.signal, Signal::Import | Signal::Gpc) {
+            Err("SIGNAL_INVALID")
+        } else if !opts_in && set.evidence.is_some() {
+            Err("EVIDENCE_INVALID")
+        } else if opts_in && !will {
+            Err("SIGNAL_INVALID")
+        } else if opts_in && set.evidence.is_none() {
+            Err("EVIDENCE_REQUIRED")
+        } else {
+            Ok(())
         }
     }
 
-    fn check_lists(tokens: &[SubjectToken], purposes: &[PurposeName]) -> Result<(), &'static str> {
+    fn check_tokens(tokens: &[SubjectToken]) -> Result<(), &'static str> {
         if tokens.is_empty() {
             Err("IDENTIFIERS_REQUIRED")
         } else if first_repeat(tokens) {
             Err("DUPLICATE_IDENTIFIER")
-        } else if purposes.is_empty() {
+        } else {
+            Ok(())
+        }
+    }
+
+    fn check_list(purposes: &[PurposeName]) -> Result<(), &'static str> {
+        if purposes.is_empty() {
             Err("PURPOSES_REQUIRED")
         } else if first_repeat(purposes) {
             Err("DUPLICATE_PURPOSE")
         } else {
             Ok(())
         }
+    }
+
+    pub(super) fn check_lists(
+        tokens: &[SubjectToken],
+        purposes: &[PurposeName],
+    ) -> Result<(), &'static str> {
+        Self::check_tokens(tokens)?;
+        Self::check_list(purposes)
     }
 
     fn once(
@@ -104,8 +186,8 @@ impl Model {
         act: impl FnOnce(&mut Self) -> Answer,
     ) -> Answer {
         let known = self.requests.iter().find(|(known, ..)| *known == id);
-        if let Some((_, body, outcome)) = known {
-            let same = *body == content(&command.body);
+        if let Some((_, asked, outcome)) = known {
+            let same = *asked == content(command);
             return if same {
                 Ok(outcome.clone())
             } else {
@@ -121,8 +203,7 @@ impl Model {
             return Err("REQUEST_ID_INVALID");
         }
         let outcome = act(self)?;
-        self.requests
-            .push((id, content(&command.body), outcome.clone()));
+        self.requests.push((id, content(command), outcome.clone()));
         if full {
             self.request_floor = smallest;
             self.requests.retain(|(id, ..)| Some(*id) != smallest);
@@ -130,75 +211,7 @@ impl Model {
         Ok(outcome)
     }
 
-    fn import(&mut self, command: &Command, chunk: &ImportChunk) -> Answer {
-        if chunk.rows.is_empty() {
-            return Err("IMPORT_ROWS_REQUIRED");
-        }
-        let known = self
-            .imports
-            .iter()
-            .find(|(id, _)| *id == chunk.import_id)
-            .map(|(_, row)| *row);
-        let smallest = self.imports.iter().map(|(id, _)| *id).min();
-        let full = self.imports.len() == IMPORTS;
-        let next = match known {
-            Some(next) => next,
-            None if self.import_floor >= Some(chunk.import_id) => return Err("REQUEST_ID_EXPIRED"),
-            None if full && smallest > Some(chunk.import_id) => return Err("REQUEST_ID_EXPIRED"),
-            None => 0,
-        };
-        if chunk.first_row > next {
-            return Err("IMPORT_GAP");
-        }
-        let (mut changed, mut unchanged, mut skipped) = (0, 0, 0);
-        let mut refusals = Vec::new();
-        for (at, row) in chunk.rows.iter().enumerate() {
-            let number = chunk.first_row + at as u64;
-            match row {
-                ImportRow::Refused => {}
-                ImportRow::OptOut { tokens, purposes } if number < next => {
-                    let fits = Self::check_lists(tokens, purposes)
-                        .and_then(|()| self.check_purposes(purposes));
-                    match fits {
-                        Ok(()) => skipped += 1,
-                        Err(reason) => refusals.push((number, reason)),
-                    }
-                }
-                ImportRow::OptOut { tokens, purposes } => {
-                    let id = command.event_id.derive(number);
-                    let settled = Self::check_lists(tokens, purposes).and_then(|()| {
-                        self.wish(id, &chunk.namespace, tokens, purposes, Change::OptOut)
-                    });
-                    match settled {
-                        Ok(Outcome::Preference { changed: true, .. }) => changed += 1,
-                        Ok(_) => unchanged += 1,
-                        Err(reason) => refusals.push((number, reason)),
-                    }
-                }
-            }
-        }
-        let next_row = next.max(chunk.first_row + chunk.rows.len() as u64);
-        self.imports.retain(|(id, _)| *id != chunk.import_id);
-        self.imports.push((chunk.import_id, next_row));
-        if self.imports.len() > IMPORTS {
-            self.import_floor = smallest;
-            self.imports.retain(|(id, _)| Some(*id) != smallest);
-        }
-        let refusals = refusals.into_iter().map(|(row, reason)| {
-            let kind = RefusalKind::Invalid;
-            (row, Refusal::relayed(reason, String::new(), kind))
-        });
-        Ok(Outcome::Import {
-            changed,
-            unchanged,
-            skipped,
-            refusals: refusals.collect(),
-            next_row,
-            revision: self.revision,
-        })
-    }
-
-    fn check_purposes(&self, purposes: &[PurposeName]) -> Result<(), &'static str> {
+    pub(super) fn check_purposes(&self, purposes: &[PurposeName]) -> Result<(), &'static str> {
         for name in purposes.iter().filter(|name| !name.is_root()) {
             let purpose = self.purpose(name.as_str()).ok_or("PURPOSE_UNKNOWN")?;
             if purpose.essential {
@@ -208,50 +221,56 @@ impl Model {
         Ok(())
     }
 
-    fn wish(
+    pub(super) fn wish(
         &mut self,
         event_id: EventId,
         namespace: &Namespace,
         tokens: &[SubjectToken],
-        purposes: &[PurposeName],
-        change: Change,
-    ) -> Answer {
-        self.check_purposes(purposes)?;
+        opt_out: &[PurposeName],
+        opt_in: &[PurposeName],
+    ) -> Outcome {
+        let out = opt_out.iter().map(|p| (p, Change::OptOut));
+        let wanted: Vec<_> = out
+            .chain(opt_in.iter().map(|p| (p, Change::OptIn)))
+            .collect();
         let pairs = || {
-            tokens
-                .iter()
-                .flat_map(|t| purposes.iter().map(move |p| (t.token, p.as_str())))
+            let of = |t: &SubjectToken| {
+                let token = t.token;
+                wanted.iter().map(move |(p, c)| (token, p.as_str(), *c))
+            };
+            tokens.iter().flat_map(of)
         };
         let standing: Option<Vec<&Past>> = pairs()
-            .map(|(token, purpose)| self.stands(namespace, token, purpose, change))
+            .map(|(token, purpose, change)| self.stands(namespace, token, purpose, change))
             .collect();
         if let Some(newest) = standing.and_then(|s| s.into_iter().max_by_key(|c| c.revision)) {
-            return Ok(Outcome::Preference {
+            return Outcome::Preference {
                 event_id: newest.event_id,
                 revision: newest.revision,
                 changed: false,
                 received_at: Millis(newest.received_at),
-            });
+            };
         }
         self.revision += 1;
         let new: Vec<_> = pairs()
-            .map(|(token, purpose)| Past {
+            .map(|(token, purpose, change)| Past {
                 revision: self.revision,
                 namespace: namespace.clone(),
                 token,
                 purpose: purpose.to_owned(),
                 change,
+                signalled: false,
                 event_id,
                 received_at: self.log_time,
             })
             .collect();
         self.changes.extend(new);
-        Ok(Outcome::Preference {
+        Outcome::Preference {
             event_id,
             revision: self.revision,
             changed: true,
             received_at: Millis(self.log_time),
-        })
+        }
     }
 
     /// The last change at exactly this purpose, if it is the one that is wished for, young, and in force.
@@ -264,8 +283,7 @@ impl Model {
     ) -> Option<&Past> {
         let last_at = |place: &str| {
             self.of(namespace, token)
-                .filter(|c| c.purpose == place)
-                .last()
+                .rfind(|c| !c.signalled && c.purpose == place)
         };
         let last = last_at(purpose)?;
         if last.change != change || last.received_at + fixtures::DAY <= self.log_time {
@@ -282,7 +300,8 @@ impl Model {
         in_force.then_some(last)
     }
 
-    fn put(&mut self, put: &Purpose) -> Result<bool, &'static str> {
+    /// How a purpose would stand, and whether somebody would get an ALLOW that was a DENY, or lose the way to opt out.
+    pub(super) fn plan(&self, put: &Purpose) -> Result<Option<(Purpose, bool)>, &'static str> {
         let name = put.name.as_str();
         let parent = name.rsplit_once('.').map(|(parent, _)| parent);
         let parent_essential = match parent {
@@ -296,34 +315,29 @@ impl Model {
             schema_version: self.schema_version + 1,
             ..put.clone()
         };
-        let Some(old) = self.purpose(name).cloned() else {
-            self.purposes.push(next);
-            self.schema_version += 1;
-            return Ok(true);
+        let Some(old) = self.purpose(name) else {
+            return Ok(Some((next, put.essential)));
         };
-        // Does anybody without a record get an ALLOW that was a DENY, or lose the way to opt out?
-        if !old.essential && (put.essential || (old.default_deny && !put.default_deny)) {
-            return Err("WIDENS_ALLOW");
-        }
+        let widens = !old.essential && (put.essential || (old.default_deny && !put.default_deny));
         let child = |p: &Purpose| p.name.parent() == Some(name) && p.essential;
         if old.essential && !put.essential && self.purposes.iter().any(child) {
             return Err("ESSENTIAL_MISPLACED");
         }
         let meaning = old.essential != put.essential || old.default_deny != put.default_deny;
-        if !meaning && old.description == put.description {
-            return Ok(false);
+        if meaning {
+            return Ok(Some((next, widens)));
         }
-        let version = if meaning {
-            self.schema_version + 1
-        } else {
-            old.schema_version
-        };
-        self.schema_version = self.schema_version.max(version);
-        self.purposes.retain(|p| p.name.as_str() != name);
-        self.purposes.push(Purpose {
-            schema_version: version,
+        let reworded = Purpose {
+            schema_version: old.schema_version,
             ..put.clone()
-        });
-        Ok(true)
+        };
+        Ok((reworded != *old).then_some((reworded, widens)))
+    }
+
+    pub(super) fn put_planned(&mut self, planned: Purpose) {
+        self.schema_version = self.schema_version.max(planned.schema_version);
+        self.purposes.retain(|p| p.name != planned.name);
+        self.purposes.push(planned);
+        self.revision += 1;
     }
 }

@@ -145,11 +145,16 @@ fn questions_that_have_no_answer() {
                purpose,
                schema,
                revision| {
-        driven
-            .state
-            .decide(namespace, tokens, &name(purpose), schema, revision)
-            .unwrap_err()
-            .reason()
+        let question = Question {
+            namespace,
+            tokens,
+            purpose: &name(purpose),
+            service: &ServiceName::none(),
+            schema_version: schema,
+            min_revision: revision,
+            at: Millis(0),
+        };
+        driven.state.decide(&question).unwrap_err().reason()
     };
     let one = subjects(&[1]);
     assert_eq!(
@@ -198,7 +203,17 @@ fn preferences_list_records_and_decisions() {
     driven.opt_in(&[1], &["analytics"]).unwrap();
     let tokens = subjects(&[2, 1, 3]);
     let namespace = Namespace::default_namespace();
-    let preferences = driven.state.preferences(&namespace, &tokens, 0, 0).unwrap();
+    let question = Question {
+        namespace: &namespace,
+        tokens: &tokens,
+        purpose: &PurposeName::root(),
+        service: &ServiceName::none(),
+        schema_version: 0,
+        min_revision: 0,
+        at: Millis(0),
+    };
+    let preferences = driven.state.preferences(&question).unwrap();
+    assert_eq!(preferences.last_revision, 3);
     let records: Vec<_> = preferences
         .records
         .iter()

@@ -1,8 +1,11 @@
 //! Tests of apply, and of what can be asked of a state.
 
 mod decisions;
+mod floors;
+mod governance;
 mod imports;
 mod registry;
 mod requests;
+mod signals;
 mod snapshots;
 mod speed;

@@ -61,13 +61,17 @@ fn an_id_names_one_request() {
             set.tokens.push(subject(2));
         }),
         changed(&|set| {
-            set.purposes = names(&["sharing"]);
+            set_purposes(set, names(&["sharing"]));
         }),
         changed(&|set| {
-            set.signal = Signal::Gpc;
+            set.signal = Signal::Operator;
         }),
         changed(&|set| {
-            set.change = Change::OptIn;
+            set.opt_in = std::mem::take(&mut set.opt_out);
+            set.evidence = Some(evidence("x"));
+        }),
+        changed(&|set| {
+            set.opt_in = names(&["sharing"]);
             set.evidence = Some(evidence("x"));
         }),
         Body::PutPurpose(PutPurpose {
@@ -153,19 +157,19 @@ fn bad_preferences_are_refused_and_change_nothing() {
             set.tokens = subjects(&[1, 2, 1]);
         }),
         ("PURPOSES_REQUIRED", &|set| {
-            set.purposes.clear();
+            set_purposes(set, Vec::new());
         }),
         ("TOO_MANY_PURPOSES", &|set| {
-            set.purposes = many.clone();
+            set_purposes(set, many.clone());
         }),
         ("DUPLICATE_PURPOSE", &|set| {
-            set.purposes = names(&["sale", "sale"]);
+            set_purposes(set, names(&["sale", "sale"]));
         }),
         ("PURPOSE_UNKNOWN", &|set| {
-            set.purposes = names(&["sale", "nothing"]);
+            set_purposes(set, names(&["sale", "nothing"]));
         }),
         ("PURPOSE_ESSENTIAL", &|set| {
-            set.purposes = names(&["service"]);
+            set_purposes(set, names(&["service"]));
         }),
         ("NAMESPACE_UNKNOWN", &|set| {
             set.namespace = Namespace::parse("x").unwrap();
@@ -201,13 +205,13 @@ fn an_opt_in_needs_evidence_and_a_signal_of_will() {
         refused(&driven.send(Body::SetPreference(set.clone()))),
         "EVIDENCE_REQUIRED"
     );
-    set.change = Change::OptOut;
+    set.opt_out = std::mem::take(&mut set.opt_in);
     set.evidence = Some(evidence("x"));
     assert_eq!(
         refused(&driven.send(Body::SetPreference(set.clone()))),
         "EVIDENCE_INVALID"
     );
-    set.change = Change::OptIn;
+    set.opt_in = std::mem::take(&mut set.opt_out);
     for signal in [Signal::Gpc, Signal::ListUnsubscribe, Signal::Import] {
         set.signal = signal;
         assert_eq!(

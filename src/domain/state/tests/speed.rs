@@ -70,6 +70,7 @@ fn speed_and_memory() {
     let started = Instant::now();
     let namespace = Namespace::default_namespace();
     let purpose = name("marketing.email");
+    let service = ServiceName::none();
     let mut denied = 0;
     let subjects: Vec<_> = (0..SUBJECTS)
         .map(|n| [spread(n * 7 % (2 * SUBJECTS))])
@@ -77,7 +78,16 @@ fn speed_and_memory() {
     rate("(making tokens)", SUBJECTS, started);
     let started = Instant::now();
     for subject in &subjects {
-        let verdict = bare.decide(&namespace, subject, &purpose, 1, 1).unwrap();
+        let question = Question {
+            namespace: &namespace,
+            tokens: subject,
+            purpose: &purpose,
+            service: &service,
+            schema_version: 1,
+            min_revision: 1,
+            at: Millis(0),
+        };
+        let verdict = bare.decide(&question).unwrap();
         denied += u64::from(verdict.decision == Decision::Deny);
     }
     rate("decide", SUBJECTS, started);

@@ -1,14 +1,16 @@
 //! Listeners and connectors, injected so that the same server runs over TCP, on port 0 in a test, and in a simulation.
 
-use std::{io, net::SocketAddr, pin::Pin, sync::Arc, task, time::Duration};
+#[cfg(feature = "server")]
+mod listener;
 
-use futures::{Stream, StreamExt as _, future::BoxFuture, stream::BoxStream};
+use std::{io, net::SocketAddr, pin::Pin, sync::Arc, task};
+
+use futures::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
-use tonic::transport::server::Connected;
+use tokio::net::TcpStream;
 
-/// How long nothing is accepted after accepting a connection failed.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+#[cfg(feature = "server")]
+pub use listener::{Listener, Remote};
 
 /// What a connection must be able to do.
 pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -17,15 +19,10 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 /// One connection, of whatever kind.
 pub struct Connection {
     io: Box<dyn Duplex>,
-    /// The other end, where it is known.
     remote: Option<SocketAddr>,
     /// What is given back when the connection ends.
     _held: Option<Box<dyn Send>>,
 }
-
-/// Where a call came from, as the handlers see it.
-#[derive(Debug, Clone, Copy)]
-pub struct Remote(pub Option<SocketAddr>);
 
 impl Connection {
     /// Wraps a connection.
@@ -37,6 +34,11 @@ impl Connection {
         }
     }
 
+    /// The other end's address, where it is known.
+    pub fn remote(&self) -> Option<SocketAddr> {
+        self.remote
+    }
+
     /// The same connection, which drops `place` when it ends.
     #[must_use]
     pub fn holding(self, place: impl Send + 'static) -> Self {
@@ -44,14 +46,6 @@ impl Connection {
             _held: Some(Box::new(place)),
             ..self
         }
-    }
-}
-
-impl Connected for Connection {
-    type ConnectInfo = Remote;
-
-    fn connect_info(&self) -> Remote {
-        Remote(self.remote)
     }
 }
 
@@ -98,58 +92,6 @@ impl AsyncWrite for Connection {
 
     fn is_write_vectored(&self) -> bool {
         self.io.is_write_vectored()
-    }
-}
-
-/// Accepts connections, and knows the address that it got.
-pub struct Listener {
-    /// The address that it listens on; the port is the real one, also where 0 was asked for.
-    pub address: SocketAddr,
-    incoming: BoxStream<'static, io::Result<Connection>>,
-}
-
-impl Listener {
-    /// Wraps a source of connections.
-    pub fn new(
-        address: SocketAddr,
-        incoming: impl Stream<Item = io::Result<Connection>> + Send + 'static,
-    ) -> Self {
-        Self {
-            address,
-            incoming: incoming.boxed(),
-        }
-    }
-
-    /// Listens on a TCP address.
-    ///
-    /// # Errors
-    /// Whatever `bind` says, such as a port in use.
-    pub async fn tcp(address: SocketAddr) -> io::Result<Self> {
-        let listener = TcpListener::bind(address).await?;
-        let address = listener.local_addr()?;
-        let incoming = futures::stream::unfold(listener, |listener| async move {
-            let accepted = listener.accept().await;
-            if let Err(error) = &accepted
-                && error.kind() != io::ErrorKind::ConnectionAborted
-            {
-                // What keeps a connection from being accepted, such as too many open files, does not pass by asking again
-                // at once.
-                tracing::warn!(%error, "cannot accept connections");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
-            let accepted = accepted.and_then(|(stream, remote)| {
-                // tonic ignores its own setting when it is handed the connections.
-                stream.set_nodelay(true)?;
-                Ok(Connection::new(stream, Some(remote)))
-            });
-            Some((accepted, listener))
-        });
-        Ok(Self::new(address, incoming))
-    }
-
-    /// The connections.
-    pub fn incoming(self) -> BoxStream<'static, io::Result<Connection>> {
-        self.incoming
     }
 }
 

@@ -1,0 +1,202 @@
+//! Changes of the registry that need two principals: proposing, approving, withdrawing, and what waits.
+
+use super::{
+    Api, Call,
+    convert::{self, answers},
+    input::Input,
+    status::Failure,
+};
+use crate::{
+    admission::admit,
+    authority::ListPending,
+    domain::{
+        Approve, Body, ChangeKind, EventId, Outcome, Pending, Propose, ProposedChange, RequestId,
+        Revision, Withdraw,
+    },
+    proto::v1::{
+        self, ApproveChangeRequest, ApproveChangeResponse, ListPendingChangesRequest,
+        ListPendingChangesResponse, PendingChange, ProposeChangeRequest, ProposeChangeResponse,
+        WithdrawChangeRequest, WithdrawChangeResponse, pending_change::Change,
+    },
+};
+
+/// What became of a step of a change.
+pub(super) struct Stepped {
+    pub(super) request_id: RequestId,
+    pub(super) event_id: Option<EventId>,
+    pub(super) revision: Revision,
+}
+
+impl Api {
+    /// Proposes a change that can widen ALLOW.
+    pub(super) async fn propose_change(
+        &self,
+        call: Call,
+        request: ProposeChangeRequest,
+    ) -> Result<ProposeChangeResponse, Failure> {
+        let asked = request.change.and_then(|change| change.change);
+        let change = match asked.ok_or(Input::ChangeRequired)? {
+            Change::Purpose(purpose) => ProposedChange::Purpose(convert::purpose(purpose)?),
+            Change::Floor(floor) => ProposedChange::SchemaFloor(convert::floor(&floor)?),
+        };
+        let stepped = self.propose(call, &request.request_id, change).await?;
+        Ok(ProposeChangeResponse {
+            change_id: answers::event_id(stepped.event_id),
+            revision: stepped.revision,
+            request_id: stepped.request_id.to_string(),
+        })
+    }
+
+    /// Approves a change that another principal proposed.
+    pub(super) async fn approve_change(
+        &self,
+        call: Call,
+        request: ApproveChangeRequest,
+    ) -> Result<ApproveChangeResponse, Failure> {
+        let stepped = self
+            .approve(
+                call,
+                &request.request_id,
+                &request.change_id,
+                ChangeKind::Registry,
+            )
+            .await?;
+        Ok(ApproveChangeResponse {
+            event_id: answers::event_id(stepped.event_id),
+            revision: stepped.revision,
+            request_id: stepped.request_id.to_string(),
+        })
+    }
+
+    /// Withdraws a change that waits.
+    pub(super) async fn withdraw_change(
+        &self,
+        call: Call,
+        request: WithdrawChangeRequest,
+    ) -> Result<WithdrawChangeResponse, Failure> {
+        let stepped = self
+            .withdraw(
+                call,
+                &request.request_id,
+                &request.change_id,
+                ChangeKind::Registry,
+            )
+            .await?;
+        Ok(WithdrawChangeResponse {
+            event_id: answers::event_id(stepped.event_id),
+            revision: stepped.revision,
+            request_id: stepped.request_id.to_string(),
+        })
+    }
+
+    /// Lists the changes that wait, overrides left out.
+    pub(super) async fn list_pending_changes(
+        &self,
+        call: Call,
+        _: ListPendingChangesRequest,
+    ) -> Result<ListPendingChangesResponse, Failure> {
+        let admitted = admit(&call.caller, ListPending)?;
+        let found = self
+            .authority()
+            .read(admitted, call.deadline.step())
+            .await?;
+        Ok(ListPendingChangesResponse {
+            changes: found.changes.into_iter().map(waiting).collect(),
+            revision: found.revision,
+        })
+    }
+
+    /// Has a change proposed, whatever it is.
+    pub(super) async fn propose(
+        &self,
+        call: Call,
+        request_id: &str,
+        change: ProposedChange,
+    ) -> Result<Stepped, Failure> {
+        let max_minutes = match change.kind() {
+            ChangeKind::Override => self.parts().override_max_minutes,
+            ChangeKind::Registry => 0,
+        };
+        let request_id = self.request_id(request_id)?;
+        let body = Body::Propose(Propose {
+            request_id,
+            change,
+            max_minutes,
+        });
+        self.step(call, request_id, body).await
+    }
+
+    /// Has a change approved, whatever it is.
+    pub(super) async fn approve(
+        &self,
+        call: Call,
+        request_id: &str,
+        change_id: &str,
+        kind: ChangeKind,
+    ) -> Result<Stepped, Failure> {
+        let request_id = self.request_id(request_id)?;
+        let body = Body::Approve(Approve {
+            request_id,
+            change_id: convert::change_id(change_id)?,
+            kind,
+        });
+        self.step(call, request_id, body).await
+    }
+
+    /// Has a change withdrawn, or an override revoked.
+    pub(super) async fn withdraw(
+        &self,
+        call: Call,
+        request_id: &str,
+        change_id: &str,
+        kind: ChangeKind,
+    ) -> Result<Stepped, Failure> {
+        let request_id = self.request_id(request_id)?;
+        let body = Body::Withdraw(Withdraw {
+            request_id,
+            change_id: convert::change_id(change_id)?,
+            kind,
+        });
+        self.step(call, request_id, body).await
+    }
+
+    async fn step(
+        &self,
+        call: Call,
+        request_id: RequestId,
+        body: Body,
+    ) -> Result<Stepped, Failure> {
+        let admitted = admit(&call.caller, body)?;
+        let outcome = self
+            .authority()
+            .write(admitted, call.deadline.step())
+            .await?;
+        match outcome {
+            Outcome::Registry {
+                event_id, revision, ..
+            } => Ok(Stepped {
+                request_id,
+                event_id,
+                revision,
+            }),
+            _ => Err(Failure::Panicked),
+        }
+    }
+}
+
+fn waiting(pending: Pending) -> v1::Pending {
+    let lapses_at = answers::timestamp(pending.lapses_at());
+    let change = match pending.change {
+        ProposedChange::Purpose(purpose) => Some(Change::Purpose(answers::purpose(purpose, 0))),
+        ProposedChange::SchemaFloor(floor) => Some(Change::Floor(answers::floor(&floor))),
+        // Not asked for: overrides have a list of their own.
+        ProposedChange::Override(_) => None,
+    };
+    v1::Pending {
+        change_id: pending.id.to_string(),
+        change: Some(PendingChange { change }),
+        proposed_by: pending.proposed_by.to_string(),
+        proposed_at: Some(answers::timestamp(pending.proposed_at)),
+        lapses_at: Some(lapses_at),
+    }
+}

@@ -1,0 +1,179 @@
+//! Events in JSON, and a person's history.
+
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{
+    super::{Api, Call, status::Failure},
+    around::{OfSubject, Path, Query},
+    body::Json,
+    problem::Problems,
+    subject::{by_token, some},
+    time::Time,
+    words::{self, Word},
+};
+use crate::proto::v1;
+
+/// One accepted change: immutable, journaled for ever.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Event {
+    /// A `UUIDv7`.
+    id: String,
+    /// The event's place among all events: dense, 1-based, the same on every node.
+    revision: u64,
+    /// What was recorded.
+    kind: words::EventKind,
+    /// The namespace; left out for what concerns the whole cluster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    namespace: Option<String>,
+    /// The subject's tokens.
+    tokens: Vec<EventToken>,
+    /// The purposes opted out of or in to (of `preferences`: opted out of), changed, or covered.
+    purposes: Vec<String>,
+    /// Of `preferences`: the purposes opted in to.
+    opted_in_purposes: Vec<String>,
+    /// How the wish arrived.
+    signal: words::Signal,
+    /// Who called.
+    principal: String,
+    /// When the leader received the request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    received_at: Option<Time>,
+    /// SHA-256 of the sealed evidence, in hexadecimal digits, where there is evidence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    evidence_sha256: Option<String>,
+    /// The change that was proposed, approved, withdrawn, revoked or has ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    change_id: Option<String>,
+    /// Who proposed what `principal` approved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proposed_by: Option<String>,
+    /// Of an override that ended: the decisions that it made an ALLOW, by service.
+    lifted: Vec<ServiceCount>,
+}
+
+/// One token in an event, with the way back through its history.
+#[derive(Serialize, ToSchema)]
+pub(super) struct EventToken {
+    /// The identifier's type.
+    r#type: String,
+    /// The token.
+    token: String,
+    /// The revision of this token's previous event, or 0 where this is its first.
+    previous_revision: u64,
+}
+
+/// How often something happened to a service.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ServiceCount {
+    /// The service's name; empty for those that named none.
+    service: String,
+    /// How often.
+    count: u64,
+}
+
+impl From<v1::ServiceCount> for ServiceCount {
+    fn from(one: v1::ServiceCount) -> Self {
+        Self {
+            service: one.service,
+            count: one.count,
+        }
+    }
+}
+
+impl Event {
+    /// Its place among all events.
+    pub(super) fn revision(&self) -> u64 {
+        self.revision
+    }
+}
+
+impl From<v1::Event> for Event {
+    fn from(event: v1::Event) -> Self {
+        let token = |one: v1::EventToken| EventToken {
+            r#type: one.r#type,
+            token: one.token,
+            previous_revision: one.previous_revision,
+        };
+        Self {
+            id: event.id,
+            revision: event.revision,
+            kind: Word::of(event.kind),
+            namespace: some(event.namespace),
+            tokens: event.tokens.into_iter().map(token).collect(),
+            purposes: event.purposes,
+            opted_in_purposes: event.opted_in_purposes,
+            signal: Word::of(event.signal),
+            principal: event.principal,
+            received_at: event.received_at.map(Time),
+            evidence_sha256: some(hex::encode(event.evidence_sha256)),
+            change_id: some(event.change_id),
+            proposed_by: some(event.proposed_by),
+            lifted: event.lifted.into_iter().map(ServiceCount::from).collect(),
+        }
+    }
+}
+
+/// Which part of a history.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Paging {
+    /// The type of the identifier behind the token, such as `email`; `token` unless it says otherwise.
+    #[serde(default)]
+    #[param(max_length = 32)]
+    r#type: Option<String>,
+    /// At most so many events; 0 means 100.
+    #[serde(default)]
+    #[param(required = false, maximum = 1000)]
+    page_size: u32,
+    /// Only events older than this revision; 0 for the newest. Take it from `next_before_revision`.
+    #[serde(default)]
+    #[param(required = false)]
+    before_revision: u64,
+    /// A revision that the answer must have reached.
+    #[serde(default)]
+    #[param(required = false)]
+    min_revision: u64,
+}
+
+/// A page of history.
+#[derive(Serialize, ToSchema)]
+pub(super) struct History {
+    /// The events, newest first, each once.
+    events: Vec<Event>,
+    /// Where the next page begins; 0 when this was the last.
+    next_before_revision: u64,
+    /// The revision at which this was read.
+    revision: u64,
+}
+
+/// How a person's preferences came about, the newest event first.
+#[utoipa::path(
+    get,
+    path = "/v1/{namespace}/subjects/{token}/events",
+    tag = "preferences",
+    params(OfSubject, Paging),
+    responses((status = 200, description = "A page of history.", body = History), Problems)
+)]
+pub(super) async fn events(
+    State(api): State<Api>,
+    call: Call,
+    Path(OfSubject { namespace, token }): Path<OfSubject>,
+    Query(paging): Query<Paging>,
+) -> Result<Json<History>, Failure> {
+    let request = v1::ListEventsRequest {
+        namespace,
+        identifiers: by_token(token, paging.r#type),
+        page_size: paging.page_size,
+        before_revision: paging.before_revision,
+        min_revision: paging.min_revision,
+    };
+    let page = api.list_events(call, request).await?;
+    Ok(Json(History {
+        events: page.events.into_iter().map(Event::from).collect(),
+        next_before_revision: page.next_before_revision,
+        revision: page.revision,
+    }))
+}

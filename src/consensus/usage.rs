@@ -1,0 +1,198 @@
+//! What this node counts (who asks, what overrides let through) and reports to the cluster about once a minute.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use hashbrown::HashMap;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use super::core::Core;
+use super::writes;
+use crate::clock::Entropy;
+use crate::domain::{
+    Body, EventId, Lifted, Principal, Proposal, ReportUsage, ServiceName, ServiceUsage, State,
+};
+use crate::limits::{USAGE_ENTRIES, USAGE_REPORT_TIMEOUT};
+
+/// The counts since the last report. Counting is cheap, and takes bounded room: what does not fit is counted under no name.
+pub struct Usage {
+    /// Tells this life of the node from its others.
+    start: u64,
+    counted: Mutex<Counted>,
+}
+
+#[derive(Default)]
+struct Counted {
+    /// Calls, and those below a floor, by service and schema version.
+    services: HashMap<(ServiceName, u32), (u64, u64)>,
+    lifted: HashMap<(EventId, ServiceName), u64>,
+    reports: u64,
+    /// A report that may or may not have been taken: it is sent again as it is, so that it counts once.
+    unsure: Option<ReportUsage>,
+}
+
+impl Usage {
+    /// Begins to count.
+    pub fn new(entropy: &dyn Entropy) -> Self {
+        let mut start = [0; 8];
+        entropy.fill(&mut start);
+        Self {
+            start: u64::from_be_bytes(start),
+            counted: Mutex::default(),
+        }
+    }
+
+    /// Counts one question or change of a service; `below_floor` where its schema version was too old.
+    pub fn call(&self, service: &ServiceName, schema_version: u32, below_floor: bool) {
+        let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut key = (service.clone(), schema_version);
+        if counted.services.len() >= USAGE_ENTRIES - 1 && !counted.services.contains_key(&key) {
+            key = (ServiceName::none(), 0);
+        }
+        let (calls, below) = counted.services.entry(key).or_default();
+        *calls += 1;
+        *below += u64::from(below_floor);
+    }
+
+    /// Counts one decision that an override made an ALLOW.
+    pub fn lifted(&self, override_id: EventId, service: &ServiceName) {
+        let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (override_id, service.clone());
+        // There is room for every override that can stand, each with some services; should it ever not do, the end of
+        // an override tells of fewer than there were.
+        if counted.lifted.len() < USAGE_ENTRIES || counted.lifted.contains_key(&key) {
+            *counted.lifted.entry(key).or_default() += 1;
+        }
+    }
+
+    /// The report to send: the one that is in doubt, or a new one; none where nothing was counted, unless `anyway`.
+    fn report(&self, node_id: u64, anyway: bool) -> Option<ReportUsage> {
+        let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        if counted.unsure.is_some() {
+            return counted.unsure.clone();
+        }
+        if counted.services.is_empty() && counted.lifted.is_empty() && !anyway {
+            return None;
+        }
+        counted.reports += 1;
+        let services = counted.services.drain().map(|(key, counts)| ServiceUsage {
+            service: key.0,
+            schema_version: key.1,
+            calls: counts.0,
+            below_floor: counts.1,
+        });
+        let services = services.collect();
+        let lifted = counted
+            .lifted
+            .drain()
+            .map(|((override_id, service), count)| Lifted {
+                override_id,
+                service,
+                count,
+            });
+        let report = ReportUsage {
+            node_id,
+            start: self.start,
+            lifted: lifted.collect(),
+            services,
+            number: counted.reports,
+        };
+        counted.unsure = Some(report.clone());
+        Some(report)
+    }
+
+    /// The report was taken.
+    fn taken(&self) {
+        let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        counted.unsure = None;
+    }
+}
+
+/// Reports again and again. The leader also does so with nothing to report where an override waits for its last event:
+/// that takes a command, and nobody may be sending any.
+pub async fn report_again_and_again(core: Arc<Core>, every: Duration) {
+    let mut tick = interval(every);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        let now = core.clock.now();
+        let waits = core
+            .replica
+            .with_state(|state: &State| state.has_override_to_end(now));
+        report(&core, core.leads() && waits).await;
+    }
+}
+
+/// Reports what was counted, if anything was. What cannot be sent is kept for the next time.
+pub async fn report(core: &Core, anyway: bool) {
+    let Some(report) = core.usage.report(core.node_id(), anyway) else {
+        return;
+    };
+    let proposal = Proposal {
+        principal: Principal::cluster(),
+        body: Body::ReportUsage(report),
+    };
+    match writes::write(core, &proposal, Instant::now() + USAGE_REPORT_TIMEOUT).await {
+        Ok(_) => core.usage.taken(),
+        Err(error) => {
+            tracing::debug!(%error, "what was counted could not be reported yet");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SystemEntropy;
+    use crate::domain::Millis;
+
+    fn service(text: &str) -> ServiceName {
+        ServiceName::parse(text).unwrap()
+    }
+
+    #[test]
+    fn counts_are_kept_until_their_report_was_taken() {
+        let usage = Usage::new(&SystemEntropy);
+        assert_eq!(usage.report(1, false), None);
+        usage.call(&service("shop"), 2, false);
+        usage.call(&service("shop"), 2, true);
+        let id = EventId::new(Millis(1), [1; 10]);
+        usage.lifted(id, &service("shop"));
+        let first = usage.report(1, false).unwrap();
+        assert_eq!(first.number, 1);
+        assert_eq!(
+            (first.services[0].calls, first.services[0].below_floor),
+            (2, 1)
+        );
+        assert_eq!(first.lifted[0].count, 1);
+        // Not taken yet: the same again, and what was counted meanwhile waits for the next.
+        usage.call(&service("shop"), 2, false);
+        assert_eq!(usage.report(1, false), Some(first));
+        usage.taken();
+        let second = usage.report(1, false).unwrap();
+        assert_eq!((second.number, second.services[0].calls), (2, 1));
+        usage.taken();
+        assert_eq!(usage.report(1, false), None);
+        assert_eq!(usage.report(1, true).map(|report| report.number), Some(3));
+    }
+
+    #[test]
+    fn many_names_take_bounded_room() {
+        let usage = Usage::new(&SystemEntropy);
+        for n in 0..2_000 {
+            usage.call(&service(&format!("s{n}")), n, false);
+        }
+        let report = usage.report(1, false).unwrap();
+        assert_eq!(report.services.len(), USAGE_ENTRIES);
+        let calls: u64 = report.services.iter().map(|it| it.calls).sum();
+        assert_eq!(calls, 2_000);
+        assert!(
+            Proposal {
+                principal: Principal::cluster(),
+                body: Body::ReportUsage(report)
+            }
+            .validate()
+            .is_ok()
+        );
+    }
+}

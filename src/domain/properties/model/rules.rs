@@ -1,0 +1,287 @@
+//! Signals, floors, and what needs two principals, in the model.
+
+use super::{Answer, Lifting, Model, Past, covered};
+use crate::domain::*;
+
+impl Model {
+    pub(super) fn floor(&self, at: &str) -> u32 {
+        let floor = self.floors.iter().find(|(name, _)| name == at);
+        floor.map_or(0, |(_, version)| *version)
+    }
+
+    fn floor_name(floor: &SchemaFloor) -> &str {
+        floor.purpose.as_ref().map_or("*", PurposeName::as_str)
+    }
+
+    fn check_floor(&self, floor: &SchemaFloor) -> Result<(), &'static str> {
+        if floor.version > self.schema_version {
+            return Err("SCHEMA_UNKNOWN");
+        }
+        let name = Self::floor_name(floor);
+        if name != "*" && self.purpose(name).is_none() {
+            return Err("PURPOSE_UNKNOWN");
+        }
+        Ok(())
+    }
+
+    pub(super) fn set_floor(&mut self, floor: &SchemaFloor) -> Result<bool, &'static str> {
+        self.check_floor(floor)?;
+        let before = self.floor(Self::floor_name(floor));
+        if floor.version < before {
+            return Err("WIDENS_ALLOW");
+        }
+        if floor.version > before {
+            self.put_floor(floor);
+        }
+        Ok(floor.version > before)
+    }
+
+    fn put_floor(&mut self, floor: &SchemaFloor) {
+        let name = Self::floor_name(floor).to_owned();
+        self.floors.retain(|(at, _)| *at != name);
+        self.floors.push((name, floor.version));
+        self.revision += 1;
+    }
+
+    /// Purposes that were named, and can be opted out of today.
+    pub(super) fn signal_purposes(&self) -> Vec<PurposeName> {
+        let usual = ["sale", "sharing", "advertising.targeted"];
+        let usual = || usual.iter().map(|text| PurposeName::parse(text).unwrap());
+        let named = self.gpc.clone().unwrap_or_else(|| usual().collect());
+        let open = |name: &PurposeName| self.purpose(name.as_str()).is_some_and(|p| !p.essential);
+        named.into_iter().filter(open).collect()
+    }
+
+    /// The opt-in after a signal outweighs it, for as long as it is the person's last word there.
+    fn outweighed(&self, namespace: &Namespace, token: Token, purpose: &str) -> bool {
+        let past = || self.of(namespace, token);
+        let Some(signal) = past().rfind(|c| c.signalled && c.purpose == purpose) else {
+            return false;
+        };
+        let mut places = past().filter(|c| !c.signalled && covered(&c.purpose, purpose));
+        places.any(|c| {
+            let mut here = past().filter(|other| !other.signalled && other.purpose == c.purpose);
+            let last = here
+                .next_back()
+                .is_some_and(|last| last.revision == c.revision);
+            last && c.change == Change::OptIn && c.revision > signal.revision
+        })
+    }
+
+    pub(super) fn signal(
+        &mut self,
+        event_id: EventId,
+        namespace: &Namespace,
+        tokens: &[SubjectToken],
+    ) -> Answer {
+        let purposes = self.signal_purposes();
+        if purposes.is_empty() {
+            return Err("SIGNAL_UNCONFIGURED");
+        }
+        let outcome = |past: &Past, changed| Outcome::Signal {
+            event_id: past.event_id,
+            revision: past.revision,
+            changed,
+            received_at: Millis(past.received_at),
+            purposes: purposes.clone(),
+        };
+        let mut standing: Vec<&Past> = Vec::new();
+        let mut news = Vec::new();
+        for token in tokens.iter().map(|t| t.token) {
+            for purpose in &purposes {
+                let mut past = self.of(namespace, token);
+                let last = past.rfind(|c| c.signalled && c.purpose == purpose.as_str());
+                let outweighed = self.outweighed(namespace, token, purpose.as_str());
+                let young = |c: &&Past| c.received_at + fixtures::DAY > self.log_time;
+                standing.extend(last.filter(|c| outweighed || young(c)));
+                if !outweighed {
+                    news.push((token, purpose.to_string()));
+                }
+            }
+        }
+        if standing.len() == tokens.len() * purposes.len() {
+            let newest = standing.into_iter().max_by_key(|c| c.revision).unwrap();
+            return Ok(outcome(newest, false));
+        }
+        self.revision += 1;
+        for (token, purpose) in news {
+            self.changes.push(Past {
+                revision: self.revision,
+                namespace: namespace.clone(),
+                token,
+                purpose,
+                change: Change::OptOut,
+                signalled: true,
+                event_id,
+                received_at: self.log_time,
+            });
+        }
+        Ok(outcome(self.changes.last().unwrap(), true))
+    }
+
+    /// The first override, in the order of ids, that lifts a token's opt-out for `shop`.
+    pub(super) fn lifting(
+        &self,
+        namespace: &Namespace,
+        token: Token,
+        purpose: &str,
+    ) -> Option<EventId> {
+        let fits = |it: &&Lifting| {
+            it.revoked_at.is_none()
+                && self.log_time < it.terms.expires_at.0
+                && it.terms.namespace == *namespace
+                && it.terms.services.iter().any(|s| s.as_str() == "shop")
+                && it
+                    .terms
+                    .purposes
+                    .iter()
+                    .any(|p| covered(purpose, p.as_str()))
+                && it.terms.subject.as_ref().is_none_or(|s| s.token == token)
+        };
+        self.overrides.iter().filter(fits).map(|it| it.id).min()
+    }
+
+    /// Each override that was over two and a half minutes ago makes its last event.
+    pub(super) fn end_overrides(&mut self) {
+        let before = self.overrides.len();
+        let now = self.log_time;
+        self.overrides.retain(|it| {
+            let over = it.revoked_at.unwrap_or(u64::MAX).min(it.terms.expires_at.0);
+            over + 150_000 > now
+        });
+        self.revision += (before - self.overrides.len()) as u64;
+    }
+
+    fn check_proposed(&self, change: &ProposedChange) -> Result<(), &'static str> {
+        match change {
+            ProposedChange::Override(terms) => {
+                if !self.namespaces.contains(&terms.namespace) {
+                    return Err("NAMESPACE_UNKNOWN");
+                }
+                self.check_purposes(&terms.purposes)
+            }
+            ProposedChange::Purpose(put) => match self.plan(put)? {
+                Some((_, true)) => Ok(()),
+                _ => Err("CHANGE_WIDENS_NOTHING"),
+            },
+            ProposedChange::SchemaFloor(floor) => {
+                self.check_floor(floor)?;
+                if floor.version < self.floor(Self::floor_name(floor)) {
+                    Ok(())
+                } else {
+                    Err("CHANGE_WIDENS_NOTHING")
+                }
+            }
+        }
+    }
+
+    fn check_expiry(&self, terms: &OverrideTerms, minutes: u64) -> Result<(), &'static str> {
+        let left = terms.expires_at.0.saturating_sub(self.log_time);
+        if left > 0 && left <= minutes * 60_000 {
+            Ok(())
+        } else {
+            Err("OVERRIDE_EXPIRY_INVALID")
+        }
+    }
+
+    pub(super) fn check_terms(change: &ProposedChange) -> Result<(), &'static str> {
+        match change {
+            ProposedChange::Override(terms) => {
+                let purposes = &terms.purposes;
+                if (0..purposes.len()).any(|a| (0..a).any(|b| purposes[a] == purposes[b])) {
+                    Err("DUPLICATE_PURPOSE")
+                } else if purposes.iter().any(PurposeName::is_root) {
+                    Err("OVERRIDE_INVALID")
+                } else {
+                    Ok(())
+                }
+            }
+            ProposedChange::Purpose(_) | ProposedChange::SchemaFloor(_) => Ok(()),
+        }
+    }
+
+    pub(super) fn propose(&mut self, command: &Command, change: &ProposedChange) -> Answer {
+        self.check_proposed(change)?;
+        if let ProposedChange::Override(terms) = change {
+            self.check_expiry(terms, 60)?;
+        }
+        self.pending.push((
+            command.event_id,
+            change.clone(),
+            command.principal.clone(),
+            self.log_time,
+        ));
+        self.revision += 1;
+        Ok(self.registered(Some(command.event_id), None))
+    }
+
+    fn waiting(&self, id: EventId, kind: ChangeKind) -> Option<usize> {
+        self.pending.iter().position(|(at, change, _, since)| {
+            let is_override = matches!(change, ProposedChange::Override(_));
+            *at == id
+                && is_override == (kind == ChangeKind::Override)
+                && since + fixtures::DAY > self.log_time
+        })
+    }
+
+    pub(super) fn approve(&mut self, command: &Command, approve: &Approve) -> Answer {
+        let at = self
+            .waiting(approve.change_id, approve.kind)
+            .ok_or("CHANGE_UNKNOWN")?;
+        let (id, change, proposed_by, _) = self.pending[at].clone();
+        if proposed_by == command.principal {
+            return Err("SECOND_PRINCIPAL_REQUIRED");
+        }
+        self.check_proposed(&change)?;
+        match &change {
+            ProposedChange::Override(terms) => {
+                self.check_expiry(terms, 30 * 24 * 60)?;
+                self.overrides.push(Lifting {
+                    id,
+                    terms: terms.clone(),
+                    revoked_at: None,
+                });
+                self.revision += 1;
+            }
+            ProposedChange::Purpose(put) => {
+                let (purpose, _) = self.plan(put)?.ok_or("CHANGE_WIDENS_NOTHING")?;
+                self.put_planned(purpose);
+            }
+            ProposedChange::SchemaFloor(floor) => self.put_floor(floor),
+        }
+        self.pending.remove(at);
+        Ok(self.registered(Some(command.event_id), None))
+    }
+
+    pub(super) fn withdraw(&mut self, command: &Command, withdraw: &Withdraw) -> Answer {
+        let id = withdraw.change_id;
+        let now = self.log_time;
+        if withdraw.kind == ChangeKind::Override
+            && let Some(standing) = self.overrides.iter_mut().find(|it| it.id == id)
+        {
+            let active = standing.revoked_at.is_none() && now < standing.terms.expires_at.0;
+            if active {
+                standing.revoked_at = Some(now);
+                self.revision += 1;
+            }
+            return Ok(self.registered(active.then_some(command.event_id), None));
+        }
+        let at = self.waiting(id, withdraw.kind).ok_or("CHANGE_UNKNOWN")?;
+        self.pending.remove(at);
+        self.revision += 1;
+        Ok(self.registered(Some(command.event_id), None))
+    }
+
+    pub(super) fn registered(
+        &self,
+        event_id: Option<EventId>,
+        purpose: Option<Purpose>,
+    ) -> Outcome {
+        Outcome::Registry {
+            event_id,
+            revision: self.revision,
+            changed: event_id.is_some(),
+            purpose,
+        }
+    }
+}

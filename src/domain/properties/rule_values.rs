@@ -1,0 +1,136 @@
+//! Random values of what rules are stored: floors, proposed changes, signals, reports of usage.
+
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::values::*;
+use crate::domain::*;
+
+pub(super) fn services() -> impl Strategy<Value = ServiceName> {
+    "[a-zA-Z0-9._-]{0,128}".prop_map(|text| ServiceName::parse(&text).unwrap())
+}
+
+pub(super) fn floors() -> impl Strategy<Value = SchemaFloor> {
+    (option::of(purpose_names()), any::<u32>())
+        .prop_map(|(purpose, version)| SchemaFloor { purpose, version })
+}
+
+pub(super) fn proposed() -> impl Strategy<Value = ProposedChange> {
+    let terms = (
+        namespaces(),
+        vec(purpose_names(), 0..3),
+        vec(services(), 0..3),
+        option::of(subject_tokens()),
+        "\\PC{0,40}",
+        times(),
+    )
+        .prop_map(
+            |(namespace, purposes, services, subject, reason, expires_at)| OverrideTerms {
+                namespace,
+                purposes,
+                services,
+                subject,
+                reason,
+                expires_at,
+            },
+        );
+    prop_oneof![
+        terms.prop_map(ProposedChange::Override),
+        purposes().prop_map(ProposedChange::Purpose),
+        floors().prop_map(ProposedChange::SchemaFloor),
+    ]
+}
+
+pub(super) fn reports() -> impl Strategy<Value = ReportUsage> {
+    let usage = (services(), any::<u32>(), any::<u64>(), any::<u64>()).prop_map(
+        |(service, schema_version, calls, below_floor)| ServiceUsage {
+            service,
+            schema_version,
+            calls,
+            below_floor,
+        },
+    );
+    let lifted =
+        (event_ids(), services(), any::<u64>()).prop_map(|(override_id, service, count)| Lifted {
+            override_id,
+            service,
+            count,
+        });
+    (any::<[u64; 3]>(), vec(usage, 0..3), vec(lifted, 0..3)).prop_map(
+        |([node_id, start, number], services, lifted)| ReportUsage {
+            node_id,
+            start,
+            number,
+            services,
+            lifted,
+        },
+    )
+}
+
+pub(super) fn kinds() -> impl Strategy<Value = ChangeKind> {
+    select(vec![ChangeKind::Override, ChangeKind::Registry])
+}
+
+/// What came after the first release of the encodings.
+pub(super) fn later_bodies() -> impl Strategy<Value = Body> {
+    let signal = (
+        request_ids(),
+        namespaces(),
+        vec(subject_tokens(), 0..4),
+        signals(),
+        any::<u32>(),
+    )
+        .prop_map(|(request_id, namespace, tokens, signal, schema_version)| {
+            Body::ReportSignal(ReportSignal {
+                request_id,
+                namespace,
+                tokens,
+                signal,
+                schema_version,
+            })
+        });
+    prop_oneof![
+        signal,
+        (request_ids(), namespaces(), vec(purpose_names(), 0..4)).prop_map(
+            |(request_id, namespace, gpc_purposes)| Body::ConfigureNamespace(ConfigureNamespace {
+                request_id,
+                namespace,
+                gpc_purposes,
+            })
+        ),
+        (request_ids(), floors()).prop_map(|(request_id, floor)| Body::SetSchemaFloor(
+            SetSchemaFloor { request_id, floor }
+        )),
+        (request_ids(), proposed(), any::<u32>()).prop_map(|(request_id, change, max_minutes)| {
+            Body::Propose(Propose {
+                request_id,
+                change,
+                max_minutes,
+            })
+        }),
+        (request_ids(), event_ids(), kinds()).prop_map(|(request_id, change_id, kind)| {
+            Body::Approve(Approve {
+                request_id,
+                change_id,
+                kind,
+            })
+        }),
+        (request_ids(), event_ids(), kinds()).prop_map(|(request_id, change_id, kind)| {
+            Body::Withdraw(Withdraw {
+                request_id,
+                change_id,
+                kind,
+            })
+        }),
+        (any::<u64>(), any::<[u8; 32]>()).prop_map(|(node_id, public_key)| Body::AddStampKey(
+            AddStampKey {
+                node_id,
+                public_key
+            }
+        )),
+        any::<u64>().prop_map(|node_id| Body::RetireStampKeys(RetireStampKeys { node_id })),
+        reports().prop_map(Body::ReportUsage),
+    ]
+}

@@ -1,0 +1,214 @@
+//! Apply for what needs two principals: one proposes, another approves; and for the end of overrides, which needs nobody.
+
+use std::sync::Arc;
+
+use super::State;
+use super::apply::Events;
+use super::changes::about;
+use super::digest;
+use crate::domain::change::{
+    Approve, ChangeKind, OverrideTerms, Pending, Propose, ProposedChange, Withdraw,
+};
+use crate::domain::command::{Command, Signal};
+use crate::domain::event::{Detail, Event, EventKind};
+use crate::domain::ids::{EventId, Millis};
+use crate::domain::names::Principal;
+use crate::domain::outcome::Reply;
+use crate::domain::refusal::Refusal;
+use crate::limits;
+
+impl State {
+    pub(super) fn propose(
+        &mut self,
+        command: &Command,
+        propose: &Propose,
+        events: &mut Events,
+    ) -> Reply {
+        let digest = digest::propose(&command.principal, propose);
+        self.once(propose.request_id, digest, command, |state| {
+            state.check_proposed(&propose.change)?;
+            if let ProposedChange::Override(terms) = &propose.change {
+                state.check_expiry(terms, propose.max_minutes)?;
+            }
+            if state.changes.waiting_count(state.log_time) >= limits::PENDING_CHANGES {
+                return Err(Refusal::TooManyChanges {
+                    what: "proposed changes",
+                    limit: limits::PENDING_CHANGES,
+                });
+            }
+            let (namespace, purposes) = about(&propose.change);
+            let detail = Detail::Proposed(Box::new(propose.change.clone()));
+            let event = Event {
+                namespace,
+                purposes,
+                change_id: Some(command.event_id),
+                ..state.event(command, EventKind::ChangeProposed, detail)
+            };
+            let event_id = state.record(event, events)?;
+            Ok(state.registered(Some(event_id), None))
+        })
+    }
+
+    pub(super) fn approve(
+        &mut self,
+        command: &Command,
+        approve: &Approve,
+        events: &mut Events,
+    ) -> Reply {
+        let digest = digest::approve(&command.principal, approve);
+        self.once(approve.request_id, digest, command, |state| {
+            let pending = state.waiting(approve.change_id, approve.kind)?.clone();
+            if pending.proposed_by == command.principal {
+                return Err(Refusal::SecondPrincipalRequired);
+            }
+            // The log has moved since it was proposed.
+            state.check_proposed(&pending.change)?;
+            let event = state.approved_event(command, &pending)?;
+            let event_id = state.record(event, events)?;
+            Ok(state.registered(Some(event_id), None))
+        })
+    }
+
+    /// The event of the change itself, which says who proposed it.
+    fn approved_event(&self, command: &Command, pending: &Pending) -> Result<Event, Refusal> {
+        let event = match &pending.change {
+            ProposedChange::Purpose(put) => {
+                let plan = self
+                    .registry
+                    .plan(put)?
+                    .ok_or(Refusal::ChangeWidensNothing)?;
+                self.purpose_event(command, plan.purpose)
+            }
+            ProposedChange::SchemaFloor(floor) => self.floor_event(command, floor.clone()),
+            ProposedChange::Override(terms) => {
+                self.check_expiry(terms, limits::OVERRIDE_MINUTES)?;
+                if self.changes.overrides().count() >= limits::OVERRIDES {
+                    return Err(Refusal::TooManyChanges {
+                        what: "overrides",
+                        limit: limits::OVERRIDES,
+                    });
+                }
+                Event {
+                    namespace: Some(terms.namespace.clone()),
+                    purposes: terms.purposes.clone(),
+                    ..self.event(command, EventKind::OverrideBegan, Detail::None)
+                }
+            }
+        };
+        Ok(Event {
+            change_id: Some(pending.id),
+            proposed_by: Some(pending.proposed_by.clone()),
+            ..event
+        })
+    }
+
+    /// Narrowing needs one principal, whoever it is.
+    pub(super) fn withdraw(
+        &mut self,
+        command: &Command,
+        withdraw: &Withdraw,
+        events: &mut Events,
+    ) -> Reply {
+        let digest = digest::withdraw(&command.principal, withdraw);
+        self.once(withdraw.request_id, digest, command, |state| {
+            let id = withdraw.change_id;
+            let standing = state
+                .changes
+                .standing(id)
+                .filter(|_| withdraw.kind == ChangeKind::Override);
+            let (kind, (namespace, purposes)) = match standing {
+                None => {
+                    let pending = state.waiting(id, withdraw.kind)?;
+                    (EventKind::ChangeWithdrawn, about(&pending.change))
+                }
+                Some(standing) if standing.is_active(state.log_time) => {
+                    let terms = standing.terms.clone();
+                    let about = about(&ProposedChange::Override(terms));
+                    (EventKind::OverrideRevoked, about)
+                }
+                // It is over, and its last event comes by itself.
+                Some(_) => return Ok(state.registered(None, None)),
+            };
+            let event = Event {
+                namespace,
+                purposes,
+                change_id: Some(id),
+                ..state.event(command, kind, Detail::None)
+            };
+            let event_id = state.record(event, events)?;
+            Ok(state.registered(Some(event_id), None))
+        })
+    }
+
+    /// Makes the last event of each override that has been over for long enough: every node has reported by then.
+    pub(super) fn end_overrides(&mut self, cause: EventId, events: &mut Events) {
+        let gathered = |over: Millis| over.0.saturating_add(limits::OVERRIDE_GATHER_MS);
+        let changes = Arc::clone(&self.changes);
+        let now = self.log_time.0;
+        let over = changes
+            .overrides()
+            .filter(|it| gathered(it.over_at()) <= now);
+        // From the end, far from the numbers of an import's rows.
+        for (ordinal, standing) in (0..=u64::MAX).rev().zip(over) {
+            let totals = self.usage.take_totals(standing.id);
+            let event = Event {
+                id: cause.derive(ordinal),
+                revision: self.revision + 1,
+                kind: EventKind::OverrideEnded,
+                namespace: Some(standing.terms.namespace.clone()),
+                tokens: Vec::new(),
+                purposes: standing.terms.purposes.clone(),
+                signal: Signal::Operator,
+                principal: Principal::cluster(),
+                received_at: self.log_time,
+                evidence_sha256: None,
+                detail: Detail::Lifted(totals),
+                change_id: Some(standing.id),
+                proposed_by: None,
+            };
+            // It fits: the override stands, and this is the next revision.
+            if self.fold(&event).is_ok() {
+                events.push((event, None));
+            }
+        }
+    }
+
+    fn waiting(&self, id: EventId, kind: ChangeKind) -> Result<&Pending, Refusal> {
+        self.changes
+            .waiting(id, self.log_time)
+            .filter(|pending| pending.change.kind() == kind)
+            .ok_or(Refusal::ChangeUnknown)
+    }
+
+    /// The checks that need the state, of what is proposed and again of what is approved.
+    fn check_proposed(&self, change: &ProposedChange) -> Result<(), Refusal> {
+        match change {
+            ProposedChange::Purpose(put) => match self.registry.plan(put)? {
+                Some(plan) if plan.widens => Ok(()),
+                _ => Err(Refusal::ChangeWidensNothing),
+            },
+            ProposedChange::SchemaFloor(floor) => {
+                if floor.version < self.plan_floor(floor)? {
+                    Ok(())
+                } else {
+                    Err(Refusal::ChangeWidensNothing)
+                }
+            }
+            ProposedChange::Override(terms) => {
+                self.namespaces.id(&terms.namespace)?;
+                let preferable = |name| self.registry.preferable(name).map(drop);
+                terms.purposes.iter().try_for_each(preferable)
+            }
+        }
+    }
+
+    fn check_expiry(&self, terms: &OverrideTerms, max_minutes: u32) -> Result<(), Refusal> {
+        let minutes = max_minutes.min(limits::OVERRIDE_MINUTES);
+        let latest = self.log_time.0.saturating_add(u64::from(minutes) * 60_000);
+        if terms.expires_at > self.log_time && terms.expires_at.0 <= latest {
+            Ok(())
+        } else {
+            Err(Refusal::OverrideExpiryInvalid { minutes })
+        }
+    }
+}
