@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 use tonic::Code;
 
-use super::trio::{ADA, BOB, MAILER, Trio, question, question_of, who};
+use super::trio::{ADA, BOB, MAILER, Trio, question, question_of, unless_away, who};
 use crate::support::{PATIENCE, eventually};
 
 /// Each node reports at once what it counted.
@@ -21,7 +21,7 @@ const EVE: &str = "eve@example.com";
 async fn lifted(trio: &Trio, place: usize, id: &str) {
     let asked = question_of(SERVICE, EVE, "marketing.email");
     let answer = eventually("a check is answered", || async {
-        trio.check(place, MAILER, asked.clone()).await.ok()
+        unless_away(trio.check(place, MAILER, asked.clone()).await)
     })
     .await;
     assert_eq!(answer.reason(), Reason::Overridden, "node {place}");

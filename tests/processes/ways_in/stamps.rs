@@ -15,7 +15,7 @@ use refrain::storage::stamp_secrets::STAMP_SECRETS_FILE;
 use tokio::time::timeout;
 
 use super::http::Calls;
-use super::trio::{ADA, Trio, question, who};
+use super::trio::{ADA, Trio, question, unless_away, who};
 use crate::support::{PATIENCE, eventually};
 
 const GRACE: &str = "grace@example.com";
@@ -30,7 +30,7 @@ async fn signed(trio: &Trio, place: usize) -> CheckResponse {
     let mut asked = question(GRACE, PURPOSE);
     asked.want_stamp = true;
     eventually("a stamp", || async {
-        let answer = trio.check(place, ADA, asked.clone()).await.ok()?;
+        let answer = unless_away(trio.check(place, ADA, asked.clone()).await)?;
         (!answer.stamp.is_empty()).then_some(answer)
     })
     .await
@@ -45,7 +45,7 @@ async fn verified(trio: &Trio, place: usize, stamp: &str) -> VerifyStampResponse
     };
     let answer = eventually("a stamp is verified", || async {
         let mut client = StampServiceClient::new(trio.line(place, ADA));
-        client.verify(verify.clone()).await.ok()
+        unless_away(client.verify(verify.clone()).await)
     })
     .await;
     answer.into_inner()

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
-use tonic::{GrpcMethod, Request, Status};
+use tonic::{Code, GrpcMethod, Request, Status};
 
 use crate::support::{Node, REFRAIN, channel, email, eventually, token_key};
 
@@ -221,6 +221,16 @@ pub async fn add(through: &ClusterServiceClient<Line>, node: &Node) -> Vec<Strin
     }
     assert_eq!(stages.last().map(String::as_str), Some("done"));
     stages
+}
+
+/// An answer; none where the cluster has no leader just now. Any other refusal fails the test.
+#[track_caller]
+pub fn unless_away<T>(answer: Result<T, Status>) -> Option<T> {
+    match answer {
+        Ok(answer) => Some(answer),
+        Err(away) if [Code::Unavailable, Code::DeadlineExceeded].contains(&away.code()) => None,
+        Err(refused) => panic!("{refused:?}"),
+    }
 }
 
 /// A question about an e-mail address.
