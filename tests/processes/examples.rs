@@ -7,6 +7,7 @@ use std::process::{Child, Command, Output, Stdio};
 
 use crate::python::python;
 use crate::support::{Cluster, Node, PATIENCE, REFRAIN};
+use crate::ways_in::trio::STEADY;
 
 /// A built example.
 fn example(name: &str) -> PathBuf {
@@ -61,9 +62,10 @@ fn obeys(text: &str) {
 #[tokio::test]
 async fn a_message_queue_drops_the_events_of_who_opted_out() {
     // Through a node that does not lead, so that what its consumer follows was decided elsewhere.
-    let cluster = Cluster::start(3, &[]).await;
+    let queue = example("queue");
+    let cluster = Cluster::start(3, &STEADY).await;
     let node = &cluster.nodes[(cluster.leader().await + 1) % 3];
-    let output = Command::new(example("queue"))
+    let output = Command::new(queue)
         .arg(format!("http://{}", node.client))
         .stdin(Stdio::null())
         .output()

@@ -5,4 +5,4 @@ mod http;
 mod overrides;
 mod rest;
 mod stamps;
-mod trio;
+pub mod trio;

@@ -1,15 +1,13 @@
 //! An override holds, and is counted, while its leader is killed, and ends when one says so.
 
 use refrain::proto::v1::{
-    EventKind, Reason, SetOptOutRequest, WatchRequest,
-    preference_service_client::PreferenceServiceClient, watch_response::Item,
-    watch_service_client::WatchServiceClient,
+    EventKind, Reason, WatchRequest, watch_response::Item, watch_service_client::WatchServiceClient,
 };
 use serde_json::{Value, json};
 use tokio::time::timeout;
 use tonic::Code;
 
-use super::trio::{ADA, BOB, MAILER, Trio, question, question_of, unless_away, who};
+use super::trio::{ADA, BOB, MAILER, Trio, question, question_of, unless_away};
 use crate::support::{PATIENCE, eventually};
 
 /// Each node reports at once what it counted.
@@ -50,13 +48,7 @@ async fn totals(trio: &Trio, place: usize, count: u64) {
 async fn an_override_outlives_its_leader_and_ends_on_every_node() {
     let mut trio = Trio::start(&COUNTING).await;
     let [leader, near, far] = trio.places().await;
-    let out = SetOptOutRequest {
-        identifiers: who(EVE),
-        purposes: vec!["marketing".to_owned()],
-        ..SetOptOutRequest::default()
-    };
-    let mut preferences = PreferenceServiceClient::new(trio.line(near, ADA));
-    preferences.set_opt_out(out).await.unwrap();
+    trio.opt_out(near, EVE, "marketing").await;
     let asked = question_of(SERVICE, EVE, "marketing.email");
 
     // Proposed through one node, it lifts nothing on any; approved through another, it does on each.

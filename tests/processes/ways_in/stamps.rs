@@ -6,16 +6,15 @@ use refrain::client::Client;
 use refrain::client::stamps::{LiveStamps, NoGoAhead, Whose};
 use refrain::clock::{Clock as _, SystemClock};
 use refrain::proto::v1::{
-    CheckResponse, Decision, ListStampKeysRequest, Reason, SetOptOutRequest, StampKey,
-    VerifyStampRequest, VerifyStampResponse, preference_service_client::PreferenceServiceClient,
-    stamp_service_client::StampServiceClient,
+    CheckResponse, Decision, ListStampKeysRequest, Reason, StampKey, VerifyStampRequest,
+    VerifyStampResponse, stamp_service_client::StampServiceClient,
 };
 use refrain::stamp::{KeySet, Offline, Wanted};
 use refrain::storage::stamp_secrets::STAMP_SECRETS_FILE;
 use tokio::time::timeout;
 
 use super::http::Calls;
-use super::trio::{ADA, Trio, question, unless_away, who};
+use super::trio::{ADA, Trio, question, unless_away};
 use crate::support::{PATIENCE, eventually};
 
 const GRACE: &str = "grace@example.com";
@@ -81,8 +80,11 @@ async fn good_at(trio: &Trio, places: &[usize], answer: &CheckResponse) {
 }
 
 async fn keys_of(trio: &Trio, place: usize, node: &str) -> Vec<StampKey> {
-    let mut client = StampServiceClient::new(trio.line(place, ADA));
-    let keys = client.list_keys(ListStampKeysRequest {}).await.unwrap();
+    let keys = eventually("the keys are listed", || async {
+        let mut client = StampServiceClient::new(trio.line(place, ADA));
+        unless_away(client.list_keys(ListStampKeysRequest {}).await)
+    })
+    .await;
     let keys = keys.into_inner().keys.into_iter();
     keys.filter(|key| key.node_id == node).collect()
 }
@@ -139,13 +141,7 @@ async fn a_stamp_outlives_its_key_and_its_signer_and_not_an_opt_out() {
     }
 
     // The person opts out through one node: the other denies, and so does who follows.
-    let out = SetOptOutRequest {
-        identifiers: who(GRACE),
-        purposes: vec![PURPOSE.to_owned()],
-        ..SetOptOutRequest::default()
-    };
-    let mut preferences = PreferenceServiceClient::new(trio.line(far, ADA));
-    let done = preferences.set_opt_out(out).await.unwrap().into_inner();
+    let done = trio.opt_out(far, GRACE, PURPOSE).await;
     for stamp in [&first, &second] {
         let now = verified(&trio, near, &stamp.stamp).await;
         assert_eq!(

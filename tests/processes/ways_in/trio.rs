@@ -1,14 +1,16 @@
 //! Three nodes that know their callers, and how to call each of them as somebody.
 
 use std::collections::BTreeSet;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use refrain::admission::{Permission, TokenHash};
 use refrain::proto::v1::{
-    AddRequest, CheckRequest, CheckResponse, Identifier, InitRequest, Reason, StatusRequest,
-    cluster_service_client::ClusterServiceClient, decision_service_client::DecisionServiceClient,
+    AddRequest, CheckRequest, CheckResponse, Identifier, Reason, SetOptOutRequest,
+    SetOptOutResponse, StatusRequest, cluster_service_client::ClusterServiceClient,
+    decision_service_client::DecisionServiceClient,
+    preference_service_client::PreferenceServiceClient,
 };
 use tempfile::TempDir;
 use tonic::service::Interceptor;
@@ -16,7 +18,7 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
 use tonic::{Code, GrpcMethod, Request, Status};
 
-use crate::support::{Node, REFRAIN, channel, email, eventually, token_key};
+use crate::support::{Node, REFRAIN, channel, email, eventually, expect, token_key};
 
 /// May do everything.
 pub const ADA: &str = "ada";
@@ -110,11 +112,9 @@ impl Trio {
             let node = trio.spare().await;
             trio.nodes.push(node);
         }
-        let first = ClusterServiceClient::new(trio.line(0, ADA));
-        let formed = first.clone().init(InitRequest {}).await;
-        formed.unwrap();
+        expect(&trio.output(0, ADA, &["cluster", "init"]), 0);
         for node in &trio.nodes[1..] {
-            add(&first, node).await;
+            expect(&trio.output(0, ADA, &["cluster", "add", &node.peer]), 0);
         }
         for place in 0..3 {
             trio.until_ready(place).await;
@@ -172,9 +172,27 @@ impl Trio {
     /// Holds that each of these nodes answers a question for this reason.
     pub async fn all_say(&self, places: &[usize], question: &CheckRequest, reason: Reason) {
         for place in places {
-            let answer = self.check(*place, ADA, question.clone()).await.unwrap();
+            let answer = eventually("a check is answered", || async {
+                unless_away(self.check(*place, ADA, question.clone()).await)
+            })
+            .await;
             assert_eq!(answer.reason(), reason, "node {place}: {answer:?}");
         }
+    }
+
+    /// Opts somebody out through a node: one request, however often it takes.
+    pub async fn opt_out(&self, place: usize, address: &str, purpose: &str) -> SetOptOutResponse {
+        let out = SetOptOutRequest {
+            request_id: request_id(),
+            identifiers: who(address),
+            purposes: vec![purpose.to_owned()],
+            ..SetOptOutRequest::default()
+        };
+        let done = eventually("an opt-out is acknowledged", || async {
+            let mut client = PreferenceServiceClient::new(self.line(place, ADA));
+            unless_away(client.set_opt_out(out.clone()).await)
+        });
+        done.await.into_inner()
     }
 
     /// The places of the nodes: first the one that leads, then the others.
@@ -190,7 +208,13 @@ impl Trio {
 
     /// Runs the program against a node, as somebody, and returns what it prints as JSON.
     pub fn run(&self, place: usize, who: &str, args: &[&str]) -> serde_json::Value {
-        let output = Command::new(REFRAIN)
+        let output = self.output(place, who, args);
+        expect(&output, 0);
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    fn output(&self, place: usize, who: &str, args: &[&str]) -> Output {
+        Command::new(REFRAIN)
             .args(args)
             .env(
                 "REFRAIN_ENDPOINT",
@@ -200,10 +224,7 @@ impl Trio {
             .env("REFRAIN_OUTPUT", "json")
             .stdin(Stdio::null())
             .output()
-            .unwrap();
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{args:?}: {errors}");
-        serde_json::from_slice(&output.stdout).unwrap()
+            .unwrap()
     }
 }
 

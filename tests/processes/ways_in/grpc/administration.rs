@@ -8,15 +8,13 @@ use refrain::proto::v1::{
     ListNamespacesRequest, ListOverridesRequest, ListPendingChangesRequest, ListPurposesRequest,
     ListServicesRequest, NamespaceSettings, OverrideScope, OverrideState, PendingChange,
     ProposeChangeRequest, ProposeOverrideRequest, Purpose, PutPurposeRequest, Reason,
-    RevokeOverrideRequest, SchemaFloor, SetOptOutRequest, SetSchemaFloorRequest,
-    WithdrawChangeRequest, override_service_client::OverrideServiceClient,
-    preference_service_client::PreferenceServiceClient,
-    registry_service_client::RegistryServiceClient,
+    RevokeOverrideRequest, SchemaFloor, SetSchemaFloorRequest, WithdrawChangeRequest,
+    override_service_client::OverrideServiceClient, registry_service_client::RegistryServiceClient,
 };
 
 use super::Site;
 use crate::support::eventually;
-use crate::ways_in::trio::{ADA, BOB, question_of, who};
+use crate::ways_in::trio::{ADA, BOB, question_of};
 
 pub async fn of_the_registry(site: &Site) {
     let mut near = RegistryServiceClient::new(site.trio.line(site.near, ADA));
@@ -132,13 +130,7 @@ async fn opt_outs_are_lifted(site: &Site) {
     let trio = &site.trio;
     let mut ada = OverrideServiceClient::new(trio.line(site.near, ADA));
     let mut bob = OverrideServiceClient::new(trio.line(site.far, BOB));
-    let out = SetOptOutRequest {
-        identifiers: who("ruth@example.com"),
-        purposes: vec!["sale".to_owned()],
-        ..SetOptOutRequest::default()
-    };
-    let mut preferences = PreferenceServiceClient::new(trio.line(site.near, ADA));
-    preferences.set_opt_out(out).await.unwrap();
+    trio.opt_out(site.near, "ruth@example.com", "sale").await;
     let propose = ProposeOverrideRequest {
         scope: Some(OverrideScope {
             purposes: vec!["sale".to_owned()],
