@@ -26,17 +26,25 @@ pub async fn come_and_go(site: &Site) {
     let spare = site.trio.spare().await;
     let stages = add(&near, &spare).await;
     assert!(stages.len() > 1, "{stages:?}");
-    let told = status(&far).await;
-    let joined = told.members.iter().find(|it| it.node_id == spare.id);
-    assert_eq!(joined.unwrap().role, "voter", "{told:?}");
+    // A node tells of the members as it knows them, which may be a moment late.
+    eventually("the other node sees it as a voter", || async {
+        let told = status(&far).await.members;
+        let mut joined = told.into_iter().filter(|it| it.node_id == spare.id);
+        (joined.next()?.role == "voter").then_some(())
+    })
+    .await;
     let remove = RemoveRequest {
         node_id: spare.id.clone(),
         force: false,
     };
     let removed = far.clone().remove(remove).await.unwrap().into_inner();
     assert_eq!(removed.node_id, spare.id);
-    let told = status(&near).await;
-    assert_eq!(told.members.len(), 3, "{told:?}");
+    eventually("the other node sees it gone", || async {
+        let told = status(&near).await.members;
+        let gone = told.iter().all(|it| it.node_id != spare.id);
+        (gone && told.len() == 3).then_some(())
+    })
+    .await;
 
     let own = site.trio.nodes[site.near].id.clone();
     let hand_over = TransferLeaderRequest {
