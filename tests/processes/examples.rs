@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 use crate::python::python;
-use crate::support::{Node, PATIENCE, REFRAIN};
+use crate::support::{Cluster, Node, PATIENCE, REFRAIN};
+use crate::ways_in::trio::STEADY;
 
 /// A built example.
 fn example(name: &str) -> PathBuf {
@@ -60,14 +61,16 @@ fn obeys(text: &str) {
 
 #[tokio::test]
 async fn a_message_queue_drops_the_events_of_who_opted_out() {
-    let folder = tempfile::tempdir().unwrap();
-    let node = Node::start_single(&folder).await;
-    let output = Command::new(example("queue"))
+    // Through a node that does not lead, so that what its consumer follows was decided elsewhere.
+    let queue = example("queue");
+    let cluster = Cluster::start(3, &STEADY).await;
+    let node = &cluster.nodes[(cluster.leader().await + 1) % 3];
+    let output = Command::new(queue)
         .arg(format!("http://{}", node.client))
         .stdin(Stdio::null())
         .output()
         .unwrap();
-    obeys(&said(&output, &node));
+    obeys(&said(&output, node));
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
 //! Tests against real `refrain` processes on loopback: fail-over, recovery, membership, refusals to start, privacy,
-//! foreign clients, the examples, containers.
+//! every way in, foreign clients, the examples, containers.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -13,3 +13,4 @@ mod recovery;
 mod refusals;
 mod skip;
 mod support;
+mod ways_in;

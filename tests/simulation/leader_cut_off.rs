@@ -3,24 +3,13 @@
 use std::time::Duration;
 
 use refrain::proto::v1::{
-    AddRequest, CheckRequest, Decision, Identifier, InitRequest, SetOptOutRequest, StatusRequest,
-    cluster_service_client::ClusterServiceClient, decision_service_client::DecisionServiceClient,
-    identifier::Form, preference_service_client::PreferenceServiceClient,
+    CheckRequest, Decision, SetOptOutRequest, decision_service_client::DecisionServiceClient,
+    preference_service_client::PreferenceServiceClient,
 };
-use tokio::time::{Instant, sleep};
 use tonic::Status;
 
-use crate::world::{PEERS, Platter, channel, node};
-
-const NODES: [&str; 3] = ["node-0", "node-1", "node-2"];
-
-fn email(subject: usize) -> Vec<Identifier> {
-    let form = Some(Form::Value(format!("s{subject}@example.com")));
-    vec![Identifier {
-        r#type: "email".to_owned(),
-        form,
-    }]
-}
+use crate::cluster::{NODES, email, form, leader, simulation, until};
+use crate::world::{Platter, channel, node};
 
 async fn check(name: &str, subject: usize) -> Result<Decision, Status> {
     let request = CheckRequest {
@@ -46,63 +35,18 @@ async fn opt_out(name: &str, subject: usize) -> Result<(), Status> {
         .map(drop)
 }
 
-/// Tries until it succeeds, in simulated time.
-async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut attempt: impl FnMut() -> F) -> T {
-    let give_up = Instant::now() + Duration::from_secs(60);
-    loop {
-        if let Some(done) = attempt().await {
-            return done;
-        }
-        assert!(Instant::now() < give_up, "never: {what}");
-        sleep(Duration::from_millis(50)).await;
-    }
-}
-
-async fn form() {
-    let mut cluster = ClusterServiceClient::new(channel(NODES[0]));
-    until("a cluster is formed", || {
-        let mut cluster = cluster.clone();
-        async move { cluster.init(InitRequest {}).await.ok() }
-    })
-    .await;
-    for name in &NODES[1..] {
-        let request = AddRequest {
-            peer_address: format!("{name}:{PEERS}"),
-            learner: false,
-        };
-        let mut progress = cluster.add(request).await.unwrap().into_inner();
-        while progress.message().await.unwrap().is_some() {}
-    }
+async fn story() {
+    form("").await;
     for name in NODES {
         until("a node serves", || async { check(name, 0).await.ok() }).await;
     }
-}
-
-/// Whom a node takes for the leader.
-async fn leader(through: &str) -> usize {
-    let status = until("a leader is known", || async {
-        let mut cluster = ClusterServiceClient::new(channel(through));
-        let status = cluster.status(StatusRequest {}).await.ok()?.into_inner();
-        (!status.leader_id.is_empty()).then_some(status)
-    })
-    .await;
-    let leads = |member: &&refrain::proto::v1::Member| member.node_id == status.leader_id;
-    let address = &status.members.iter().find(leads).unwrap().peer_address;
-    NODES
-        .iter()
-        .position(|name| address.starts_with(name))
-        .unwrap()
-}
-
-async fn story() {
-    form().await;
     opt_out(NODES[1], 1).await.unwrap();
     for name in NODES {
         assert_eq!(check(name, 1).await.unwrap(), Decision::Deny);
         assert_eq!(check(name, 2).await.unwrap(), Decision::Allow);
     }
 
-    let old = leader(NODES[0]).await;
+    let old = leader(NODES[0], "").await;
     let others: Vec<usize> = (0..3).filter(|place| *place != old).collect();
     for other in &others {
         turmoil::partition(NODES[old], NODES[*other]);
@@ -143,7 +87,7 @@ async fn story() {
         assert_eq!(decision.await, Decision::Deny, "{name} after the healing");
     }
     assert_ne!(
-        leader(NODES[old]).await,
+        leader(NODES[old], "").await,
         old,
         "the old leader stood by its lost term"
     );
@@ -151,19 +95,12 @@ async fn story() {
 
 #[test]
 fn nobody_allows_after_an_acknowledged_opt_out() {
-    let mut simulation = turmoil::Builder::new()
-        .simulation_duration(Duration::from_secs(300))
-        .tick_duration(Duration::from_millis(2))
-        .min_message_latency(Duration::from_millis(1))
-        .max_message_latency(Duration::from_millis(8))
-        .tcp_capacity(4_096)
-        .rng_seed(4_711)
-        .build();
+    let mut simulation = simulation(Duration::from_secs(300));
     for name in NODES {
         let platter = Platter::default();
         simulation.host(name, move || {
             let platter = platter.clone();
-            async move { node(name, platter).await }
+            async move { node(name, platter, |_| {}).await }
         });
     }
     simulation.client("client", async {

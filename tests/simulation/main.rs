@@ -3,5 +3,7 @@
 // A test says by a panic what went wrong.
 #![allow(clippy::unwrap_used)]
 
+mod cluster;
 mod leader_cut_off;
+mod override_ends;
 mod world;

@@ -21,7 +21,7 @@ pub const CLIENTS: u16 = 7400;
 pub const PEERS: u16 = 7401;
 
 /// The simulation's clock, which starts on 2026-01-01.
-struct SimulatedClock;
+pub struct SimulatedClock;
 
 impl Clock for SimulatedClock {
     fn now(&self) -> Millis {
@@ -63,8 +63,12 @@ async fn listen(port: u16) -> io::Result<Listener> {
     ))
 }
 
-/// Runs a node until the simulation ends it.
-pub async fn node(name: &str, platter: Platter) -> turmoil::Result {
+/// Runs a node, with other settings, until the simulation ends it.
+pub async fn node(
+    name: &str,
+    platter: Platter,
+    change: impl FnOnce(&mut Config),
+) -> turmoil::Result {
     let mut config = Config::in_folder(std::path::Path::new("nowhere"));
     config.join = true;
     config.insecure = true;
@@ -72,6 +76,7 @@ pub async fn node(name: &str, platter: Platter) -> turmoil::Result {
     config.sealing_key = SecretSource::Given(Secret::new([8; 32]));
     config.advertise = Some(format!("{name}:{CLIENTS}"));
     config.peer_advertise = Some(format!("{name}:{PEERS}"));
+    change(&mut config);
     let injected = Injected {
         client_listener: listen(CLIENTS).await?,
         peer_listener: listen(PEERS).await?,
