@@ -13,6 +13,7 @@ mod documents;
 mod floor;
 mod follow;
 mod history;
+mod judged;
 mod namespace;
 mod overrides;
 mod pending;
