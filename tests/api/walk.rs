@@ -1,5 +1,5 @@
-//! A walk through every call of gRPC: nobody who is not known gets in, and nobody without the permission. And what all of
-//! HTTP has in common; `rest/walk.rs` goes through the routes of REST.
+//! A walk through every call of gRPC, and what all of HTTP has in common: nobody who is not known gets in, and nobody without
+//! the permission; `rest/walk.rs` goes through the routes of REST.
 
 use std::collections::{BTreeMap, BTreeSet};
 
