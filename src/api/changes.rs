@@ -4,28 +4,19 @@ use super::{
     Api, Call,
     convert::{self, answers},
     input::Input,
+    registered::Registered,
     status::Failure,
 };
 use crate::{
     admission::admit,
     authority::ListPending,
-    domain::{
-        Approve, Body, ChangeKind, EventId, Outcome, Pending, Propose, ProposedChange, RequestId,
-        Revision, Withdraw,
-    },
+    domain::{Approve, Body, ChangeKind, Pending, Propose, ProposedChange, Withdraw},
     proto::v1::{
         self, ApproveChangeRequest, ApproveChangeResponse, ListPendingChangesRequest,
         ListPendingChangesResponse, PendingChange, ProposeChangeRequest, ProposeChangeResponse,
         WithdrawChangeRequest, WithdrawChangeResponse, pending_change::Change,
     },
 };
-
-/// What became of a step of a change.
-pub(super) struct Stepped {
-    pub(super) request_id: RequestId,
-    pub(super) event_id: Option<EventId>,
-    pub(super) revision: Revision,
-}
 
 impl Api {
     /// Proposes a change that can widen ALLOW.
@@ -39,11 +30,11 @@ impl Api {
             Change::Purpose(purpose) => ProposedChange::Purpose(convert::purpose(purpose)?),
             Change::Floor(floor) => ProposedChange::SchemaFloor(convert::floor(&floor)?),
         };
-        let stepped = self.propose(call, &request.request_id, change).await?;
+        let done = self.propose(call, &request.request_id, change).await?;
         Ok(ProposeChangeResponse {
-            change_id: answers::event_id(stepped.event_id),
-            revision: stepped.revision,
-            request_id: stepped.request_id.to_string(),
+            change_id: answers::event_id(done.event_id),
+            revision: done.revision,
+            request_id: done.request_id.to_string(),
         })
     }
 
@@ -53,7 +44,7 @@ impl Api {
         call: Call,
         request: ApproveChangeRequest,
     ) -> Result<ApproveChangeResponse, Failure> {
-        let stepped = self
+        let done = self
             .approve(
                 call,
                 &request.request_id,
@@ -61,11 +52,7 @@ impl Api {
                 ChangeKind::Registry,
             )
             .await?;
-        Ok(ApproveChangeResponse {
-            event_id: answers::event_id(stepped.event_id),
-            revision: stepped.revision,
-            request_id: stepped.request_id.to_string(),
-        })
+        Ok(done.into())
     }
 
     /// Withdraws a change that waits.
@@ -74,7 +61,7 @@ impl Api {
         call: Call,
         request: WithdrawChangeRequest,
     ) -> Result<WithdrawChangeResponse, Failure> {
-        let stepped = self
+        let done = self
             .withdraw(
                 call,
                 &request.request_id,
@@ -82,11 +69,7 @@ impl Api {
                 ChangeKind::Registry,
             )
             .await?;
-        Ok(WithdrawChangeResponse {
-            event_id: answers::event_id(stepped.event_id),
-            revision: stepped.revision,
-            request_id: stepped.request_id.to_string(),
-        })
+        Ok(done.into())
     }
 
     /// Lists the changes that wait, overrides left out.
@@ -112,7 +95,7 @@ impl Api {
         call: Call,
         request_id: &str,
         change: ProposedChange,
-    ) -> Result<Stepped, Failure> {
+    ) -> Result<Registered, Failure> {
         let max_minutes = match change.kind() {
             ChangeKind::Override => self.parts().override_max_minutes,
             ChangeKind::Registry => 0,
@@ -123,7 +106,7 @@ impl Api {
             change,
             max_minutes,
         });
-        self.step(call, request_id, body).await
+        self.register(&call, request_id, body).await
     }
 
     /// Has a change approved, whatever it is.
@@ -133,14 +116,14 @@ impl Api {
         request_id: &str,
         change_id: &str,
         kind: ChangeKind,
-    ) -> Result<Stepped, Failure> {
+    ) -> Result<Registered, Failure> {
         let request_id = self.request_id(request_id)?;
         let body = Body::Approve(Approve {
             request_id,
             change_id: convert::change_id(change_id)?,
             kind,
         });
-        self.step(call, request_id, body).await
+        self.register(&call, request_id, body).await
     }
 
     /// Has a change withdrawn, or an override revoked.
@@ -150,37 +133,14 @@ impl Api {
         request_id: &str,
         change_id: &str,
         kind: ChangeKind,
-    ) -> Result<Stepped, Failure> {
+    ) -> Result<Registered, Failure> {
         let request_id = self.request_id(request_id)?;
         let body = Body::Withdraw(Withdraw {
             request_id,
             change_id: convert::change_id(change_id)?,
             kind,
         });
-        self.step(call, request_id, body).await
-    }
-
-    async fn step(
-        &self,
-        call: Call,
-        request_id: RequestId,
-        body: Body,
-    ) -> Result<Stepped, Failure> {
-        let admitted = admit(&call.caller, body)?;
-        let outcome = self
-            .authority()
-            .write(admitted, call.deadline.step())
-            .await?;
-        match outcome {
-            Outcome::Registry {
-                event_id, revision, ..
-            } => Ok(Stepped {
-                request_id,
-                event_id,
-                revision,
-            }),
-            _ => Err(Failure::Panicked),
-        }
+        self.register(&call, request_id, body).await
     }
 }
 

@@ -7,6 +7,7 @@ use super::{Api, Call, status::Failure};
 use crate::{
     admission::admit,
     authority::{self, AddStage, ClusterStatus, DescribeCluster, Init, Member, Role},
+    domain::NodeId,
     proto::v1::{
         self, AddProgress, AddRequest, Health, InitRequest, InitResponse, RemoveRequest,
         RemoveResponse, StatusRequest, StatusResponse, TransferLeaderRequest,
@@ -132,7 +133,7 @@ impl Api {
 }
 
 fn node(id: u64) -> String {
-    format!("{id:016x}")
+    NodeId(id).to_string()
 }
 
 fn stage(stage: AddStage) -> &'static str {

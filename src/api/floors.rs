@@ -9,7 +9,7 @@ use super::{
 use crate::{
     admission::admit,
     authority::{ListServices, WouldRefuse},
-    domain::{Body, Outcome, SetSchemaFloor},
+    domain::{Body, SetSchemaFloor},
     proto::v1::{
         ListServicesRequest, ListServicesResponse, SetSchemaFloorRequest, SetSchemaFloorResponse,
     },
@@ -39,25 +39,15 @@ impl Api {
         if request.dry_run {
             return Ok(response);
         }
-        let admitted = admit(&call.caller, Body::SetSchemaFloor(set))?;
-        let outcome = self
-            .authority()
-            .write(admitted, call.deadline.step())
+        let done = self
+            .register(&call, request_id, Body::SetSchemaFloor(set))
             .await?;
-        match outcome {
-            Outcome::Registry {
-                event_id,
-                revision,
-                changed,
-                ..
-            } => Ok(SetSchemaFloorResponse {
-                event_id: answers::event_id(event_id),
-                revision,
-                changed,
-                ..response
-            }),
-            _ => Err(Failure::Panicked),
-        }
+        Ok(SetSchemaFloorResponse {
+            event_id: answers::event_id(done.event_id),
+            revision: done.revision,
+            changed: done.changed,
+            ..response
+        })
     }
 
     /// Lists who asks.

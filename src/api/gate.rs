@@ -3,6 +3,9 @@
 //! It stands before anything of the call's body is read, so that nobody who is not known gets a message decoded. What
 //! exactly a caller may ask, in which namespace and for which purpose, is judged by `admission` once the message is
 //! understood.
+//!
+//! A call of gRPC is known by its path, and all of this happens at once. Which call a path of REST stands for is known once
+//! it is routed: there the gate finds out who calls, and the route's [`row`] whether that one may.
 
 use std::{
     convert::Infallible,
@@ -10,7 +13,13 @@ use std::{
     task::{Context, Poll},
 };
 
-use axum::http::{Request, Response, header};
+use axum::{
+    extract::{Request as AxumRequest, State},
+    http::{Request, Response, header},
+    middleware::{self, Next},
+    response::Response as AxumResponse,
+    routing::MethodRouter,
+};
 use futures::{FutureExt as _, future::BoxFuture};
 use tonic::body::Body;
 use tower::{Layer, Service};
@@ -25,7 +34,7 @@ use crate::{
         Permission::{
             self, Audit, Check, Cluster, Import, OptIn, OptOut, Override, Registry, Watch,
         },
-        Principals,
+        Principals, Unauthenticated,
     },
     net::Remote,
 };
@@ -56,8 +65,8 @@ const OURS: &str = "/refrain.v1.";
 enum Who {
     /// Anybody, known or not.
     Anybody,
-    /// Whoever is known.
-    Known,
+    /// Whoever is known, as far as the route's row lets that one.
+    AsTheRowSays,
     /// Whoever holds one of these permissions, for anything anywhere.
     Holds(&'static [Permission]),
     /// Nobody: there is no such call.
@@ -70,7 +79,7 @@ fn who_may_call(path: &str) -> Who {
         return Who::Anybody;
     }
     match path.strip_prefix(OURS).map(permissions) {
-        None => Who::Known,
+        None => Who::AsTheRowSays,
         Some(Some(permissions)) => Who::Holds(permissions),
         Some(None) => Who::Nobody,
     }
@@ -78,43 +87,80 @@ fn who_may_call(path: &str) -> Who {
 
 /// Which permissions the calls of `refrain.v1` take, one of those named. What is missing here is refused as unknown, so
 /// that no new call goes without.
-fn permissions(method: &str) -> Option<&'static [Permission]> {
-    Some(match method {
-        "DecisionService/Check"
-        | "DecisionService/BatchCheck"
-        | "DecisionService/CheckStream"
-        | "PreferenceService/GetPreferences"
-        | "PreferenceService/GetTokens"
-        | "RegistryService/ListPurposes"
-        | "RegistryService/ListNamespaces"
-        | "StampService/Verify" => &[Check],
-        "PreferenceService/SetOptOut"
-        | "PreferenceService/ReportSignal"
-        | "PreferenceService/CreateLink" => &[OptOut],
-        "PreferenceService/SetOptIn" => &[OptIn],
-        "PreferenceService/SetPreferences" => &[OptOut, OptIn],
-        "PreferenceService/ImportOptOuts" | "PreferenceService/GetImport" => &[Import],
-        "WatchService/Watch" => &[Watch],
-        "PreferenceService/ListEvents" | "RegistryService/ListServices" => &[Audit],
-        "RegistryService/PutPurpose"
-        | "RegistryService/AddNamespace"
-        | "RegistryService/ConfigureNamespace"
-        | "RegistryService/SetSchemaFloor"
-        | "RegistryService/ProposeChange"
-        | "RegistryService/ApproveChange"
-        | "RegistryService/WithdrawChange"
-        | "RegistryService/ListPendingChanges" => &[Registry],
-        "OverrideService/ProposeOverride"
-        | "OverrideService/ApproveOverride"
-        | "OverrideService/RevokeOverride"
-        | "OverrideService/ListOverrides" => &[Override],
-        "ClusterService/Init"
-        | "ClusterService/Add"
-        | "ClusterService/Remove"
-        | "ClusterService/Status"
-        | "ClusterService/TransferLeader" => &[Cluster],
+const fn permissions(call: &str) -> Option<&'static [Permission]> {
+    Some(match call.as_bytes() {
+        b"DecisionService/Check"
+        | b"DecisionService/BatchCheck"
+        | b"DecisionService/CheckStream"
+        | b"PreferenceService/GetPreferences"
+        | b"PreferenceService/GetTokens"
+        | b"RegistryService/ListPurposes"
+        | b"RegistryService/ListNamespaces"
+        | b"StampService/Verify" => &[Check],
+        b"PreferenceService/SetOptOut"
+        | b"PreferenceService/ReportSignal"
+        | b"PreferenceService/CreateLink" => &[OptOut],
+        b"PreferenceService/SetOptIn" => &[OptIn],
+        b"PreferenceService/SetPreferences" => &[OptOut, OptIn],
+        b"PreferenceService/ImportOptOuts" | b"PreferenceService/GetImport" => &[Import],
+        b"WatchService/Watch" => &[Watch],
+        b"PreferenceService/ListEvents" | b"RegistryService/ListServices" => &[Audit],
+        b"RegistryService/PutPurpose"
+        | b"RegistryService/AddNamespace"
+        | b"RegistryService/ConfigureNamespace"
+        | b"RegistryService/SetSchemaFloor"
+        | b"RegistryService/ProposeChange"
+        | b"RegistryService/ApproveChange"
+        | b"RegistryService/WithdrawChange"
+        | b"RegistryService/ListPendingChanges" => &[Registry],
+        b"OverrideService/ProposeOverride"
+        | b"OverrideService/ApproveOverride"
+        | b"OverrideService/RevokeOverride"
+        | b"OverrideService/ListOverrides" => &[Override],
+        b"ClusterService/Init"
+        | b"ClusterService/Add"
+        | b"ClusterService/Remove"
+        | b"ClusterService/Status"
+        | b"ClusterService/TransferLeader" => &[Cluster],
         _ => return None,
     })
+}
+
+/// Which permissions a route of REST takes: those of the call that it stands for. One that is not in the table does not
+/// compile.
+pub(super) const fn permissions_of(call: &'static str) -> &'static [Permission] {
+    match permissions(call) {
+        Some(permissions) => permissions,
+        None => panic!("there is no such call"),
+    }
+}
+
+/// Who calls, as the gate found it out, until the route's row has let that one in. Handlers look for a [`Caller`], so that
+/// a route without a row knows nobody.
+#[derive(Clone)]
+struct Known(Caller);
+
+/// Lets nobody to these handlers but who holds one of some permissions.
+pub(super) fn row<S>(
+    permissions: &'static [Permission],
+    handlers: MethodRouter<S>,
+) -> MethodRouter<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    handlers.route_layer(middleware::from_fn_with_state(permissions, let_in))
+}
+
+async fn let_in(
+    State(permissions): State<&'static [Permission]>,
+    mut request: AxumRequest,
+    next: Next,
+) -> Result<AxumResponse, Failure> {
+    let known = request.extensions_mut().remove::<Known>();
+    let Known(caller) = known.ok_or(Unauthenticated::TokenMissing)?;
+    holds_one(&caller, permissions)?;
+    request.extensions_mut().insert(caller);
+    Ok(next.run(request).await)
 }
 
 /// Puts a [`Gate`] before a service.
@@ -133,11 +179,11 @@ impl GateLayer {
         }
     }
 
-    /// Judges a call by its path and headers; `None` where anybody may make it.
-    fn judge<T>(&self, request: &Request<T>) -> Result<Option<Caller>, Failure> {
+    /// Judges a call by its path and headers, and leaves with it what was found out.
+    fn judge<T>(&self, request: &mut Request<T>) -> Result<(), Failure> {
         let who = who_may_call(request.uri().path());
         if who == Who::Anybody {
-            return Ok(None);
+            return Ok(());
         }
         let authorization = request.headers().get_all(header::AUTHORIZATION);
         let bearer = Bearer::of(authorization.iter().map(header::HeaderValue::as_bytes));
@@ -147,11 +193,17 @@ impl GateLayer {
             .principals
             .authenticate(bearer, remote, self.insecure)?;
         match who {
+            Who::Anybody => {}
             Who::Nobody => return Err(Transport::MethodUnknown.into()),
-            Who::Holds(permissions) => holds_one(&caller, permissions)?,
-            Who::Known | Who::Anybody => {}
+            Who::AsTheRowSays => {
+                request.extensions_mut().insert(Known(caller));
+            }
+            Who::Holds(permissions) => {
+                holds_one(&caller, permissions)?;
+                request.extensions_mut().insert(caller);
+            }
         }
-        Ok(Some(caller))
+        Ok(())
     }
 }
 
@@ -197,11 +249,8 @@ where
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
-        match self.layer.judge(&request) {
-            Ok(caller) => {
-                if let Some(caller) = caller {
-                    request.extensions_mut().insert(caller);
-                }
+        match self.layer.judge(&mut request) {
+            Ok(()) => {
                 // Nothing behind the gate needs the token, and what is not there cannot be logged.
                 request.headers_mut().remove(header::AUTHORIZATION);
                 self.inner.call(request).boxed()

@@ -69,11 +69,11 @@ impl Api {
         let expires_at = request.expires_at.ok_or(Input::ExpiryRequired)?;
         let terms = self.terms(scope, request.reason, convert::time(&expires_at)?)?;
         let change = ProposedChange::Override(terms);
-        let stepped = self.propose(call, &request.request_id, change).await?;
+        let done = self.propose(call, &request.request_id, change).await?;
         Ok(ProposeOverrideResponse {
-            override_id: answers::event_id(stepped.event_id),
-            revision: stepped.revision,
-            request_id: stepped.request_id.to_string(),
+            override_id: answers::event_id(done.event_id),
+            revision: done.revision,
+            request_id: done.request_id.to_string(),
         })
     }
 
@@ -83,7 +83,7 @@ impl Api {
         call: Call,
         request: ApproveOverrideRequest,
     ) -> Result<ApproveOverrideResponse, Failure> {
-        let stepped = self
+        let done = self
             .approve(
                 call,
                 &request.request_id,
@@ -91,11 +91,7 @@ impl Api {
                 ChangeKind::Override,
             )
             .await?;
-        Ok(ApproveOverrideResponse {
-            event_id: answers::event_id(stepped.event_id),
-            revision: stepped.revision,
-            request_id: stepped.request_id.to_string(),
-        })
+        Ok(done.into())
     }
 
     /// Ends one at once, or withdraws one that waits.
@@ -104,7 +100,7 @@ impl Api {
         call: Call,
         request: RevokeOverrideRequest,
     ) -> Result<RevokeOverrideResponse, Failure> {
-        let stepped = self
+        let done = self
             .withdraw(
                 call,
                 &request.request_id,
@@ -112,11 +108,7 @@ impl Api {
                 ChangeKind::Override,
             )
             .await?;
-        Ok(RevokeOverrideResponse {
-            event_id: answers::event_id(stepped.event_id),
-            revision: stepped.revision,
-            request_id: stepped.request_id.to_string(),
-        })
+        Ok(done.into())
     }
 
     /// Lists those that wait, are in force, or are over with their last event to come.

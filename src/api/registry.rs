@@ -13,8 +13,7 @@ use crate::{
     admission::admit,
     authority::{ListNamespaces, ListPurposes},
     domain::{
-        AddNamespace, Body, ConfigureNamespace, Namespace, Outcome, PurposeName, PutPurpose,
-        RequestId,
+        AddNamespace, Body, ConfigureNamespace, Namespace, PurposeName, PutPurpose, RequestId,
     },
     proto::v1::{
         self, AddNamespaceRequest, AddNamespaceResponse, ListNamespacesRequest,
@@ -142,29 +141,18 @@ impl Api {
             purpose: convert::purpose(asked)?,
         };
         let request_id = put.request_id;
-        let admitted = admit(&call.caller, Body::PutPurpose(put))?;
-        let outcome = self
-            .authority()
-            .write(admitted, call.deadline.step())
+        let done = self
+            .register(&call, request_id, Body::PutPurpose(put))
             .await?;
-        let Outcome::Registry {
-            event_id,
-            revision,
-            changed,
-            purpose,
-        } = outcome
-        else {
-            return Err(Failure::Panicked);
-        };
         Ok(PutPurposeResponse {
-            event_id: answers::event_id(event_id),
-            revision,
-            changed,
-            purpose: purpose.map(|purpose| {
+            event_id: answers::event_id(done.event_id),
+            revision: done.revision,
+            changed: done.changed,
+            purpose: done.purpose.map(|purpose| {
                 let floor = self.authority().schema_floor(&purpose.name);
                 answers::purpose(purpose, floor)
             }),
-            request_id: request_id.to_string(),
+            request_id: done.request_id.to_string(),
         })
     }
 
@@ -205,26 +193,10 @@ impl Api {
             gpc_purposes: convert::purposes(&settings.gpc_purposes)?,
         };
         let request_id = configure.request_id;
-        let admitted = admit(&call.caller, Body::ConfigureNamespace(configure))?;
-        let outcome = self
-            .authority()
-            .write(admitted, call.deadline.step())
+        let done = self
+            .register(&call, request_id, Body::ConfigureNamespace(configure))
             .await?;
-        let Outcome::Registry {
-            event_id,
-            revision,
-            changed,
-            ..
-        } = outcome
-        else {
-            return Err(Failure::Panicked);
-        };
-        Ok(v1::ConfigureNamespaceResponse {
-            event_id: answers::event_id(event_id),
-            revision,
-            changed,
-            request_id: request_id.to_string(),
-        })
+        Ok(done.into())
     }
 
     /// Adds a namespace.
@@ -238,26 +210,10 @@ impl Api {
             namespace: Namespace::parse(&request.namespace)?,
         };
         let request_id = add.request_id;
-        let admitted = admit(&call.caller, Body::AddNamespace(add))?;
-        let outcome = self
-            .authority()
-            .write(admitted, call.deadline.step())
+        let done = self
+            .register(&call, request_id, Body::AddNamespace(add))
             .await?;
-        let Outcome::Registry {
-            event_id,
-            revision,
-            changed,
-            ..
-        } = outcome
-        else {
-            return Err(Failure::Panicked);
-        };
-        Ok(AddNamespaceResponse {
-            event_id: answers::event_id(event_id),
-            revision,
-            changed,
-            request_id: request_id.to_string(),
-        })
+        Ok(done.into())
     }
 
     /// Adds a namespace where it is not there, and then configures it where settings are given.

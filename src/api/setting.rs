@@ -41,6 +41,25 @@ struct Done {
     received_at: Millis,
 }
 
+/// The answers of the calls that set preferences, each in the same words.
+macro_rules! told_of {
+    ($($answer:ident),+ $(,)?) => {
+        $(impl From<Done> for $answer {
+            fn from(done: Done) -> Self {
+                Self {
+                    event_id: done.event_id.to_string(),
+                    revision: done.revision,
+                    changed: done.changed,
+                    received_at: Some(answers::timestamp(done.received_at)),
+                    request_id: done.request_id.to_string(),
+                }
+            }
+        })+
+    };
+}
+
+told_of!(SetOptOutResponse, SetOptInResponse, SetPreferencesResponse);
+
 impl Api {
     /// Opts a subject out.
     pub(super) async fn set_opt_out(
@@ -62,13 +81,7 @@ impl Api {
             service: request.service,
         };
         let done = self.set(call, wish).await?;
-        Ok(SetOptOutResponse {
-            event_id: done.event_id.to_string(),
-            revision: done.revision,
-            changed: done.changed,
-            received_at: Some(answers::timestamp(done.received_at)),
-            request_id: done.request_id.to_string(),
-        })
+        Ok(done.into())
     }
 
     /// Opts a subject in.
@@ -92,13 +105,7 @@ impl Api {
             service: request.service,
         };
         let done = self.set(call, wish).await?;
-        Ok(SetOptInResponse {
-            event_id: done.event_id.to_string(),
-            revision: done.revision,
-            changed: done.changed,
-            received_at: Some(answers::timestamp(done.received_at)),
-            request_id: done.request_id.to_string(),
-        })
+        Ok(done.into())
     }
 
     /// Opts a subject out of some purposes and in to others: all of it, or nothing.
@@ -126,13 +133,7 @@ impl Api {
             service: request.service,
         };
         let done = self.set(call, wish).await?;
-        Ok(SetPreferencesResponse {
-            event_id: done.event_id.to_string(),
-            revision: done.revision,
-            changed: done.changed,
-            received_at: Some(answers::timestamp(done.received_at)),
-            request_id: done.request_id.to_string(),
-        })
+        Ok(done.into())
     }
 
     async fn set(&self, call: Call, wish: Wish) -> Result<Done, Failure> {

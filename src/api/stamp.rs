@@ -90,7 +90,7 @@ fn listed(key: &crate::domain::StampKey) -> Option<v1::StampKey> {
     Some(v1::StampKey {
         kid: PublicKey::from_bytes(&key.public_key)?.kid().to_owned(),
         public_key: key.public_key.to_vec(),
-        node_id: format!("{:016x}", key.node_id),
+        node_id: crate::domain::NodeId(key.node_id).to_string(),
         added_at: Some(answers::timestamp(key.added_at)),
         accepted_until: key.accepted_until.map(answers::timestamp),
     })

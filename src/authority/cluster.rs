@@ -10,6 +10,7 @@ use super::Authority;
 use crate::{
     admission::{Admissible, Admitted, Need, Needs, Permission},
     consensus::{AddProgress, AdminError, ClusterStatus},
+    domain::NodeId,
 };
 
 /// Declares an administrative wish: all need the same permission.
@@ -131,10 +132,9 @@ impl Authority {
     fn member(&self, prefix: &str) -> Result<u64, AdminError> {
         let wanted = prefix.trim().to_ascii_lowercase();
         let id = || prefix.chars().take(32).collect();
-        let mut fitting =
-            self.consensus.members().into_iter().filter(|member| {
-                !wanted.is_empty() && format!("{member:016x}").starts_with(&wanted)
-            });
+        let mut fitting = self.consensus.members().into_iter().filter(|member| {
+            !wanted.is_empty() && NodeId(*member).to_string().starts_with(&wanted)
+        });
         match (fitting.next(), fitting.next()) {
             (Some(member), None) => Ok(member),
             (Some(_), Some(_)) => Err(AdminError::NodeAmbiguous { id: id() }),

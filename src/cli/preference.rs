@@ -12,6 +12,7 @@ use super::{
     failure::Failure,
     output::Output,
     paint::{Tone, grouped, moment},
+    request::{RequestArgs, failed},
     subject::SubjectArgs,
 };
 
@@ -36,9 +37,8 @@ pub struct ChangeArgs {
     #[arg(long, value_enum, default_value = "user", value_name = "SIGNAL")]
     signal: SignalName,
 
-    /// A UUID of version 7 that names this change, to run it again without doing it twice [default: a new one]
-    #[arg(long, value_name = "UUID")]
-    request_id: Option<String>,
+    #[command(flatten)]
+    request: RequestArgs,
 
     /// A revision that the cluster must have reached before the change
     #[arg(long, value_name = "REVISION", default_value_t = 0)]
@@ -117,10 +117,7 @@ pub async fn opt_out(
     output: &Output,
 ) -> Result<u8, Failure> {
     let client = client.client()?;
-    let request_id = args
-        .request_id
-        .clone()
-        .unwrap_or_else(|| client.new_request_id());
+    let request_id = args.request.id(&client);
     let request = SetOptOutRequest {
         request_id: request_id.clone(),
         identifiers: args.subject.identifiers()?,
@@ -131,8 +128,7 @@ pub async fn opt_out(
         ..Default::default()
     };
     let done = client.opt_out(request).await;
-    let done =
-        done.map_err(|error| Failure::from(error).retry_with("--request-id", &request_id))?;
+    let done = done.map_err(failed(&request_id))?;
     let done = Done {
         what: "opted out of",
         purposes: args.purposes()?,
@@ -149,10 +145,7 @@ pub async fn opt_out(
 pub async fn opt_in(args: &OptInArgs, client: &ClientArgs, output: &Output) -> Result<u8, Failure> {
     let client = client.client()?;
     let change = &args.change;
-    let request_id = change
-        .request_id
-        .clone()
-        .unwrap_or_else(|| client.new_request_id());
+    let request_id = change.request.id(&client);
     let request = SetOptInRequest {
         request_id: request_id.clone(),
         identifiers: change.subject.identifiers()?,
@@ -168,8 +161,7 @@ pub async fn opt_in(args: &OptInArgs, client: &ClientArgs, output: &Output) -> R
         ..Default::default()
     };
     let done = client.opt_in(request).await;
-    let done =
-        done.map_err(|error| Failure::from(error).retry_with("--request-id", &request_id))?;
+    let done = done.map_err(failed(&request_id))?;
     let done = Done {
         what: "opted in to",
         purposes: change.purposes()?,

@@ -9,7 +9,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::core::Core;
 use super::members::{self, describe_at};
-use crate::domain::Millis;
+use crate::domain::{Millis, NodeId};
 use crate::limits::{CLOCK_AHEAD_MS, CLOCKS_INTERVAL};
 use crate::proto::peer::DescribeReply;
 
@@ -107,7 +107,7 @@ async fn hand_over(core: &Core, in_time: &BTreeSet<u64>) {
     match members::transfer(core, Some(to)).await {
         Ok(leader) => {
             tracing::warn!(
-                to = format!("{leader:016x}"),
+                to = %NodeId(leader),
                 "handed the leadership to a node whose clock is not ahead"
             );
         }
@@ -136,8 +136,8 @@ pub fn apart(nodes: &[&DescribeReply]) -> Vec<String> {
                 ("behind", "")
             };
             format!(
-                "the clock of {:016x} is {seconds} s {side} the members' median: mend it{then}",
-                node.node_id
+                "the clock of {} is {seconds} s {side} the members' median: mend it{then}",
+                NodeId(node.node_id)
             )
         })
         .collect()

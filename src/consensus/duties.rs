@@ -11,7 +11,9 @@ use super::members::describe_at;
 use super::outcome::WriteError;
 use super::stamp_keys;
 use super::writes;
-use crate::domain::{Body, Create, FEATURE_LEVEL, Principal, Proposal, RaiseFeatureLevel, State};
+use crate::domain::{
+    Body, Create, FEATURE_LEVEL, NodeId, Principal, Proposal, RaiseFeatureLevel, State,
+};
 use crate::limits::{BACKFILL_TIMEOUT, DUTY_INTERVAL, FEATURE_LEVEL_INTERVAL};
 use crate::proto::peer::FetchJournalRequest;
 
@@ -179,7 +181,7 @@ async fn fetch(core: &Core, bundle: u64) -> bool {
         match supplied {
             Ok(Ok(())) => return true,
             Ok(Err(error)) => {
-                tracing::warn!(%error, bundle, from = format!("{id:016x}"), "a bundle of the journal was not accepted");
+                tracing::warn!(%error, bundle, from = %NodeId(id), "a bundle of the journal was not accepted");
             }
             Err(error) => tracing::error!(%error, "fetching the journal broke off"),
         }

@@ -13,13 +13,9 @@ use super::administer::not_leader;
 use super::core::Core;
 use super::outcome::{AdminError, Unavailable, WriteError};
 use super::types::Peer;
-use crate::domain::{FEATURE_LEVEL, State};
+use crate::domain::{FEATURE_LEVEL, NodeId, State};
 use crate::limits::{CAUGHT_UP_REVISIONS, DESCRIBE_TIMEOUT};
 use crate::proto::peer::{DescribeReply, DescribeRequest, InviteRequest};
-
-fn hex(id: u64) -> String {
-    format!("{id:016x}")
-}
 
 async fn change(
     core: &Core,
@@ -96,7 +92,7 @@ pub async fn add_learner(core: &Core, address: &str) -> Result<u64, AdminError> 
         if peer.peer_address == node.peer_address {
             return Err(AdminError::AddressTaken {
                 address: at(),
-                id: hex(id),
+                id: NodeId(id).to_string(),
             });
         }
     }
@@ -147,7 +143,9 @@ pub fn accept_invitation(core: &Core, invitation: &InviteRequest) -> Result<(), 
 fn find(core: &Core, id: u64) -> Result<(Peer, bool), AdminError> {
     let mut members = core.members().into_iter();
     let found = members.find(|(member, ..)| *member == id);
-    let (_, peer, votes) = found.ok_or_else(|| AdminError::NodeUnknown { id: hex(id) })?;
+    let (_, peer, votes) = found.ok_or_else(|| AdminError::NodeUnknown {
+        id: NodeId(id).to_string(),
+    })?;
     Ok((peer, votes))
 }
 
@@ -179,7 +177,9 @@ pub async fn promote(core: &Core, id: u64) -> Result<u64, AdminError> {
             why: status.message().to_owned(),
         })?;
     if !has_everything(core, id, &node) {
-        return Err(AdminError::NotCaughtUp { id: hex(id) });
+        return Err(AdminError::NotCaughtUp {
+            id: NodeId(id).to_string(),
+        });
     }
     change(core, ChangeMembers::AddVoterIds(BTreeSet::from([id])), true).await?;
     Ok(id)
@@ -245,7 +245,11 @@ pub async fn transfer(core: &Core, to: Option<u64>) -> Result<u64, AdminError> {
     let target = match to {
         Some(id) => match find(core, id)? {
             (_, true) => id,
-            (_, false) => return Err(AdminError::NotAVoter { id: hex(id) }),
+            (_, false) => {
+                return Err(AdminError::NotAVoter {
+                    id: NodeId(id).to_string(),
+                });
+            }
         },
         None => most_caught_up(core, |_| true).ok_or(AdminError::NoOtherVoter)?,
     };
@@ -266,7 +270,9 @@ pub async fn transfer(core: &Core, to: Option<u64>) -> Result<u64, AdminError> {
     });
     match moved.await {
         Ok(Some(leader)) => Ok(leader),
-        Ok(None) | Err(_) => Err(AdminError::TransferFailed { id: hex(target) }),
+        Ok(None) | Err(_) => Err(AdminError::TransferFailed {
+            id: NodeId(target).to_string(),
+        }),
     }
 }
 

@@ -9,6 +9,7 @@ use openraft::async_runtime::WatchReceiver as _;
 use tokio::time::{Instant, interval};
 
 use super::core::Core;
+use crate::domain::NodeId;
 use crate::limits::NEWS_INTERVAL;
 
 /// Looks at an interval, and logs what is new.
@@ -35,12 +36,12 @@ pub async fn tell(core: Arc<Core>) {
             leader = now;
             match now {
                 Some(id) if id == core.node_id() => tracing::info!("this node leads"),
-                Some(id) => tracing::info!(leader = format!("{id:016x}"), "another node leads"),
+                Some(id) => tracing::info!(leader = %NodeId(id), "another node leads"),
                 None => tracing::warn!("no leader is known"),
             }
         }
         for (id, silent) in peers.changes(&heard, patience) {
-            let node = format!("{id:016x}");
+            let node = NodeId(id).to_string();
             if silent {
                 tracing::warn!(node, "a node does not answer any more");
             } else {

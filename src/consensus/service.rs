@@ -16,7 +16,7 @@ use super::snapshot::SnapshotData;
 use super::status;
 use super::types::{SnapshotMeta, Vote};
 use super::writes;
-use crate::domain::{Proposal, encode_reply};
+use crate::domain::{NodeId, Proposal, encode_reply};
 use crate::proto::peer::{
     AdministerReply, AdministerRequest, DescribeReply, DescribeRequest, Envelope,
     FetchJournalReply, FetchJournalRequest, InviteRequest, ProposeReply, ProposeRequest, RaftKind,
@@ -42,9 +42,9 @@ impl Service {
         }
         if envelope.to != self.0.node_id() {
             return refuse(format!(
-                "this node is {:016x}, not {:016x}: its address was taken over",
-                self.0.node_id(),
-                envelope.to
+                "this node is {}, not {}: its address was taken over",
+                NodeId(self.0.node_id()),
+                NodeId(envelope.to)
             ));
         }
         Ok(envelope.from)

@@ -9,7 +9,7 @@ use super::clocks;
 use super::core::Core;
 use super::members::describe_at;
 use super::report::{ClusterStatus, Health, Member, Report, Role};
-use crate::domain::{FEATURE_LEVEL, State};
+use crate::domain::{FEATURE_LEVEL, NodeId, State};
 use crate::proto::peer::{DescribeReply, StateHash};
 
 /// What this node says of itself.
@@ -110,13 +110,14 @@ pub async fn status(core: &Core, deadline: Instant) -> ClusterStatus {
             let report = match answer {
                 Ok(node) if node.node_id == *id => Ok(read(node, last)),
                 Ok(node) => Err(format!(
-                    "another node, {:016x}, answers at its address; run `refrain cluster remove {id:016x}` if it is gone",
-                    node.node_id
+                    "another node, {}, answers at its address; run `refrain cluster remove {}` if it is gone",
+                    NodeId(node.node_id),
+                    NodeId(*id)
                 )),
                 Err(status) => Err(status.message().to_owned()),
             };
             if let Err(why) = &report {
-                alarms.push(format!("{id:016x} ({}) does not answer: {why}", peer.peer_address));
+                alarms.push(format!("{} ({}) does not answer: {why}", NodeId(*id), peer.peer_address));
             }
             Member {
                 node_id: *id,
@@ -191,15 +192,20 @@ fn differences(nodes: &[&DescribeReply], alarms: &mut Vec<String>) {
             });
             if let Some((revision, true)) = differs {
                 alarms.insert(0, format!(
-                    "STATE DIFFERS: {:016x} and {:016x} have different state hashes at revision {revision}. One of them is wrong: stop both from serving, compare with the others, and rejoin the one that differs",
-                    a.node_id, b.node_id
+                    "STATE DIFFERS: {} and {} have different state hashes at revision {revision}. One of them is wrong: stop both from serving, compare with the others, and rejoin the one that differs",
+                    NodeId(a.node_id), NodeId(b.node_id)
                 ));
             }
             if a.revision == b.revision && a.journal_root != b.journal_root {
-                alarms.insert(0, format!(
-                    "JOURNAL DIFFERS: {:016x} and {:016x} have different journal roots at revision {}",
-                    a.node_id, b.node_id, a.revision
-                ));
+                alarms.insert(
+                    0,
+                    format!(
+                        "JOURNAL DIFFERS: {} and {} have different journal roots at revision {}",
+                        NodeId(a.node_id),
+                        NodeId(b.node_id),
+                        a.revision
+                    ),
+                );
             }
         }
     }

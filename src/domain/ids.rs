@@ -1,4 +1,4 @@
-//! Ids of events and requests (`UUIDv7`), and the time in them.
+//! Ids of events and requests (`UUIDv7`), the time in them, and how the id of a node is written.
 
 use std::fmt;
 
@@ -18,6 +18,10 @@ pub struct EventId(pub Uuid);
 /// The id of a request or of an import: a `UUIDv7` that its caller made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(pub Uuid);
+
+/// The id of a node, as it is written wherever people and programs read it: 16 hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeId(pub u64);
 
 impl EventId {
     /// Makes an id from a time and 10 random bytes.
@@ -92,6 +96,12 @@ impl fmt::Display for RequestId {
     }
 }
 
+impl fmt::Display for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
 fn timestamp(uuid: Uuid) -> Millis {
     // The first 48 bits of a UUIDv7.
     Millis(uuid.as_u64_pair().0 >> 16)
@@ -108,6 +118,12 @@ mod tests {
         assert_eq!(RequestId::parse(&id.to_string()).unwrap(), id);
         assert!(RequestId::parse("").is_err());
         assert!(RequestId::parse("67e55044-10b1-426f-9247-bb680e5fe0c8").is_err());
+    }
+
+    #[test]
+    fn the_id_of_a_node_always_has_sixteen_digits() {
+        assert_eq!(NodeId(0xab).to_string(), "00000000000000ab");
+        assert_eq!(NodeId(u64::MAX).to_string(), "ffffffffffffffff");
     }
 
     #[test]

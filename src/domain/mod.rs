@@ -36,7 +36,7 @@ pub use command::{
 pub use encoding::DecodeError;
 pub use event::{Detail, Event, EventKind, EventToken};
 pub use evidence::{CannotUnseal, Evidence, SEALING_RANDOM_BYTES, SealedEvidence, SealingKey};
-pub use ids::{EventId, Millis, RequestId, Revision};
+pub use ids::{EventId, Millis, NodeId, RequestId, Revision};
 pub use names::{IdentifierType, Namespace, Principal, PurposeName, ServiceName};
 pub use normalise::normalise;
 pub use outcome::{Applied, Outcome, Reply, decode_reply, encode_reply};

@@ -22,6 +22,7 @@ use crate::{
     clock::{Clock, Entropy},
     config::Config,
     consensus::{self, Consensus, Peer, StartError},
+    domain::NodeId,
     feed::Feed,
     limits,
     net::{Connector, Listener},
@@ -231,7 +232,7 @@ impl Node {
             if self.consensus.leads() {
                 match self.consensus.transfer_leader(None, half).await {
                     Ok(leader) => tracing::info!(
-                        leader = format!("{leader:016x}"),
+                        leader = %NodeId(leader),
                         "handed the leadership over"
                     ),
                     Err(error) => tracing::info!(%error, "kept the leadership"),

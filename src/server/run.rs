@@ -10,6 +10,7 @@ use super::{Injected, disk::Disk, ready, start};
 use crate::{
     clock::{SystemClock, SystemEntropy},
     config::Config,
+    domain::NodeId,
     limits,
     net::{Connector, Listener},
 };
@@ -42,7 +43,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     tracing::info!(
         client = %running.client_address,
         peer = %running.peer_address,
-        node_id = format!("{:016x}", running.node_id),
+        node_id = %NodeId(running.node_id),
         version = env!("CARGO_PKG_VERSION"),
         "listening"
     );

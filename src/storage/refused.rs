@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::journal::JournalError;
 use super::snapshot::SnapshotError;
+use crate::domain::NodeId;
 
 /// Why a node does not start on this data folder. Its text is meant for the operator, whole.
 #[derive(Debug)]
@@ -172,7 +173,7 @@ impl fmt::Display for Rejoin<'_> {
         let id = self
             .0
             .node_id
-            .map_or_else(|| "<its old id>".to_owned(), |id| format!("{id:016x}"));
+            .map_or_else(|| "<its old id>".to_owned(), |id| NodeId(id).to_string());
         writeln!(
             f,
             "Acknowledged changes may be missing, so this node must not take part with what is left."

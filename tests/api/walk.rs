@@ -1,4 +1,5 @@
-//! A walk through every call and every route of a node: nobody who is not known gets in, and nobody without the permission.
+//! A walk through every call of gRPC, and what all of HTTP has in common: nobody who is not known gets in, and nobody without
+//! the permission; `rest/walk.rs` goes through the routes of REST.
 
 use std::collections::{BTreeMap, BTreeSet};
 

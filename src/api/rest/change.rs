@@ -86,6 +86,24 @@ pub(super) struct Changed {
     request_id: String,
 }
 
+macro_rules! changed {
+    ($($answer:ident),+ $(,)?) => {
+        $(impl From<v1::$answer> for Changed {
+            fn from(done: v1::$answer) -> Self {
+                Self {
+                    event_id: done.event_id,
+                    revision: done.revision,
+                    changed: done.changed,
+                    received_at: done.received_at.map(Time),
+                    request_id: done.request_id,
+                }
+            }
+        })+
+    };
+}
+
+changed!(SetPreferencesResponse, SetOptOutResponse);
+
 /// Changes what a person wants: out of some purposes, in to others. One command and one event: an `in` without evidence
 /// refuses all of it.
 #[utoipa::path(
@@ -124,13 +142,7 @@ pub(super) async fn change(
         if_last_revision: last_revision,
     };
     let done = api.set_preferences(call, request).await?;
-    Ok(Json(Changed {
-        event_id: done.event_id,
-        revision: done.revision,
-        changed: done.changed,
-        received_at: done.received_at.map(Time),
-        request_id: done.request_id,
-    }))
+    Ok(Json(done.into()))
 }
 
 /// A permission of a person.
@@ -181,11 +193,5 @@ pub(super) async fn revoke(
         if_last_revision: last_revision,
     };
     let done = api.set_opt_out(call, request).await?;
-    Ok(Json(Changed {
-        event_id: done.event_id,
-        revision: done.revision,
-        changed: done.changed,
-        received_at: done.received_at.map(Time),
-        request_id: done.request_id,
-    }))
+    Ok(Json(done.into()))
 }

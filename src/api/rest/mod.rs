@@ -13,6 +13,7 @@ mod documents;
 mod floor;
 mod follow;
 mod history;
+mod judged;
 mod namespace;
 mod overrides;
 mod pending;
@@ -28,44 +29,65 @@ mod words;
 
 use axum::{Router, response::IntoResponse as _};
 use utoipa::OpenApi as _;
-use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa_axum::{
+    router::{OpenApiRouter, UtoipaMethodRouter, UtoipaMethodRouterExt as _},
+    routes,
+};
 
 use super::{
-    Api,
+    Api, gate,
     status::{Failure, Transport},
 };
+use crate::admission::Permission;
+
+/// A route: the call of the contract that it stands for, and so whom it lets in; and its handler.
+macro_rules! row {
+    ($call:literal, $($handler:tt)+) => {{
+        const PERMISSIONS: &[Permission] = gate::permissions_of($call);
+        (PERMISSIONS, routes!($($handler)+))
+    }};
+}
 
 /// Every route, and the document that describes them.
 ///
 /// # Errors
 /// Where the document cannot be written: a fault of the build.
 pub(super) fn routes(api: Api) -> serde_json::Result<Router> {
-    let (routes, document) = OpenApiRouter::with_openapi(documents::Document::openapi())
-        .routes(routes!(decision::check))
-        .routes(routes!(decision::batch_check))
-        .routes(routes!(change::change))
-        .routes(routes!(change::revoke))
-        .routes(routes!(preference::query))
-        .routes(routes!(preference::show))
-        .routes(routes!(history::events))
-        .routes(routes!(signal::report))
-        .routes(routes!(token::tokens))
-        .routes(routes!(token::link))
-        .routes(routes!(follow::changes))
-        .routes(routes!(purpose::list))
-        .routes(routes!(purpose::put))
-        .routes(routes!(namespace::list))
-        .routes(routes!(namespace::put))
-        .routes(routes!(floor::list, floor::put))
-        .routes(routes!(floor::services))
-        .routes(routes!(overrides::list, overrides::propose))
-        .routes(routes!(overrides::approve))
-        .routes(routes!(overrides::revoke))
-        .routes(routes!(pending::list, pending::propose))
-        .routes(routes!(pending::approve))
-        .routes(routes!(pending::withdraw))
-        .routes(routes!(signal::gpc_support))
-        .split_for_parts();
+    let rows: [(_, UtoipaMethodRouter<Api>); _] = [
+        row!("DecisionService/Check", decision::check),
+        row!("DecisionService/BatchCheck", decision::batch_check),
+        row!("PreferenceService/SetPreferences", change::change),
+        row!("PreferenceService/SetOptOut", change::revoke),
+        row!("PreferenceService/GetPreferences", preference::query),
+        row!("PreferenceService/GetPreferences", preference::show),
+        row!("PreferenceService/ListEvents", history::events),
+        row!("PreferenceService/ReportSignal", signal::report),
+        row!("PreferenceService/GetTokens", token::tokens),
+        row!("PreferenceService/CreateLink", token::link),
+        row!("WatchService/Watch", follow::changes),
+        row!("RegistryService/ListPurposes", purpose::list),
+        row!("RegistryService/PutPurpose", purpose::put),
+        row!("RegistryService/ListNamespaces", namespace::list),
+        row!("RegistryService/AddNamespace", namespace::put),
+        row!("RegistryService/ListPurposes", floor::list),
+        row!("RegistryService/SetSchemaFloor", floor::put),
+        row!("RegistryService/ListServices", floor::services),
+        row!("OverrideService/ListOverrides", overrides::list),
+        row!("OverrideService/ProposeOverride", overrides::propose),
+        row!("OverrideService/ApproveOverride", overrides::approve),
+        row!("OverrideService/RevokeOverride", overrides::revoke),
+        row!("RegistryService/ListPendingChanges", pending::list),
+        row!("RegistryService/ProposeChange", pending::propose),
+        row!("RegistryService/ApproveChange", pending::approve),
+        row!("RegistryService/WithdrawChange", pending::withdraw),
+    ];
+    // What is open to everybody has no row.
+    let open = OpenApiRouter::with_openapi(documents::Document::openapi())
+        .routes(routes!(signal::gpc_support));
+    let all = rows.into_iter().fold(open, |all, (permissions, route)| {
+        all.routes(route.map(|handlers| gate::row(permissions, handlers)))
+    });
+    let (routes, document) = all.split_for_parts();
     let documents = documents::routes(&document)?;
     Ok(routes
         .with_state(api)

@@ -2,13 +2,14 @@
 
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use super::{
     super::{Api, Call, status::Failure},
     around::{Key, Path},
     body::Json,
     history::ServiceCount,
+    judged::{Judged, WithId},
     problem::{BodyProblems, Problems},
     subject::{Identifier, Token, identifiers, some},
     time::Time,
@@ -191,27 +192,6 @@ pub(super) async fn propose(
     }))
 }
 
-/// Which one.
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Path)]
-pub(super) struct WithId {
-    /// The id of the event that proposed it.
-    #[param(format = Uuid)]
-    pub(super) id: String,
-}
-
-/// It is done.
-#[derive(Serialize, ToSchema)]
-pub(super) struct Judged {
-    /// The event that records it; left out where there was nothing left to do.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) event_id: Option<String>,
-    /// The revision after it.
-    pub(super) revision: u64,
-    /// The request's id: the caller's `Idempotency-Key`, or the one that the server made.
-    pub(super) request_id: String,
-}
-
 /// Approves an override that another principal proposed: from here on it lifts opt-outs.
 #[utoipa::path(
     post,
@@ -231,11 +211,7 @@ pub(super) async fn approve(
         override_id: id,
     };
     let done = api.approve_override(call, request).await?;
-    Ok(Json(Judged {
-        event_id: some(done.event_id),
-        revision: done.revision,
-        request_id: done.request_id,
-    }))
+    Ok(Json(done.into()))
 }
 
 /// Ends an override at once, or withdraws one that was only proposed.
@@ -257,9 +233,5 @@ pub(super) async fn revoke(
         override_id: id,
     };
     let done = api.revoke_override(call, request).await?;
-    Ok(Json(Judged {
-        event_id: some(done.event_id),
-        revision: done.revision,
-        request_id: done.request_id,
-    }))
+    Ok(Json(done.into()))
 }

@@ -9,10 +9,9 @@ use super::{
     around::{Key, Path},
     body::Json,
     floor::SchemaFloor,
-    overrides::{Judged, WithId},
+    judged::{Judged, WithId},
     problem::{BodyProblems, Problems},
     purpose::{Meaning, Purpose},
-    subject::some,
     time::Time,
 };
 use crate::proto::v1::{self, pending_change};
@@ -183,11 +182,7 @@ pub(super) async fn approve(
         change_id: id,
     };
     let done = api.approve_change(call, request).await?;
-    Ok(Json(Judged {
-        event_id: some(done.event_id),
-        revision: done.revision,
-        request_id: done.request_id,
-    }))
+    Ok(Json(done.into()))
 }
 
 /// Withdraws a change that was proposed.
@@ -209,9 +204,5 @@ pub(super) async fn withdraw(
         change_id: id,
     };
     let done = api.withdraw_change(call, request).await?;
-    Ok(Json(Judged {
-        event_id: some(done.event_id),
-        revision: done.revision,
-        request_id: done.request_id,
-    }))
+    Ok(Json(done.into()))
 }

@@ -71,14 +71,13 @@ pub async fn raw(node: &Node, request: Request<Full<Bytes>>) -> Response<Incomin
     sender.send_request(request).await.expect("answer")
 }
 
-/// Sends a request and reads its answer.
-pub async fn send(
-    node: &Node,
+/// A request.
+pub fn request(
     method: &str,
     path: &str,
     headers: &[(&str, &str)],
     body: impl Into<Bytes>,
-) -> Answer {
+) -> Request<Full<Bytes>> {
     let method = Method::from_bytes(method.as_bytes()).expect("method");
     let mut request = Request::builder()
         .method(method)
@@ -87,7 +86,18 @@ pub async fn send(
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let request = request.body(Full::new(body.into())).expect("request");
+    request.body(Full::new(body.into())).expect("request")
+}
+
+/// Sends a request and reads its answer.
+pub async fn send(
+    node: &Node,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: impl Into<Bytes>,
+) -> Answer {
+    let request = request(method, path, headers, body);
     let response = raw(node, request).await;
     let (parts, body) = response.into_parts();
     let body = body.collect().await.expect("body").to_bytes();
