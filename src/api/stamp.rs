@@ -17,11 +17,11 @@ use super::{
     status::Failure,
 };
 use crate::{
-    admission::admit_anybody,
-    authority::{Check, ListStampKeys, Signer, StampKeys, Subject},
+    admission::{admit, admit_anybody},
+    authority::{Check, CheckStamped, ListStampKeys, Signer, StampKeys, StampedCheck, Subject},
     domain::{
-        Decision, IdentifierType, Millis, Namespace, PurposeName, Refusal, ServiceName,
-        SubjectToken, Token, Verdict,
+        Decision, IdentifierType, Millis, PurposeName, Refusal, ServiceName, SubjectToken, Token,
+        Verdict, check_tokens,
     },
     proto::v1::{
         self, ListStampKeysRequest, ListStampKeysResponse, VerifyStampRequest, VerifyStampResponse,
@@ -103,7 +103,7 @@ impl Api {
         Ok(self.authority().read(admitted, deadline.step()).await?)
     }
 
-    /// Tells whether a stamp is genuine, and what the decision is now.
+    /// Tells whether a stamp is genuine, and what the decision is now: keys and decision of one revision, by one read.
     pub(super) async fn verify_stamp(
         &self,
         call: Call,
@@ -112,22 +112,39 @@ impl Api {
         convert::service(&request.service)?;
         let service = ServiceName::parse(&request.service)?;
         let purpose = PurposeName::parse(&request.purpose)?;
-        let keys = self.stamp_keys(&call.deadline).await?;
-        let claims = key_set(&keys).verify(&request.stamp, seconds(keys.at))?;
-        if !claims.purposes.iter().any(|it| it == purpose.as_str()) {
-            return Err(Input::StampPurposeDiffers.into());
-        }
+        let namespace = convert::namespace(&request.namespace)?;
+        let claimed = Claims::unverified(&request.stamp)?;
         let check = Check {
-            subject: subject(&claims)?,
+            subject: Subject {
+                namespace,
+                tokens: tokens(&claimed)?,
+            },
             purpose,
             service,
             schema_version: request.schema_version,
             // It was reached when the stamp was made; a cluster that has not is one put back from a backup.
-            min_revision: claims.revision,
+            min_revision: claimed.revision,
         };
+        let admitted = admit(&call.caller, CheckStamped(check))?;
         let deadline = call.deadline.step();
-        let (check, verdict) = self.decide(&call.caller, check, deadline).await?;
-        let now = self.answer(&check, &request.service, &verdict, None);
+        let StampedCheck {
+            keys,
+            check,
+            verdict,
+        } = self.authority().read(admitted, deadline).await?;
+        let claims = key_set(&keys).verify(&request.stamp, seconds(keys.at))?;
+        if claims.namespace != check.subject.namespace.as_str() {
+            return Err(Input::StampNamespaceDiffers.into());
+        }
+        if !claims
+            .purposes
+            .iter()
+            .any(|it| it == check.purpose.as_str())
+        {
+            return Err(Input::StampPurposeDiffers.into());
+        }
+        self.count_answer(&check.service, check.schema_version, verdict.as_ref());
+        let now = self.answer(&check, &request.service, &verdict?, None);
         Ok(VerifyStampResponse {
             decision: now.decision,
             reason: now.reason,
@@ -186,17 +203,18 @@ fn seconds(at: Millis) -> u64 {
 /// The kind of identifier that a stamp's tokens are said to be of: a token tells nothing of that, and no decision asks.
 const KIND: &str = "stamped";
 
-fn subject(claims: &Claims) -> Result<Subject, Refusal> {
+fn tokens(claims: &Claims) -> Result<Vec<SubjectToken>, Failure> {
     let token = |text: &String| {
         Ok(SubjectToken {
             identifier_type: IdentifierType::parse(KIND)?,
             token: Token::parse(text)?,
         })
     };
-    Ok(Subject {
-        namespace: Namespace::parse(&claims.namespace)?,
-        tokens: claims.tokens.iter().map(token).collect::<Result<_, _>>()?,
-    })
+    let tokens = claims.tokens.iter().map(token);
+    let tokens: Vec<_> = tokens.collect::<Result<_, Refusal>>()?;
+    // No node of ours signs such a thing.
+    check_tokens(&tokens).map_err(|_| StampError::Malformed("its tokens are not a subject's"))?;
+    Ok(tokens)
 }
 
 impl From<StampError> for Failure {
