@@ -20,6 +20,7 @@ mod preference;
 mod problem;
 mod purpose;
 mod signal;
+mod stamp;
 mod subject;
 mod time;
 mod token;
@@ -43,6 +44,7 @@ pub(super) fn routes(api: Api) -> serde_json::Result<Router> {
     let (routes, document) = OpenApiRouter::with_openapi(documents::Document::openapi())
         .routes(routes!(decision::check))
         .routes(routes!(decision::batch_check))
+        .routes(routes!(stamp::verify))
         .routes(routes!(change::change))
         .routes(routes!(change::revoke))
         .routes(routes!(preference::query))

@@ -10,6 +10,7 @@ use super::{
         principals::{grant, with_principals},
         support::Node,
     },
+    stamp::forged,
     wire::{JSON, get, send},
 };
 
@@ -39,6 +40,7 @@ async fn the_document_describes_every_route() {
         "PATCH /v1/{namespace}/preferences",
         "POST /v1/{namespace}/check",
         "POST /v1/{namespace}/batch-check",
+        "POST /v1/{namespace}/stamps/verify",
         "POST /v1/{namespace}/preferences:query",
         "DELETE /v1/{namespace}/subjects/{token}/permissions/{purpose}",
         "GET /v1/{namespace}/subjects/{token}/preferences",
@@ -129,6 +131,7 @@ fn body_for(method: &str, path: &str) -> Value {
         ("POST", "batch-check") => {
             json!({ "items": [{ "identifiers": person, "purpose": "sale" }] })
         }
+        ("POST", "verify") => json!({ "stamp": forged(), "purpose": "sale" }),
         ("PATCH", "preferences") => {
             json!({ "identifiers": person, "preferences": { "sale": "out" } })
         }

@@ -8,4 +8,5 @@ mod links;
 mod malformed;
 mod overrides;
 mod preference;
+mod stamp;
 mod wire;
