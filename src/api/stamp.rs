@@ -1,12 +1,5 @@
 //! `StampService`: decisions that travel signed, the keys that they are verified with, and whether they still hold.
 
-use axum::{
-    Router,
-    extract::State,
-    http::{HeaderMap, header},
-    response::{IntoResponse as _, Response as HttpResponse},
-    routing::get,
-};
 use tonic::{Request, Response, Status};
 
 use super::{
@@ -57,28 +50,6 @@ impl StampService for Stamps {
     }
 }
 
-/// The JWK set, for whoever verifies stamps without a client of ours.
-pub(super) fn routes(api: Api) -> Router {
-    Router::new()
-        .route("/.well-known/jwks.json", get(jwks))
-        .with_state(api)
-}
-
-async fn jwks(State(api): State<Api>, headers: HeaderMap) -> HttpResponse {
-    let deadline = Deadline::of(&headers, api.parts().deadlines);
-    match api.stamp_keys(&deadline).await {
-        Ok(found) => {
-            let headers = [
-                (header::CONTENT_TYPE, "application/jwk-set+json"),
-                // Whoever meets a key that is not in the set denies, or gets it again.
-                (header::CACHE_CONTROL, "public, max-age=60"),
-            ];
-            (headers, key_set(&found).to_json()).into_response()
-        }
-        Err(failure) => failure.into_response(),
-    }
-}
-
 fn key_set(found: &StampKeys) -> KeySet {
     let keys = found.keys.iter();
     let keys = keys.filter_map(|key| PublicKey::from_bytes(&key.public_key));
@@ -101,6 +72,11 @@ impl Api {
     async fn stamp_keys(&self, deadline: &Deadline) -> Result<StampKeys, Failure> {
         let admitted = admit_anybody(ListStampKeys)?;
         Ok(self.authority().read(admitted, deadline.step()).await?)
+    }
+
+    /// The keys as a set, for whoever verifies stamps without a client of ours.
+    pub(super) async fn key_set(&self, deadline: &Deadline) -> Result<KeySet, Failure> {
+        Ok(key_set(&self.stamp_keys(deadline).await?))
     }
 
     /// Tells whether a stamp is genuine, and what the decision is now: keys and decision of one revision, by one read.

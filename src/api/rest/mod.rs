@@ -31,8 +31,10 @@ use axum::{Router, response::IntoResponse as _};
 use utoipa::OpenApi as _;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+pub(super) use problem::PageProblems;
+
 use super::{
-    Api,
+    Api, link,
     status::{Failure, Transport},
 };
 
@@ -67,6 +69,8 @@ pub(super) fn routes(api: Api) -> serde_json::Result<Router> {
         .routes(routes!(pending::approve))
         .routes(routes!(pending::withdraw))
         .routes(routes!(signal::gpc_support))
+        .routes(routes!(stamp::jwks))
+        .merge(link::routes())
         .split_for_parts();
     let documents = documents::routes(&document)?;
     Ok(routes

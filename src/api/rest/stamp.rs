@@ -1,14 +1,18 @@
-//! Stamps: whether one still holds.
+//! Stamps: whether one still holds, and the keys that they are verified with.
 
-use axum::extract::State;
+use axum::{
+    extract::State,
+    http::{HeaderMap, header},
+    response::{IntoResponse as _, Response},
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    super::{Api, Call, status::Failure},
+    super::{Api, Call, deadline::Deadline, status::Failure},
     around::{InNamespace, Path},
     body::Json,
-    problem::BodyProblems,
+    problem::{BodyProblems, Problems},
     subject::some,
     time::Time,
     words::{self, Word},
@@ -102,4 +106,62 @@ pub(super) async fn verify(
     };
     let answer = api.verify_stamp(call, request).await?;
     Ok(Json(answer.into()))
+}
+
+/// The public keys of the cluster's stamps (RFC 7517).
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "describes what a `KeySet` writes")]
+struct JwkSet {
+    /// The cluster's id: `iss` of every stamp that these keys sign.
+    #[schema(pattern = "^[0-9a-f]{32}$")]
+    issuer: String,
+    /// The keys.
+    keys: Vec<Jwk>,
+}
+
+/// A public key (RFC 8037).
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "describes what a `KeySet` writes")]
+struct Jwk {
+    /// `OKP`.
+    #[schema(pattern = "^OKP$")]
+    kty: String,
+    /// `Ed25519`.
+    #[schema(pattern = "^Ed25519$")]
+    crv: String,
+    /// The key, base64url.
+    #[schema(pattern = "^[A-Za-z0-9_-]{43}$")]
+    x: String,
+    /// Its id, as in a stamp's header: the thumbprint (RFC 7638), base64url.
+    #[schema(pattern = "^[A-Za-z0-9_-]{43}$")]
+    kid: String,
+    /// `sig`.
+    #[schema(pattern = "^sig$")]
+    r#use: String,
+    /// `EdDSA`.
+    #[schema(pattern = "^EdDSA$")]
+    alg: String,
+}
+
+/// The keys that stamps are verified with, those of them that were retired within the life of a stamp too. Open to
+/// everybody.
+#[utoipa::path(
+    get,
+    path = "/.well-known/jwks.json",
+    tag = "documents",
+    security(()),
+    responses(
+        (status = 200, description = "The keys.", body = JwkSet, content_type = "application/jwk-set+json"),
+        Problems,
+    )
+)]
+pub(super) async fn jwks(State(api): State<Api>, headers: HeaderMap) -> Result<Response, Failure> {
+    let deadline = Deadline::of(&headers, api.parts().deadlines);
+    let keys = api.key_set(&deadline).await?;
+    let headers = [
+        (header::CONTENT_TYPE, "application/jwk-set+json"),
+        // Whoever meets a key that is not in the set denies, or gets it again.
+        (header::CACHE_CONTROL, "public, max-age=60"),
+    ];
+    Ok((headers, keys.to_json()).into_response())
 }
