@@ -22,6 +22,7 @@ pub mod feed;
 pub mod limits;
 pub mod net;
 pub mod proto;
+pub mod purpose_tree;
 #[cfg(feature = "server")]
 pub mod server;
 pub mod stamp;

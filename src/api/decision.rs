@@ -106,7 +106,7 @@ impl Api {
     }
 
     /// Decides, and counts who asked and what an override let through.
-    pub(super) async fn decide(
+    async fn decide(
         &self,
         caller: &Caller,
         check: Check,

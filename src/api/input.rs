@@ -127,12 +127,17 @@ pub(crate) enum Input {
     /// A stamp that says nothing about what is asked.
     #[error("the stamp is about other purposes: ask about one that it names, or check without it")]
     StampPurposeDiffers,
+    /// A stamp of another tenant.
+    #[error(
+        "the stamp is about another namespace: ask about the one that it names, or check without it"
+    )]
+    StampNamespaceDiffers,
 }
 
 impl Input {
     /// Every value, for tables and tests.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 30] = [
+    pub(crate) const ALL: [Self; 31] = [
         Self::BatchEmpty,
         Self::BatchTooLarge,
         Self::ServiceInvalid,
@@ -163,6 +168,7 @@ impl Input {
         Self::StampInvalid(StampError::UnknownKey),
         Self::StampExpired,
         Self::StampPurposeDiffers,
+        Self::StampNamespaceDiffers,
     ];
 
     /// The stable reason, in capitals.
@@ -198,6 +204,7 @@ impl Input {
             Self::StampInvalid(_) => "STAMP_INVALID",
             Self::StampExpired => "STAMP_EXPIRED",
             Self::StampPurposeDiffers => "STAMP_PURPOSE_DIFFERS",
+            Self::StampNamespaceDiffers => "STAMP_NAMESPACE_DIFFERS",
         }
     }
 }

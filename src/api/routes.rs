@@ -22,13 +22,12 @@ use super::{
     decision::Decisions,
     gate::GateLayer,
     health::{self, Readiness, Reporting},
-    link,
     overrides::Overrides,
     preference::Preferences,
     registry::Registry,
     rest,
     shield::{ShieldLayer, speaks_grpc},
-    stamp::{self, Stamps},
+    stamp::Stamps,
     status::{Failure, Transport},
     watch::Watches,
 };
@@ -119,8 +118,6 @@ impl Edge {
             .routes()
             .into_axum_router()
             .merge(health::probes(readiness.clone()))
-            .merge(link::routes(api.clone()))
-            .merge(stamp::routes(api.clone()))
             .merge(rest::routes(api)?)
             .fallback(unknown);
         Ok(Self {

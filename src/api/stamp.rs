@@ -1,12 +1,5 @@
 //! `StampService`: decisions that travel signed, the keys that they are verified with, and whether they still hold.
 
-use axum::{
-    Router,
-    extract::State,
-    http::{HeaderMap, header},
-    response::{IntoResponse as _, Response as HttpResponse},
-    routing::get,
-};
 use tonic::{Request, Response, Status};
 
 use super::{
@@ -17,11 +10,11 @@ use super::{
     status::Failure,
 };
 use crate::{
-    admission::admit_anybody,
-    authority::{Check, ListStampKeys, Signer, StampKeys, Subject},
+    admission::{admit, admit_anybody},
+    authority::{Check, CheckStamped, ListStampKeys, Signer, StampKeys, StampedCheck, Subject},
     domain::{
-        Decision, IdentifierType, Millis, Namespace, PurposeName, Refusal, ServiceName,
-        SubjectToken, Token, Verdict,
+        Decision, IdentifierType, Millis, PurposeName, Refusal, ServiceName, SubjectToken, Token,
+        Verdict, check_tokens,
     },
     proto::v1::{
         self, ListStampKeysRequest, ListStampKeysResponse, VerifyStampRequest, VerifyStampResponse,
@@ -57,28 +50,6 @@ impl StampService for Stamps {
     }
 }
 
-/// The JWK set, for whoever verifies stamps without a client of ours.
-pub(super) fn routes(api: Api) -> Router {
-    Router::new()
-        .route("/.well-known/jwks.json", get(jwks))
-        .with_state(api)
-}
-
-async fn jwks(State(api): State<Api>, headers: HeaderMap) -> HttpResponse {
-    let deadline = Deadline::of(&headers, api.parts().deadlines);
-    match api.stamp_keys(&deadline).await {
-        Ok(found) => {
-            let headers = [
-                (header::CONTENT_TYPE, "application/jwk-set+json"),
-                // Whoever meets a key that is not in the set denies, or gets it again.
-                (header::CACHE_CONTROL, "public, max-age=60"),
-            ];
-            (headers, key_set(&found).to_json()).into_response()
-        }
-        Err(failure) => failure.into_response(),
-    }
-}
-
 fn key_set(found: &StampKeys) -> KeySet {
     let keys = found.keys.iter();
     let keys = keys.filter_map(|key| PublicKey::from_bytes(&key.public_key));
@@ -103,7 +74,12 @@ impl Api {
         Ok(self.authority().read(admitted, deadline.step()).await?)
     }
 
-    /// Tells whether a stamp is genuine, and what the decision is now.
+    /// The keys as a set, for whoever verifies stamps without a client of ours.
+    pub(super) async fn key_set(&self, deadline: &Deadline) -> Result<KeySet, Failure> {
+        Ok(key_set(&self.stamp_keys(deadline).await?))
+    }
+
+    /// Tells whether a stamp is genuine, and what the decision is now: keys and decision of one revision, by one read.
     pub(super) async fn verify_stamp(
         &self,
         call: Call,
@@ -112,22 +88,39 @@ impl Api {
         convert::service(&request.service)?;
         let service = ServiceName::parse(&request.service)?;
         let purpose = PurposeName::parse(&request.purpose)?;
-        let keys = self.stamp_keys(&call.deadline).await?;
-        let claims = key_set(&keys).verify(&request.stamp, seconds(keys.at))?;
-        if !claims.purposes.iter().any(|it| it == purpose.as_str()) {
-            return Err(Input::StampPurposeDiffers.into());
-        }
+        let namespace = convert::namespace(&request.namespace)?;
+        let claimed = Claims::unverified(&request.stamp)?;
         let check = Check {
-            subject: subject(&claims)?,
+            subject: Subject {
+                namespace,
+                tokens: tokens(&claimed)?,
+            },
             purpose,
             service,
             schema_version: request.schema_version,
             // It was reached when the stamp was made; a cluster that has not is one put back from a backup.
-            min_revision: claims.revision,
+            min_revision: claimed.revision,
         };
+        let admitted = admit(&call.caller, CheckStamped(check))?;
         let deadline = call.deadline.step();
-        let (check, verdict) = self.decide(&call.caller, check, deadline).await?;
-        let now = self.answer(&check, &request.service, &verdict, None);
+        let StampedCheck {
+            keys,
+            check,
+            verdict,
+        } = self.authority().read(admitted, deadline).await?;
+        let claims = key_set(&keys).verify(&request.stamp, seconds(keys.at))?;
+        if claims.namespace != check.subject.namespace.as_str() {
+            return Err(Input::StampNamespaceDiffers.into());
+        }
+        if !claims
+            .purposes
+            .iter()
+            .any(|it| it == check.purpose.as_str())
+        {
+            return Err(Input::StampPurposeDiffers.into());
+        }
+        self.count_answer(&check.service, check.schema_version, verdict.as_ref());
+        let now = self.answer(&check, &request.service, &verdict?, None);
         Ok(VerifyStampResponse {
             decision: now.decision,
             reason: now.reason,
@@ -186,17 +179,18 @@ fn seconds(at: Millis) -> u64 {
 /// The kind of identifier that a stamp's tokens are said to be of: a token tells nothing of that, and no decision asks.
 const KIND: &str = "stamped";
 
-fn subject(claims: &Claims) -> Result<Subject, Refusal> {
+fn tokens(claims: &Claims) -> Result<Vec<SubjectToken>, Failure> {
     let token = |text: &String| {
         Ok(SubjectToken {
             identifier_type: IdentifierType::parse(KIND)?,
             token: Token::parse(text)?,
         })
     };
-    Ok(Subject {
-        namespace: Namespace::parse(&claims.namespace)?,
-        tokens: claims.tokens.iter().map(token).collect::<Result<_, _>>()?,
-    })
+    let tokens = claims.tokens.iter().map(token);
+    let tokens: Vec<_> = tokens.collect::<Result<_, Refusal>>()?;
+    // No node of ours signs such a thing.
+    check_tokens(&tokens).map_err(|_| StampError::Malformed("its tokens are not a subject's"))?;
+    Ok(tokens)
 }
 
 impl From<StampError> for Failure {

@@ -27,7 +27,7 @@ pub use self::{
         Check, Checks, Decided, GetPreferences, Heads, ImportProgress, KnownSubject,
         ListNamespaces, ListPurposes, Namespaces, Purposes, Query, Subject,
     },
-    stamp::{ListStampKeys, StampKeys},
+    stamp::{CheckStamped, ListStampKeys, StampKeys, StampedCheck},
 };
 pub use crate::consensus::{
     AddProgress, AddStage, AdminError, ClusterStatus, Health, Member, Report, Role, Signer,

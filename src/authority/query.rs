@@ -50,7 +50,7 @@ impl Check {
         Need::within(Permission::Check, namespace, Touches::One(&self.purpose))
     }
 
-    fn decide(&self, state: &State, at: Millis) -> Result<Verdict, Refusal> {
+    pub(super) fn decide(&self, state: &State, at: Millis) -> Result<Verdict, Refusal> {
         state.decide(&Question {
             namespace: &self.subject.namespace,
             tokens: &self.subject.tokens,

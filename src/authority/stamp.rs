@@ -1,9 +1,9 @@
-//! The public keys of the cluster's stamps.
+//! The public keys of the cluster's stamps, and what holds now for whom a stamp is about.
 
-use super::query::Query;
+use super::query::{Check, Query};
 use crate::{
     admission::{Admissible, Need, Needs, Open, Permission},
-    domain::{Millis, Refusal, Revision, StampKey, State},
+    domain::{Millis, Refusal, Revision, StampKey, State, Verdict},
 };
 
 /// With which keys are stamps verified?
@@ -43,6 +43,42 @@ impl Query for ListStampKeys {
             keys,
             revision: state.revision(),
             at,
+        })
+    }
+}
+
+/// What is decided now about those whom a stamp names, and with which keys is it verified? What the stamp claims is not
+/// believed yet, so that a verdict, or a refusal, counts for nothing before it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckStamped(pub Check);
+
+/// Keys and verdict of one revision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StampedCheck {
+    /// The keys.
+    pub keys: StampKeys,
+    /// The check, for those who name the answer.
+    pub check: Check,
+    /// What became of it.
+    pub verdict: Result<Verdict, Refusal>,
+}
+
+impl Admissible for CheckStamped {
+    fn needs(&self) -> Needs<'_> {
+        self.0.needs()
+    }
+    // Its schema version and its revision are demands of the check alone: keys come with any refusal of it.
+}
+
+impl Query for CheckStamped {
+    type Answer = StampedCheck;
+
+    fn answer(self, state: &State, at: Millis) -> Result<StampedCheck, Refusal> {
+        let Self(check) = self;
+        Ok(StampedCheck {
+            keys: ListStampKeys.answer(state, at)?,
+            verdict: check.decide(state, at),
+            check,
         })
     }
 }

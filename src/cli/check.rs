@@ -12,7 +12,7 @@ use super::{
     exit,
     failure::Failure,
     output::Output,
-    paint::{Tone, grouped, moment, word},
+    paint::{Paint, Tone, grouped, moment, word},
     subject::SubjectArgs,
 };
 
@@ -70,30 +70,32 @@ fn show(
     purpose: &str,
     output: &Output,
 ) -> Result<(), Failure> {
-    let paint = output.paint;
-    let reason = word(answer.reason().as_str_name(), "REASON_");
-    let text = || {
-        let verdict = if allowed {
-            paint.text(Tone::Good, "ALLOW")
-        } else {
-            paint.text(Tone::Bad, "DENY")
-        };
-        [
-            format!("{verdict}  {purpose}: {} ({reason})", why(answer.reason())),
-            paint.fact("event", or_none(&answer.event_id)),
-            paint.fact("revision", grouped(answer.revision)),
-            paint.fact("node time", moment(answer.evaluated_at.as_ref())),
-            paint.fact("decision", or_none(&answer.decision_id)),
-        ]
-        .join("\n")
-    };
-    output.result(text, &as_json(allowed, answer, reason))
+    let text = || as_text(allowed, answer, purpose, output.paint).join("\n");
+    output.result(text, &as_json(allowed, answer))
 }
 
-fn as_json(allowed: bool, answer: &CheckResponse, reason: &str) -> Value {
+/// An answer for people, line by line.
+pub fn as_text(allowed: bool, answer: &CheckResponse, purpose: &str, paint: Paint) -> Vec<String> {
+    let verdict = if allowed {
+        paint.text(Tone::Good, "ALLOW")
+    } else {
+        paint.text(Tone::Bad, "DENY")
+    };
+    let reason = word(answer.reason().as_str_name(), "REASON_");
+    vec![
+        format!("{verdict}  {purpose}: {} ({reason})", why(answer.reason())),
+        paint.fact("event", or_none(&answer.event_id)),
+        paint.fact("revision", grouped(answer.revision)),
+        paint.fact("node time", moment(answer.evaluated_at.as_ref())),
+        paint.fact("decision", or_none(&answer.decision_id)),
+    ]
+}
+
+/// An answer for programs.
+pub fn as_json(allowed: bool, answer: &CheckResponse) -> Value {
     json!({
         "decision": if allowed { "ALLOW" } else { "DENY" },
-        "reason": reason,
+        "reason": word(answer.reason().as_str_name(), "REASON_"),
         "event_id": answer.event_id,
         "revision": answer.revision,
         "decision_id": answer.decision_id,
@@ -115,6 +117,7 @@ pub fn why(reason: Reason) -> &'static str {
     }
 }
 
-fn or_none(text: &str) -> &str {
+/// A text, or that there is none.
+pub fn or_none(text: &str) -> &str {
     if text.is_empty() { "none" } else { text }
 }

@@ -1,12 +1,12 @@
 //! The exit statuses of the program, all of them.
 
-/// Done; of `check`: ALLOW.
+/// Done; of `check` and `stamp verify`: ALLOW.
 pub const OK: u8 = 0;
 /// Something else went wrong; of `health`: the node does not serve; of `demo`: a promise did not hold.
 pub const FAILED: u8 = 1;
 /// Of `cluster status`: the cluster raises an alarm.
 pub const ALARM: u8 = 2;
-/// Of `check`: DENY.
+/// Of `check`: DENY; of `stamp verify`: DENY, or the stamp does not count.
 pub const DENIED: u8 = 3;
 /// A flag, an argument or a setting that cannot be used (`EX_USAGE`).
 pub const USAGE: u8 = 64;
@@ -23,10 +23,10 @@ pub const REFUSED: u8 = 77;
 /// The list that stands under every `--help`.
 pub const HELP: &str = "\
 Exit status:
-   0  done; of `check`: ALLOW
+   0  done; of `check` and `stamp verify`: ALLOW
    1  something else went wrong; of `health`: the node does not serve
    2  of `cluster status`: the cluster raises an alarm
-   3  of `check`: DENY
+   3  of `check`: DENY; of `stamp verify`: DENY, or the stamp does not count
   64  a flag, an argument or a setting that cannot be used
   65  bad data: an unknown purpose or namespace, a bad identifier, refused rows
   69  no node could be reached or none can answer now; nothing was done

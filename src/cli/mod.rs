@@ -21,6 +21,7 @@ mod registry;
 mod request;
 mod schema;
 mod serve;
+mod stamp;
 mod subject;
 mod token;
 mod watch;
@@ -75,6 +76,9 @@ enum Talk {
     /// Shows a person's events, the newest first
     History(history::HistoryArgs),
     Import(import::ImportArgs),
+    /// Verifies stamps: decisions that travel signed inside a message
+    #[command(subcommand)]
+    Stamp(stamp::StampCommand),
     /// Makes a signed link for one-click unsubscribe, and the headers for a mail
     Link(link::LinkArgs),
     /// Follows the events
@@ -140,6 +144,7 @@ async fn talk(command: &Talk, client: &ClientArgs, output: &Output) -> Result<u8
         Talk::Preferences(args) => history::preferences(args, client, output).await,
         Talk::History(args) => history::history(args, client, output).await,
         Talk::Import(args) => import::run(args, client, output).await,
+        Talk::Stamp(command) => stamp::run(command, client, output).await,
         Talk::Link(args) => link::run(args, client, output).await,
         Talk::Watch(args) => watch::run(args, client, output).await,
         Talk::Purpose(command) => registry::purpose(command, client, output).await,

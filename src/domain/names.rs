@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use super::refusal::Refusal;
-use crate::limits;
+use crate::{limits, purpose_tree};
 
 /// The name of the namespace that every cluster has.
 const DEFAULT_NAMESPACE: &str = "default";
@@ -129,16 +129,12 @@ impl PurposeName {
 
     /// The name before the last dot, where there is a dot.
     pub fn parent(&self) -> Option<&str> {
-        self.0.rsplit_once('.').map(|(parent, _)| parent)
+        purpose_tree::parent(&self.0)
     }
 
     /// Whether this is `other` or lies beneath it. `*` covers every name.
     pub fn is_within(&self, other: &Self) -> bool {
-        other.is_root()
-            || self
-                .0
-                .strip_prefix(other.as_str())
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        other.is_root() || purpose_tree::is_within(&self.0, &other.0)
     }
 }
 

@@ -96,6 +96,11 @@ async fn one_click_opts_out_and_a_repeat_does_no_more() {
 
     let answer = ask(&node, "POST", &path, FORM, ONE_CLICK).await;
     assert_eq!((answer.code, answer.body.as_str()), (200, ""));
+    assert!(
+        answer.has("content-type: text/plain; charset=utf-8"),
+        "{}",
+        answer.head
+    );
     assert_guarded(&answer);
     for purpose in ["marketing.email", "sale"] {
         assert_eq!(node.check(ADA, purpose).await.decision(), Decision::Deny);

@@ -244,6 +244,14 @@ async fn a_stamp_that_is_replayed_after_an_opt_out_verifies_as_a_denial() {
     }
     let answer = verify(&node, &stamp.stamp, "").await;
     assert_refused(answer, Code::InvalidArgument, "PURPOSE_INVALID");
+    let elsewhere = VerifyStampRequest {
+        stamp: stamp.stamp,
+        purpose: NEWS.to_owned(),
+        namespace: "ours".to_owned(),
+        ..VerifyStampRequest::default()
+    };
+    let answer = stamps(&node.channel).verify(elsewhere).await;
+    assert_refused(answer, Code::InvalidArgument, "STAMP_NAMESPACE_DIFFERS");
 }
 
 #[tokio::test]

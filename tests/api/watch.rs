@@ -202,6 +202,10 @@ async fn bad_watches_get_a_reason() {
         purposes: vec![purpose.to_owned()],
         ..WatchRequest::default()
     };
+    let of_tokens = |tokens: &[&str]| WatchRequest {
+        tokens: tokens.iter().map(|it| (*it).to_owned()).collect(),
+        ..WatchRequest::default()
+    };
     let invalid = Code::InvalidArgument;
     for (request, code, reason) in [
         (from(3), Code::FailedPrecondition, "REVISION_AHEAD"),
@@ -248,11 +252,26 @@ async fn bad_watches_get_a_reason() {
             invalid,
             "TOO_MANY_FILTERS",
         ),
+        (
+            of_tokens(&["ada@example.com"]),
+            invalid,
+            "IDENTIFIER_INVALID",
+        ),
+        // Of a key that never was: nothing would ever pass.
+        (
+            of_tokens(&[
+                "1:00112233445566778899aabbccddeeff",
+                "2:00112233445566778899aabbccddeeff",
+            ]),
+            invalid,
+            "IDENTIFIER_INVALID",
+        ),
     ] {
         let answer = node.watches().watch(request).await;
         assert_refused(answer, code, reason);
     }
     watch(&node, filters("default", "*")).await;
+    watch(&node, of_tokens(&["1:00112233445566778899aabbccddeeff"])).await;
 }
 
 #[tokio::test]

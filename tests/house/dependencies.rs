@@ -5,7 +5,7 @@ use std::process::Command;
 use crate::source::root;
 
 /// Crates of the server and of the program, none of which a client may bring along.
-const SERVER: [&str; 24] = [
+const SERVER: [&str; 25] = [
     "axum",
     "chacha20poly1305",
     "clap",
@@ -20,6 +20,7 @@ const SERVER: [&str; 24] = [
     "postcard",
     "prost-build",
     "protox",
+    "regex-syntax",
     "rustix",
     "sled",
     "strsim",

@@ -6,16 +6,25 @@ use crate::{
 };
 
 /// What a room may use of the others, besides itself. `domain` lets all of that room in, `proto::v1` only that part.
-const ROOMS: [(&str, &[&str]); 17] = [
+const ROOMS: [(&str, &[&str]); 18] = [
     // The leaves: anybody may stand on them, and they stand on nothing but each other.
     ("clock", &[]),
     ("limits", &[]),
     ("net", &[]),
     ("proto", &[]),
+    ("purpose_tree", &[]),
     ("stamp", &["limits"]),
     // The core, from the inside out.
     // Of time, the domain knows the unit; no clock.
-    ("domain", &["clock::Millis", "limits", "proto::persisted"]),
+    (
+        "domain",
+        &[
+            "clock::Millis",
+            "limits",
+            "proto::persisted",
+            "purpose_tree",
+        ],
+    ),
     (
         "storage",
         &["domain", "clock", "limits", "proto::persisted"],
@@ -66,6 +75,7 @@ const ROOMS: [(&str, &[&str]); 17] = [
             "net",
             "proto::v1",
             "proto::health",
+            "purpose_tree",
             "stamp",
         ],
     ),

@@ -1,13 +1,14 @@
 //! Clients that are not ours, in Python: grpcio, whose messages are made from what server reflection says, and
 //! schemathesis, which holds the REST routes against the document that describes them.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use refrain::admission::{Permission, TokenHash};
 
 use crate::skip::skip;
-use crate::support::{Node, REFRAIN, eventually, token_key};
+use crate::support::{Node, REFRAIN, eventually, expect, token_key};
 
 /// A Python that can import something: the one named, the one that `.ci/run` made, or the system's.
 pub fn python(imports: &str) -> Option<PathBuf> {
@@ -98,10 +99,25 @@ async fn the_routes_do_what_their_document_says() {
         async move { serves.then_some(()) }
     })
     .await;
+    // A link of this node's, so that it comes further than to "unknown".
+    let token = folder.path().join("token");
+    std::fs::write(&token, "tester").unwrap();
+    std::fs::set_permissions(&token, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let wanted =
+        "link --email ada@example.com --purpose marketing.email --output json --token-file";
+    let mut wanted: Vec<&str> = wanted.split(' ').collect();
+    wanted.push(token.to_str().unwrap());
+    let made: serde_json::Value = serde_json::from_str(&expect(&node.run(&wanted), 0)).unwrap();
+    let link = made["path"].as_str().unwrap().strip_prefix("/u/").unwrap();
+    let plan = std::fs::read_to_string(live("schemathesis.toml")).unwrap();
+    let parameters = format!("[parameters]\n\"path.link\" = \"{link}\"\n");
+    assert!(plan.contains("[parameters]\n"));
+    let with_link = folder.path().join("schemathesis.toml");
+    std::fs::write(&with_link, plan.replace("[parameters]\n", &parameters)).unwrap();
     run(
         Command::new(python)
             .args(["-m", "schemathesis.cli", "--config-file"])
-            .arg(live("schemathesis.toml"))
+            .arg(&with_link)
             .args(["run", "--no-color"])
             .args(["--header", "Authorization: Bearer tester"])
             .arg(format!("http://{}/openapi.json", node.client))

@@ -124,8 +124,20 @@ pub(super) fn token_filter(tokens: &[String]) -> Result<Vec<Token>, Failure> {
     if tokens.len() > limits::WATCH_FILTERS {
         return Err(Input::TooManyFilters.into());
     }
-    let parsed = tokens.into_iter().map(|text| Token::parse(text));
+    let parsed = tokens.into_iter().map(|text| given_token(text));
     Ok(parsed.collect::<Result<_, _>>()?)
+}
+
+/// A token as a caller gives it. One of a key that never was is nobody's: who asks by it would take silence for an answer.
+fn given_token(text: &str) -> Result<Token, Refusal> {
+    let token = Token::parse(text)?;
+    if token.is_of_known_key() {
+        Ok(token)
+    } else {
+        Err(Refusal::IdentifierInvalid {
+            why: "its token is of a key that this cluster never had",
+        })
+    }
 }
 
 /// The namespaces and purposes of a filter, each once.
@@ -207,15 +219,7 @@ impl Api {
                 })?;
                 key.token(namespace, &identifier_type, &hash)
             }
-            Some(Form::Token(text)) => {
-                let token = Token::parse(&text)?;
-                if !token.is_of_known_key() {
-                    return Err(Refusal::IdentifierInvalid {
-                        why: "its token is of a key that this cluster never had",
-                    });
-                }
-                token
-            }
+            Some(Form::Token(text)) => given_token(&text)?,
             None => {
                 return Err(Refusal::IdentifierInvalid {
                     why: "it has none of `value`, `sha256` and `token`",

@@ -3,16 +3,16 @@
 use std::convert::Infallible;
 
 use axum::{
-    Router,
     body::{Body, Bytes, to_bytes},
     extract::{Path, State, rejection::PathRejection},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
-    routing::get,
 };
 use maud::Markup;
 use multer::Multipart;
 use tokio::time::timeout_at;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{Link, page};
 use crate::{
@@ -21,6 +21,7 @@ use crate::{
         Api,
         deadline::Deadline,
         input::Input,
+        rest::PageProblems,
         status::{Failure, Transport},
     },
     authority::{Offer, Offered, Unavailable},
@@ -29,14 +30,45 @@ use crate::{
 };
 
 /// `/u/{link}`.
-pub(in crate::api) fn routes(api: Api) -> Router {
-    let visit = get(show).post(obey).fallback(other_method);
-    Router::new().route("/u/{link}", visit).with_state(api)
+pub(in crate::api) fn routes() -> OpenApiRouter<Api> {
+    let (schemas, paths, visit) = routes!(show, obey);
+    OpenApiRouter::new().routes((schemas, paths, visit.fallback(other_method)))
+}
+
+/// A link.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[allow(dead_code, reason = "describes what is read as a path")]
+struct Signed {
+    /// The signed text, as `POST /v1/{namespace}/links` made it.
+    #[param(min_length = 1, max_length = 896)]
+    link: String,
+}
+
+/// What RFC 8058 has a mail program send.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "describes what is read as a form")]
+struct OneClick {
+    /// `One-Click`.
+    #[schema(rename = "List-Unsubscribe", pattern = "^One-Click$")]
+    list_unsubscribe: String,
 }
 
 type Given = Result<Path<String>, PathRejection>;
 
-/// Shows what the link is for. Changes nothing: whatever scans mail opens links.
+/// Shows what a link for one-click unsubscribe is for. Changes nothing: whatever scans mail opens links. Open to whoever
+/// holds the link.
+#[utoipa::path(
+    get,
+    path = "/u/{link}",
+    tag = "links",
+    security(()),
+    params(Signed),
+    responses(
+        (status = 200, description = "A page that asks whether it is meant.", body = String, content_type = "text/html"),
+        PageProblems,
+    )
+)]
 async fn show(State(api): State<Api>, given: Given, headers: HeaderMap) -> Response {
     let deadline = Deadline::of(&headers, api.parts().deadlines);
     let shown = async {
@@ -47,7 +79,26 @@ async fn show(State(api): State<Api>, given: Given, headers: HeaderMap) -> Respo
     answered(&headers, shown.await)
 }
 
-/// Opts out, as often as it is asked to.
+/// Opts out of what the link is for (RFC 8058), as often as it is asked to. Open to whoever holds the link.
+#[utoipa::path(
+    post,
+    path = "/u/{link}",
+    tag = "links",
+    security(()),
+    params(Signed),
+    request_body(content(
+        (OneClick = "application/x-www-form-urlencoded"),
+        (OneClick = "multipart/form-data"),
+    )),
+    responses(
+        (
+            status = 200,
+            description = "It is done: said by a page to whoever accepts `text/html`, by nothing more to others.",
+            content((String = "text/html"), (String = "text/plain")),
+        ),
+        PageProblems,
+    )
+)]
 async fn obey(State(api): State<Api>, given: Given, headers: HeaderMap, body: Body) -> Response {
     let deadline = Deadline::of(&headers, api.parts().deadlines);
     let obeyed = async {
@@ -63,7 +114,7 @@ async fn obey(State(api): State<Api>, given: Given, headers: HeaderMap, body: Bo
         Ok(if wants_page(&headers) {
             page(StatusCode::OK, page::done(&offered.purposes))
         } else {
-            StatusCode::OK.into_response()
+            String::new().into_response()
         })
     };
     answered(&headers, obeyed.await)

@@ -45,6 +45,7 @@ const CONTENT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src '
         (name = "changes", description = "What changes."),
         (name = "registry", description = "Purposes, namespaces and schema floors."),
         (name = "overrides", description = "Lifting opt-outs for a while, by two principals."),
+        (name = "links", description = "One-click unsubscribe, for whoever holds a link."),
         (name = "documents", description = "What is open to everybody."),
     ),
     components(schemas(Event, Heartbeat, Problem)),

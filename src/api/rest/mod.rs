@@ -21,6 +21,7 @@ mod preference;
 mod problem;
 mod purpose;
 mod signal;
+mod stamp;
 mod subject;
 mod time;
 mod token;
@@ -34,8 +35,10 @@ use utoipa_axum::{
     routes,
 };
 
+pub(super) use problem::PageProblems;
+
 use super::{
-    Api, gate,
+    Api, gate, link,
     status::{Failure, Transport},
 };
 use crate::admission::Permission;
@@ -56,6 +59,7 @@ pub(super) fn routes(api: Api) -> serde_json::Result<Router> {
     let rows: [(_, UtoipaMethodRouter<Api>); _] = [
         row!("DecisionService/Check", decision::check),
         row!("DecisionService/BatchCheck", decision::batch_check),
+        row!("StampService/Verify", stamp::verify),
         row!("PreferenceService/SetPreferences", change::change),
         row!("PreferenceService/SetOptOut", change::revoke),
         row!("PreferenceService/GetPreferences", preference::query),
@@ -83,7 +87,9 @@ pub(super) fn routes(api: Api) -> serde_json::Result<Router> {
     ];
     // What is open to everybody has no row.
     let open = OpenApiRouter::with_openapi(documents::Document::openapi())
-        .routes(routes!(signal::gpc_support));
+        .routes(routes!(signal::gpc_support))
+        .routes(routes!(stamp::jwks))
+        .merge(link::routes());
     let all = rows.into_iter().fold(open, |all, (permissions, route)| {
         all.routes(route.map(|handlers| gate::row(permissions, handlers)))
     });

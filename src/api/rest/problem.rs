@@ -8,7 +8,7 @@ use axum::{
 };
 use serde::Serialize;
 use utoipa::{
-    IntoResponses, ToSchema,
+    IntoResponses, PartialSchema as _, ToSchema,
     openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder},
 };
 
@@ -143,6 +143,25 @@ impl IntoResponses for BodyProblems {
             (413, "The body is too large."),
             (415, "The body is not `application/json`, or is compressed."),
         ]));
+        all
+    }
+}
+
+/// The problems of a route that people meet in a browser: whoever accepts `text/html` gets a page in their place.
+pub(in crate::api) struct PageProblems;
+
+impl IntoResponses for PageProblems {
+    fn responses() -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
+        let mut all = Problems::responses();
+        all.extend(documented(&[(413, "The body is too large.")]));
+        for response in all.values_mut() {
+            if let RefOr::T(response) = response {
+                let page = ContentBuilder::new().schema(Some(String::schema()));
+                response
+                    .content
+                    .insert("text/html".to_owned(), page.build().into());
+            }
+        }
         all
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::denied::NoGoAhead;
-use crate::proto::v1::ListPurposesResponse;
+use crate::{proto::v1::ListPurposesResponse, purpose_tree};
 
 /// The floors as of a revision.
 #[derive(Debug, Clone, Default)]
@@ -40,10 +40,8 @@ impl Floors {
         if !self.of_purposes.contains_key(purpose) {
             return Err(NoGoAhead::PurposeUnknown);
         }
-        // The purpose itself, and each that it lies under.
-        let dots = purpose.match_indices('.').map(|(dot, _)| &purpose[..dot]);
-        let above = dots.chain([purpose]);
-        let floors = above.filter_map(|name| self.of_purposes.get(name).copied());
+        let path = purpose_tree::path(purpose);
+        let floors = path.filter_map(|name| self.of_purposes.get(name).copied());
         let needed = floors.fold(self.of_all, u32::max);
         if built < needed {
             return Err(NoGoAhead::SchemaTooOld { built, needed });

@@ -84,6 +84,7 @@ impl Client {
     /// # Errors
     /// Everything but an ALLOW: a denial by the cluster, a stamp that is forged, foreign or expired, no answer in time.
     pub async fn verify_stamp(&self, mut request: VerifyStampRequest) -> Result<Allowed, Denied> {
+        self.tenant(&mut request.namespace);
         self.caller(&mut request.service, &mut request.schema_version);
         let answer = self
             .send(Effect::Reads, request, |channel, request| async move {

@@ -98,6 +98,12 @@ async fn bad_feeds_get_a_reason() {
             "IDENTIFIER_INVALID",
         ),
         (
+            // Of a key that never was.
+            "/v1/default/changes?token=2:00112233445566778899aabbccddeeff",
+            400,
+            "IDENTIFIER_INVALID",
+        ),
+        (
             "/v1/default/changes?heartbeat_ms=1",
             400,
             "HEARTBEAT_INVALID",

@@ -35,6 +35,7 @@ async fn the_document_describes_every_route() {
         "PATCH /v1/{namespace}/preferences",
         "POST /v1/{namespace}/check",
         "POST /v1/{namespace}/batch-check",
+        "POST /v1/{namespace}/stamps/verify",
         "POST /v1/{namespace}/preferences:query",
         "DELETE /v1/{namespace}/subjects/{token}/permissions/{purpose}",
         "GET /v1/{namespace}/subjects/{token}/preferences",
@@ -59,6 +60,9 @@ async fn the_document_describes_every_route() {
         "GET /admin/v1/namespaces",
         "PUT /admin/v1/namespaces/{namespace}",
         "GET /.well-known/gpc.json",
+        "GET /.well-known/jwks.json",
+        "GET /u/{link}",
+        "POST /u/{link}",
     ]
     .into_iter()
     .map(str::to_owned)

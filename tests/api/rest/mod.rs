@@ -8,5 +8,6 @@ mod links;
 mod malformed;
 mod overrides;
 mod preference;
+mod stamp;
 mod walk;
 mod wire;

@@ -15,6 +15,7 @@ use super::{
         support::Node,
     },
     documents::operations,
+    stamp::forged,
     wire::{JSON, get, raw, request, send},
 };
 
@@ -25,6 +26,7 @@ const ROUTES: [(&[Permission], &[&str]); 7] = [
         &[
             "POST /v1/{namespace}/check",
             "POST /v1/{namespace}/batch-check",
+            "POST /v1/{namespace}/stamps/verify",
             "POST /v1/{namespace}/preferences:query",
             "GET /v1/{namespace}/subjects/{token}/preferences",
             "POST /v1/{namespace}/tokens",
@@ -77,7 +79,7 @@ const ROUTES: [(&[Permission], &[&str]); 7] = [
 ];
 
 /// What a request may stand for in a path: what is there, and then what is not or cannot be.
-const PARAMETERS: [(&str, &[&str]); 5] = [
+const PARAMETERS: [(&str, &[&str]); 6] = [
     ("{namespace}", &["default", "nothing", "No!", "%ff", ""]),
     (
         "{token}",
@@ -89,6 +91,7 @@ const PARAMETERS: [(&str, &[&str]); 5] = [
         "{id}",
         &["01890000-0000-7000-8000-000000000000", "ada", "%ff"],
     ),
+    ("{link}", &["nothing"]),
 ];
 
 /// One request, whoever sends it.
@@ -196,6 +199,7 @@ fn body_for(method: &str, path: &str, permission: Permission) -> Value {
         ("POST", "batch-check") => {
             json!({ "items": [{ "identifiers": person, "purpose": "sale" }] })
         }
+        ("POST", "verify") => json!({ "stamp": forged(), "purpose": "sale" }),
         ("PATCH", "preferences") => {
             json!({ "identifiers": person, "preferences": { "sale": wish } })
         }
