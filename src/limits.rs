@@ -250,6 +250,9 @@ pub const PEER_MESSAGE_BYTES: usize = 16 << 20;
 /// How long sending a snapshot may take before it begins anew.
 pub const SNAPSHOT_SEND_TIMEOUT: Duration = Duration::from_secs(600);
 
+/// The pause before a snapshot is tried again that the disk had no room for although there seemed to be some.
+pub const SNAPSHOT_PAUSE: Duration = Duration::from_secs(5);
+
 /// Reads that wait for a quorum round on one node. More: `overloaded`.
 pub const READS_WAITING: usize = 65_536;
 

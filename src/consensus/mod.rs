@@ -21,6 +21,7 @@ mod peers;
 mod reads;
 mod replica;
 mod report;
+mod room;
 mod service;
 mod settings;
 mod snapshot;
@@ -98,7 +99,7 @@ impl Consensus {
             loaded => loaded?,
         };
         let (snapshots, content) =
-            snapshot::Snapshots::open(files.clone()).map_err(refuse("snapshots"))?;
+            snapshot::Snapshots::open(files.clone(), space.clone()).map_err(refuse("snapshots"))?;
         let snapshots = Arc::new(snapshots);
         let covered = content.as_ref().and_then(|it| it.meta.last_log_id);
         let purged = log.ends().purged.map(|(_, index)| index);

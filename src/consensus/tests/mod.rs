@@ -6,5 +6,6 @@ mod conformance;
 mod network;
 mod proposals;
 mod quorum;
+mod room;
 mod slow;
 mod snapshots;
