@@ -262,6 +262,9 @@ pub const READ_ROUND_TIMEOUT: Duration = Duration::from_secs(1);
 /// The pause before a call that found no leader is tried again.
 pub const RETRY_PAUSE: Duration = Duration::from_millis(25);
 
+/// How long a call waits for a leader that can take no changes to hand over to a node that can.
+pub const HAND_OVER_PATIENCE: Duration = Duration::from_secs(5);
+
 /// How often a node finds out whether it serves.
 pub const HEALTH_INTERVAL: Duration = Duration::from_millis(500);
 
@@ -293,7 +296,7 @@ pub const NEWS_INTERVAL: Duration = Duration::from_millis(200);
 /// How often a leader looks whether all members know a higher feature level.
 pub const FEATURE_LEVEL_INTERVAL: Duration = Duration::from_secs(10);
 
-/// How often a node asks the others what their clocks say.
+/// How often a node asks the others what their clocks say, and how they are.
 pub const CLOCKS_INTERVAL: Duration = Duration::from_secs(3);
 
 /// Milliseconds that a leader's clock may be ahead of the members' median. More: it proposes nothing, `CLOCK_AHEAD`.

@@ -10,6 +10,7 @@ mod clocks;
 mod core;
 mod duties;
 mod health;
+mod leadership;
 mod log_store;
 mod machine;
 mod members;
@@ -160,7 +161,7 @@ impl Consensus {
         tasks.spawn(reads::serve(core.clone(), waiting));
         tasks.spawn(health::watch(core.clone()));
         tasks.spawn(duties::lead(core.clone()));
-        tasks.spawn(clocks::watch(core.clone()));
+        tasks.spawn(leadership::watch(core.clone()));
         tasks.spawn(duties::compact(core.clone(), timing.snapshot_log_bytes));
         tasks.spawn(duties::backfill(core.clone()));
         let every = Duration::from_millis(timing.usage_report_ms);

@@ -3,6 +3,7 @@
 mod clocks;
 mod cluster;
 mod conformance;
+mod leadership;
 mod network;
 mod proposals;
 mod quorum;

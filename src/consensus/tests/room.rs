@@ -55,7 +55,7 @@ async fn until_a_snapshot_is_made(files: &MemoryFiles) {
     made.expect("no snapshot was made");
 }
 
-async fn until_its_health_is(node: &Node, ready: bool, reason: &str) {
+pub async fn until_its_health_is(node: &Node, ready: bool, reason: &str) {
     let mut health = node.consensus.health();
     let said = |health: &Health| health.ready == ready && health.reason == reason;
     let said = tokio::time::timeout(PATIENCE, health.wait_for(said)).await;
