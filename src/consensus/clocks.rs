@@ -1,4 +1,4 @@
-//! The members' clocks: a leader that is far ahead of their median proposes nothing, and hands over.
+//! The members' clocks: a leader that is far ahead of their median proposes nothing, and one that is far off hands over.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::core::Core;
 use super::members::describe_at;
 use crate::domain::Millis;
-use crate::limits::CLOCK_AHEAD_MS;
+use crate::limits::{CLOCK_AHEAD_MS, CLOCK_BEHIND_MS, CLOCK_NEAR_MS};
 use crate::proto::peer::DescribeReply;
 
 /// What this node knows of the members' clocks. Every node keeps it, so that a new leader knows from its first moment.
@@ -27,8 +27,27 @@ impl Clocks {
     /// Whether a clock that says `now` is too far ahead of the median. The median goes on with the monotonic clock, so
     /// that a wall clock which leaps is noticed at once, and not only when the members are asked again.
     pub fn ahead(&self, now: Millis) -> bool {
+        self.median().is_some_and(|median| too_far(now, median))
+    }
+
+    /// Whether a clock that says `now` is so far behind the median that another member should lead.
+    pub fn behind(&self, now: Millis) -> bool {
+        self.median().is_some_and(|median| too_late(now, median))
+    }
+
+    /// What a clock that says `now` would say if it were near the median.
+    pub fn near(&self, now: Millis) -> Millis {
+        let Some(Millis(median)) = self.median() else {
+            return now;
+        };
+        let earliest = median.saturating_sub(CLOCK_NEAR_MS);
+        let latest = median.saturating_add(CLOCK_NEAR_MS);
+        Millis(now.0.clamp(earliest, latest))
+    }
+
+    fn median(&self) -> Option<Millis> {
         let known = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.is_some_and(|median| too_far(now, later(median.time, median.asked.elapsed())))
+        known.map(|median| later(median.time, median.asked.elapsed()))
     }
 }
 
@@ -42,14 +61,18 @@ fn too_far(clock: Millis, median: Millis) -> bool {
     clock.0.saturating_sub(median.0) > CLOCK_AHEAD_MS
 }
 
+fn too_late(clock: Millis, median: Millis) -> bool {
+    median.0.saturating_sub(clock.0) > CLOCK_BEHIND_MS
+}
+
 /// The middle one of some clocks; of an even number the earlier of the two in the middle.
 fn median(mut clocks: Vec<Millis>) -> Option<Millis> {
     clocks.sort_unstable();
     clocks.get(clocks.len().checked_sub(1)? / 2).copied()
 }
 
-/// Asks the members for their clocks, and notes the median. Returns what those of the others said whose clocks are not too
-/// far ahead of it.
+/// Asks the members for their clocks, and notes the median. Returns what those of the others said whose clocks are not far
+/// from it.
 pub async fn measure(core: &Core) -> Vec<DescribeReply> {
     let mut others = core.members();
     others.retain(|(id, ..)| *id != core.node_id());
@@ -79,7 +102,7 @@ pub async fn measure(core: &Core) -> Vec<DescribeReply> {
     *core.clocks.0.lock().unwrap_or_else(PoisonError::into_inner) = known;
     let in_time = clocks
         .into_iter()
-        .filter(|(_, clock)| !too_far(*clock, time));
+        .filter(|(_, clock)| !too_far(*clock, time) && !too_late(*clock, time));
     in_time.map(|(node, _)| node).collect()
 }
 
@@ -146,6 +169,22 @@ mod tests {
         tokio::time::advance(std::time::Duration::from_secs(1)).await;
         assert!(!clocks.ahead(Millis(61_000)));
         assert!(clocks.ahead(Millis(61_001)));
+    }
+
+    #[test]
+    fn what_is_made_here_is_dated_near_the_median() {
+        let clocks = Clocks::default();
+        assert_eq!(clocks.near(Millis(7)), Millis(7));
+        assert!(!clocks.behind(Millis(0)), "nothing is known");
+        *clocks.0.lock().unwrap() = Some(Median {
+            time: Millis(50_000),
+            asked: Instant::now() + Duration::from_secs(60),
+        });
+        assert_eq!(clocks.near(Millis(50_900)), Millis(50_900));
+        assert_eq!(clocks.near(Millis(90_000)), Millis(51_000));
+        assert_eq!(clocks.near(Millis(3)), Millis(49_000));
+        assert!(!clocks.behind(Millis(45_000)));
+        assert!(clocks.behind(Millis(44_999)));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! A leader that can take no changes hands over to a voter that can: its disk, its clock or its token key may be at fault.
+//! A leader that is not fit to take changes hands over to a voter that is: its disk, clock or token key may be at fault.
 //!
 //! A node stands for election all the same, whatever is wrong with it: nobody tells a follower that its leader is gone until
 //! somebody stands, and checks need a leader too. One that should not have won hands over at once.
@@ -13,7 +13,7 @@ use super::core::Core;
 use super::members;
 use super::outcome::{AdminError, Unavailable};
 use crate::domain::State;
-use crate::limits::{CLOCK_AHEAD_MS, CLOCKS_INTERVAL, DUTY_INTERVAL};
+use crate::limits::{CLOCK_AHEAD_MS, CLOCK_BEHIND_MS, CLOCKS_INTERVAL, DUTY_INTERVAL};
 use crate::proto::peer::DescribeReply;
 use crate::storage::space::ACCEPT_FROM;
 
@@ -26,9 +26,9 @@ pub async fn watch(core: Arc<Core>) {
     let (mut said, mut failed) = (None, None);
     loop {
         tick.tick().await;
-        let lacks = core.able().err();
-        tell(lacks, &mut said);
-        let stuck = lacks.filter(|_| core.leads());
+        let fault = fault(&core);
+        tell(fault, &mut said);
+        let stuck = fault.filter(|_| core.leads());
         let waits = asked.is_some_and(|asked| asked.elapsed() < CLOCKS_INTERVAL);
         if waits && (stuck.is_none() || stuck == before) {
             before = stuck;
@@ -37,7 +37,7 @@ pub async fn watch(core: Arc<Core>) {
         let others = clocks::measure(&core).await;
         asked = Some(Instant::now());
         // The median is known anew.
-        before = core.able().err().filter(|_| core.leads());
+        before = self::fault(&core).filter(|_| core.leads());
         let handed = match before {
             Some(_) => hand_over(&core, &others).await.err(),
             None => None,
@@ -49,18 +49,42 @@ pub async fn watch(core: Arc<Core>) {
     }
 }
 
+/// Why another node should lead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    /// This one can take no changes.
+    Unable(Unavailable),
+    /// It can, and its clock has changes refused that come from good clocks.
+    ClockBehind,
+}
+
+fn fault(core: &Core) -> Option<Fault> {
+    match core.able() {
+        Err(why) => Some(Fault::Unable(why)),
+        Ok(()) => core
+            .clocks
+            .behind(core.clock.now())
+            .then_some(Fault::ClockBehind),
+    }
+}
+
 /// Logs what is wrong with this node when that changes.
-fn tell(lacks: Option<Unavailable>, said: &mut Option<Unavailable>) {
-    if *said == lacks {
+fn tell(fault: Option<Fault>, said: &mut Option<Fault>) {
+    if *said == fault {
         return;
     }
-    *said = lacks;
-    match lacks {
-        None => tracing::info!("this node can take changes again"),
-        Some(Unavailable::ClockAhead) => tracing::error!(
+    *said = fault;
+    match fault {
+        None => tracing::info!("this node can lead again"),
+        Some(Fault::Unable(Unavailable::ClockAhead)) => tracing::error!(
             "this node's clock is more than {CLOCK_AHEAD_MS} ms ahead of the members' median: it proposes nothing until its clock is mended"
         ),
-        Some(why) => tracing::error!("this node takes no changes as a leader: {why}"),
+        Some(Fault::Unable(why)) => {
+            tracing::error!("this node takes no changes as a leader: {why}");
+        }
+        Some(Fault::ClockBehind) => tracing::error!(
+            "this node's clock is more than {CLOCK_BEHIND_MS} ms behind the members' median: it leads only where no other can, until its clock is mended"
+        ),
     }
 }
 
@@ -76,7 +100,7 @@ async fn hand_over(core: &Core, others: &[DescribeReply]) -> Result<(), AdminErr
     let leader = members::transfer(core, Some(to)).await?;
     tracing::warn!(
         to = format!("{leader:016x}"),
-        "handed the leadership to a node that can take changes"
+        "handed the leadership to a node that is fit for it"
     );
     Ok(())
 }

@@ -340,6 +340,11 @@ impl Consensus {
         administer::ask_leader(&self.core, act, deadline).await
     }
 
+    /// This node's clock, as far as it is near the members' median: to date ids that whoever leads has to take.
+    pub fn time_for_ids(&self) -> Millis {
+        self.core.clocks.near(self.core.clock.now())
+    }
+
     /// Whether this node leads.
     pub fn leads(&self) -> bool {
         self.core.leads()

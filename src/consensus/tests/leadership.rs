@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use super::cluster::{Node, cluster, soon};
+use super::proposals::opt_out;
 use super::room::until_its_health_is;
+use crate::clock::Clock as _;
 use crate::consensus::{Unavailable, WriteError};
-use crate::domain::Decision;
+use crate::domain::{Body, Decision, Millis, RequestId};
 
 /// Too little to take writes.
 const FULL: Option<u64> = Some(10 << 20);
@@ -83,4 +85,45 @@ async fn a_leader_with_another_token_key_hands_over() {
     // Through the node itself nothing is taken: it would make other tokens.
     let why = Unavailable::TokenKeyMismatch;
     assert_eq!(wrong.write(1).await, Err(WriteError::NotApplied { why }));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_whose_clock_is_behind_does_not_keep_good_clocks_out() {
+    let nodes = cluster(3).await;
+    let behind = leads(&nodes);
+    let minute = Duration::from_secs(60);
+    let others = || {
+        nodes
+            .iter()
+            .filter(|node| node.consensus.node_id() != behind.consensus.node_id())
+    };
+    others().for_each(|node| node.clock.set_ahead(minute));
+    let dated = |millis: Millis| {
+        let mut proposal = opt_out(1);
+        if let Body::SetPreference(set) = &mut proposal.body {
+            set.request_id = RequestId::new(millis, [7; 10]);
+        }
+        proposal
+    };
+    let good = others().next().unwrap();
+    // The caller's clock is as good as theirs, and the one that leads is a minute behind.
+    let taken = async {
+        loop {
+            let proposal = dated(good.clock.now());
+            match good.consensus.write(proposal, soon()).await {
+                Ok(_) => return,
+                Err(error) => assert!(error.to_string().contains("ahead of the cluster's time")),
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let taken = tokio::time::timeout(Duration::from_secs(60), taken).await;
+    taken.expect("good clocks are kept out");
+    assert_ne!(
+        leads(&nodes).consensus.node_id(),
+        behind.consensus.node_id()
+    );
+    // What it makes itself for others is dated as theirs.
+    let near = behind.consensus.time_for_ids();
+    assert!(near.0.abs_diff(good.clock.now().0) < 30_000, "{near:?}");
 }
