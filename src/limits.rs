@@ -86,14 +86,24 @@ pub const IMPORT_CHUNK_BYTES: usize = 96 * 1_024;
 /// Refused rows that the answer to an import lists; the rest is counted.
 pub const IMPORT_REFUSALS: usize = 1_000;
 
-/// Accepted requests that are remembered; an id older than all of them is refused with `REQUEST_ID_EXPIRED`.
+/// Accepted requests that are remembered; an id older than all of them is refused with `REQUEST_ID_EXPIRED`, unless it is
+/// younger than [`REQUEST_WINDOW_MS`]. More within that time: `TOO_MANY_REQUESTS`.
 pub const REQUESTS: usize = 1 << 19;
 
-/// Imports that are remembered; an id older than all of them is refused with `REQUEST_ID_EXPIRED`.
+/// Milliseconds of the log's time for which an accepted request is remembered at least: some 35,000 a second fit. Fewer would
+/// let retries of changes that were just made be refused.
+pub const REQUEST_WINDOW_MS: u64 = 15_000;
+
+/// Imports that are remembered; an id older than all of them is refused with `REQUEST_ID_EXPIRED`, unless it is younger
+/// than [`IMPORT_WINDOW_MS`]. More within that time: `TOO_MANY_REQUESTS`.
 pub const IMPORTS: usize = 10_000;
 
-/// Milliseconds that a request's id may lie ahead of the leader's clock. More: `REQUEST_ID_INVALID`.
-pub const REQUEST_ID_AHEAD_MS: u64 = 5 * 60 * 1_000;
+/// Milliseconds of the log's time for which an import is remembered at least.
+pub const IMPORT_WINDOW_MS: u64 = 10 * 60 * 1_000;
+
+/// Milliseconds that a request's id may lie ahead of the log's time. More: `REQUEST_ID_INVALID`. What lies ahead stays in a
+/// full table longest and drives out what others need, so that it is no more than clocks differ by.
+pub const REQUEST_ID_AHEAD_MS: u64 = 10_000;
 
 /// Milliseconds in which a repeat that changes nothing adds no event.
 pub const REPEAT_WINDOW_MS: u64 = 24 * 60 * 60 * 1_000;
@@ -250,6 +260,9 @@ pub const PEER_MESSAGE_BYTES: usize = 16 << 20;
 /// How long sending a snapshot may take before it begins anew.
 pub const SNAPSHOT_SEND_TIMEOUT: Duration = Duration::from_secs(600);
 
+/// The pause before a snapshot is tried again that the disk had no room for although there seemed to be some.
+pub const SNAPSHOT_PAUSE: Duration = Duration::from_secs(5);
+
 /// Reads that wait for a quorum round on one node. More: `overloaded`.
 pub const READS_WAITING: usize = 65_536;
 
@@ -258,6 +271,9 @@ pub const READ_ROUND_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The pause before a call that found no leader is tried again.
 pub const RETRY_PAUSE: Duration = Duration::from_millis(25);
+
+/// How long a call waits for a leader that can take no changes to hand over to a node that can.
+pub const HAND_OVER_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How often a node finds out whether it serves.
 pub const HEALTH_INTERVAL: Duration = Duration::from_millis(500);
@@ -290,11 +306,18 @@ pub const NEWS_INTERVAL: Duration = Duration::from_millis(200);
 /// How often a leader looks whether all members know a higher feature level.
 pub const FEATURE_LEVEL_INTERVAL: Duration = Duration::from_secs(10);
 
-/// How often a node asks the others what their clocks say.
+/// How often a node asks the others what their clocks say, and how they are.
 pub const CLOCKS_INTERVAL: Duration = Duration::from_secs(3);
 
 /// Milliseconds that a leader's clock may be ahead of the members' median. More: it proposes nothing, `CLOCK_AHEAD`.
 pub const CLOCK_AHEAD_MS: u64 = 10_000;
+
+/// Milliseconds that a leader's clock may be behind the members' median. More: it hands over if it can, since ids that were
+/// made by good clocks would seem to it to come from the future.
+pub const CLOCK_BEHIND_MS: u64 = 5_000;
+
+/// Milliseconds that ids which a node makes may differ from the members' median.
+pub const CLOCK_NEAR_MS: u64 = 1_000;
 
 /// How long a peer may take to hand over a bundle of its journal.
 pub const BACKFILL_TIMEOUT: Duration = Duration::from_secs(5);

@@ -138,10 +138,11 @@ impl Api {
         Ok(Response::new(handle(self, call, question).await?))
     }
 
-    /// A fresh request id, for a caller that brought none.
+    /// A fresh request id, for a caller that brought none. It is made here and not by the leader: this node tries again when
+    /// its call to the leader is lost on the way, and a leader that made the ids would make another the second time.
     fn fresh_request_id(&self) -> RequestId {
         let mut random = [0; 10];
         self.parts().entropy.fill(&mut random);
-        RequestId::new(self.parts().clock.now(), random)
+        RequestId::new(self.authority().time_for_ids(), random)
     }
 }

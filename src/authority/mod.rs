@@ -12,7 +12,7 @@ use tokio::{sync::watch, time::Instant};
 use crate::{
     admission::Admitted,
     consensus::{Consensus, Usage},
-    domain::{Body, Outcome, Proposal, PurposeName, Refusal},
+    domain::{Body, Millis, Outcome, Proposal, PurposeName, Refusal},
 };
 
 pub use self::{
@@ -111,6 +111,11 @@ impl Authority {
         // A change that broke off half-way while this waited for it takes the answer back.
         self.consensus.believable()?;
         Ok(answer)
+    }
+
+    /// When an id is from that this node makes: by its clock, as far as that is near the members' median.
+    pub fn time_for_ids(&self) -> Millis {
+        self.consensus.time_for_ids()
     }
 
     /// What this node counts: who asks, and what overrides let through.

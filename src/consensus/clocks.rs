@@ -1,16 +1,15 @@
-//! The members' clocks: a leader that is far ahead of their median proposes nothing, and hands over.
+//! The members' clocks: a leader that is far ahead of their median proposes nothing, and one that is far off hands over.
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::join_all;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::Instant;
 
 use super::core::Core;
-use super::members::{self, describe_at};
+use super::members::describe_at;
 use crate::domain::{Millis, NodeId};
-use crate::limits::{CLOCK_AHEAD_MS, CLOCKS_INTERVAL};
+use crate::limits::{CLOCK_AHEAD_MS, CLOCK_BEHIND_MS, CLOCK_NEAR_MS};
 use crate::proto::peer::DescribeReply;
 
 /// What this node knows of the members' clocks. Every node keeps it, so that a new leader knows from its first moment.
@@ -28,8 +27,27 @@ impl Clocks {
     /// Whether a clock that says `now` is too far ahead of the median. The median goes on with the monotonic clock, so
     /// that a wall clock which leaps is noticed at once, and not only when the members are asked again.
     pub fn ahead(&self, now: Millis) -> bool {
+        self.median().is_some_and(|median| too_far(now, median))
+    }
+
+    /// Whether a clock that says `now` is so far behind the median that another member should lead.
+    pub fn behind(&self, now: Millis) -> bool {
+        self.median().is_some_and(|median| too_late(now, median))
+    }
+
+    /// What a clock that says `now` would say if it were near the median.
+    pub fn near(&self, now: Millis) -> Millis {
+        let Some(Millis(median)) = self.median() else {
+            return now;
+        };
+        let earliest = median.saturating_sub(CLOCK_NEAR_MS);
+        let latest = median.saturating_add(CLOCK_NEAR_MS);
+        Millis(now.0.clamp(earliest, latest))
+    }
+
+    fn median(&self) -> Option<Millis> {
         let known = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.is_some_and(|median| too_far(now, later(median.time, median.asked.elapsed())))
+        known.map(|median| later(median.time, median.asked.elapsed()))
     }
 }
 
@@ -43,35 +61,19 @@ fn too_far(clock: Millis, median: Millis) -> bool {
     clock.0.saturating_sub(median.0) > CLOCK_AHEAD_MS
 }
 
+fn too_late(clock: Millis, median: Millis) -> bool {
+    median.0.saturating_sub(clock.0) > CLOCK_BEHIND_MS
+}
+
 /// The middle one of some clocks; of an even number the earlier of the two in the middle.
 fn median(mut clocks: Vec<Millis>) -> Option<Millis> {
     clocks.sort_unstable();
     clocks.get(clocks.len().checked_sub(1)? / 2).copied()
 }
 
-/// Asks for the clocks over and over; as a leader that is too far ahead, hands the leadership over.
-pub async fn watch(core: Arc<Core>) {
-    let mut tick = interval(CLOCKS_INTERVAL);
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut was_ahead = false;
-    loop {
-        tick.tick().await;
-        let in_time = measure(&core).await;
-        let ahead = core.clocks.ahead(core.clock.now());
-        if ahead && !was_ahead {
-            tracing::error!(
-                "this node's clock is more than {CLOCK_AHEAD_MS} ms ahead of the members' median: it proposes nothing until its clock is mended"
-            );
-        }
-        was_ahead = ahead;
-        if ahead && core.leads() {
-            hand_over(&core, &in_time).await;
-        }
-    }
-}
-
-/// Asks the members for their clocks, and notes the median. Returns those of the others that are not too far ahead of it.
-pub async fn measure(core: &Core) -> BTreeSet<u64> {
+/// Asks the members for their clocks, and notes the median. Returns what those of the others said whose clocks are not far
+/// from it.
+pub async fn measure(core: &Core) -> Vec<DescribeReply> {
     let mut others = core.members();
     others.retain(|(id, ..)| *id != core.node_id());
     let cluster = core.peers.cluster_id().unwrap_or_default();
@@ -82,39 +84,26 @@ pub async fn measure(core: &Core) -> BTreeSet<u64> {
         let tells = node.node_id == *id && node.cluster_id[..] == cluster[..] && node.clock_ms > 0;
         // The clock was read somewhere on the way: in the middle, for all that is known here.
         let read = sent + sent.elapsed() / 2;
-        tells.then_some((*id, Millis(node.clock_ms), read))
+        tells.then_some((node, read))
     });
     let answers: Vec<_> = join_all(asked).await.into_iter().flatten().collect();
     let (asked, now) = (Instant::now(), core.clock.now());
-    let clocks: Vec<(u64, Millis)> = answers
+    let clocks: Vec<(DescribeReply, Millis)> = answers
         .into_iter()
-        .map(|(id, clock, read)| (id, later(clock, asked - read)))
+        .map(|(node, read)| {
+            let clock = later(Millis(node.clock_ms), asked - read);
+            (node, clock)
+        })
         .collect();
     let all = clocks.iter().map(|(_, clock)| *clock).chain([now]);
     let time = median(all.collect()).unwrap_or(now);
     // Where nobody else answers there is nothing to be ahead of.
     let known = (!clocks.is_empty()).then_some(Median { time, asked });
     *core.clocks.0.lock().unwrap_or_else(PoisonError::into_inner) = known;
-    let in_time = clocks.iter().filter(|(_, clock)| !too_far(*clock, time));
-    in_time.map(|(id, _)| *id).collect()
-}
-
-async fn hand_over(core: &Core, in_time: &BTreeSet<u64>) {
-    let Some(to) = members::most_caught_up(core, |id| in_time.contains(&id)) else {
-        tracing::warn!("no other voter with a better clock can take the leadership");
-        return;
-    };
-    match members::transfer(core, Some(to)).await {
-        Ok(leader) => {
-            tracing::warn!(
-                to = %NodeId(leader),
-                "handed the leadership to a node whose clock is not ahead"
-            );
-        }
-        Err(error) => {
-            tracing::warn!(%error, "the leadership could not be handed over; trying again");
-        }
-    }
+    let in_time = clocks
+        .into_iter()
+        .filter(|(_, clock)| !too_far(*clock, time) && !too_late(*clock, time));
+    in_time.map(|(node, _)| node).collect()
 }
 
 /// Says of which members the clocks are far from the median, for the cluster's alarms.
@@ -180,6 +169,22 @@ mod tests {
         tokio::time::advance(std::time::Duration::from_secs(1)).await;
         assert!(!clocks.ahead(Millis(61_000)));
         assert!(clocks.ahead(Millis(61_001)));
+    }
+
+    #[test]
+    fn what_is_made_here_is_dated_near_the_median() {
+        let clocks = Clocks::default();
+        assert_eq!(clocks.near(Millis(7)), Millis(7));
+        assert!(!clocks.behind(Millis(0)), "nothing is known");
+        *clocks.0.lock().unwrap() = Some(Median {
+            time: Millis(50_000),
+            asked: Instant::now() + Duration::from_secs(60),
+        });
+        assert_eq!(clocks.near(Millis(50_900)), Millis(50_900));
+        assert_eq!(clocks.near(Millis(90_000)), Millis(51_000));
+        assert_eq!(clocks.near(Millis(3)), Millis(49_000));
+        assert!(!clocks.behind(Millis(45_000)));
+        assert!(clocks.behind(Millis(44_999)));
     }
 
     #[test]

@@ -133,6 +133,17 @@ impl Core {
             (Ok(()), _) | (Err(Unavailable::Starting), Body::Create(_)) => {}
             (Err(why), _) => return Err(why),
         }
+        self.able()
+    }
+
+    /// Whether this node, if it leads, can put anything into the log. One that cannot hands over, see `leadership`.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn able(&self) -> Result<(), Unavailable> {
+        if self.believable() == Err(Unavailable::TokenKeyMismatch) {
+            return Err(Unavailable::TokenKeyMismatch);
+        }
         if !self.space.enough_space() {
             return Err(Unavailable::DiskNearlyFull);
         }

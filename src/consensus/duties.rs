@@ -9,6 +9,7 @@ use tokio::time::{Instant, interval, sleep, timeout};
 use super::core::Core;
 use super::members::describe_at;
 use super::outcome::WriteError;
+use super::room::Use;
 use super::stamp_keys;
 use super::writes;
 use crate::domain::{
@@ -120,16 +121,17 @@ async fn raise_feature_level(core: &Core) -> Result<(), WriteError> {
     Ok(())
 }
 
-/// Has a snapshot made whenever the commands since the last come to `bytes`.
+/// Has a snapshot made whenever the commands since the last come to `bytes`, and where one had to wait for room on the disk,
+/// when there is room.
 pub async fn compact(core: Arc<Core>, bytes: u64) {
     let mut progress = core.replica.progress();
     let mut last = 0;
     loop {
-        if progress.changed().await.is_err() {
+        if let Ok(Err(_)) = timeout(DUTY_INTERVAL, progress.changed()).await {
             return;
         }
         let applied = core.replica.applied_bytes();
-        if applied - last >= bytes {
+        if applied - last >= bytes || core.snapshots.room().is_back(Use::Build) {
             last = applied;
             if core.raft.trigger().snapshot().await.is_err() {
                 return;

@@ -9,13 +9,30 @@ use super::core::Core;
 use super::outcome::Unavailable;
 use super::reads;
 use super::report::Health;
+use super::room::Use;
 use crate::limits::{HEALTH_INTERVAL, HEALTH_PROBE_TIMEOUT};
 
 /// Asks again at an interval, and at once when the leader changes.
 pub async fn watch(core: Arc<Core>) {
     let mut metrics = core.raft.metrics();
+    let room = core.snapshots.room();
     loop {
-        let health = Health::from(probe(&core).await);
+        let health = match probe(&core).await {
+            Ok(()) => {
+                // What did not fit has come some other way.
+                room.done(Use::Receive);
+                if room.waits(Use::Build) || !core.space.enough_space() {
+                    Health::serving_without(Unavailable::DiskNearlyFull)
+                } else {
+                    Ok(()).into()
+                }
+            }
+            // What it lacks is in a snapshot that does not fit.
+            Err(Unavailable::Replaying | Unavailable::NoQuorum) if room.waits(Use::Receive) => {
+                Err(Unavailable::DiskNearlyFull).into()
+            }
+            Err(why) => Err(why).into(),
+        };
         let ready = health.ready;
         core.health.send_if_modified(|current| {
             let changed = *current != health;

@@ -2,6 +2,8 @@
 
 use std::{fmt::Debug, io, ops::Bound, ops::RangeBounds, sync::Arc};
 
+use async_stream::try_stream;
+use futures::Stream;
 use openraft::{
     OptionalSend, RaftLogReader,
     storage::{IOFlushed, LogState, RaftLogStorage},
@@ -23,22 +25,28 @@ impl LogStore {
     }
 
     fn read(&self, range: impl RangeBounds<u64>, max_bytes: usize) -> io::Result<Vec<Entry>> {
-        let start = match range.start_bound() {
-            Bound::Included(start) => *start,
-            Bound::Excluded(start) => start + 1,
-            Bound::Unbounded => 0,
-        };
-        let end = match range.end_bound() {
-            Bound::Included(end) => end + 1,
-            Bound::Excluded(end) => *end,
-            Bound::Unbounded => u64::MAX,
-        };
+        let (start, end) = ends(&range);
         self.0
             .read(start..end, max_bytes)?
             .into_iter()
             .map(from_stored)
             .collect()
     }
+}
+
+/// The first index of a range, and the one after its last.
+fn ends(range: &impl RangeBounds<u64>) -> (u64, u64) {
+    let start = match range.start_bound() {
+        Bound::Included(start) => *start,
+        Bound::Excluded(start) => start + 1,
+        Bound::Unbounded => 0,
+    };
+    let end = match range.end_bound() {
+        Bound::Included(end) => end + 1,
+        Bound::Excluded(end) => *end,
+        Bound::Unbounded => u64::MAX,
+    };
+    (start, end)
 }
 
 /// A `Done` and the future that it completes.
@@ -62,6 +70,25 @@ impl RaftLogReader<Types> for LogStore {
         range: RB,
     ) -> io::Result<Vec<Entry>> {
         self.read(range, usize::MAX)
+    }
+
+    /// Read as they are applied, a little at a time: after a restart they may be the whole log.
+    async fn entries_stream<RB: RangeBounds<u64> + Clone + Debug + OptionalSend>(
+        &mut self,
+        range: RB,
+    ) -> impl Stream<Item = io::Result<Entry>> + OptionalSend {
+        let (mut start, end) = ends(&range);
+        let log = self.clone();
+        try_stream! {
+            while start < end {
+                let entries = log.read(start..end, APPEND_BYTES)?;
+                let Some(last) = entries.last() else { break };
+                start = last.log_id.index + 1;
+                for entry in entries {
+                    yield entry;
+                }
+            }
+        }
     }
 
     async fn limited_get_log_entries(&mut self, start: u64, end: u64) -> io::Result<Vec<Entry>> {
@@ -126,5 +153,57 @@ impl RaftLogStorage<Types> for LogStore {
         let (done, purged) = completion();
         self.0.purge(numbers(&upto), done);
         purged.await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use bytes::Bytes;
+    use futures::StreamExt as _;
+    use openraft::EntryPayload;
+
+    use super::*;
+    use crate::consensus::types::EncodedCommand;
+    use crate::storage::log::MemoryLog;
+
+    const BYTES: usize = 10 << 10;
+
+    fn entry(index: u64) -> Entry {
+        let command = Bytes::from(vec![7; BYTES]);
+        Entry {
+            log_id: log_id(1, index),
+            payload: EntryPayload::Normal(EncodedCommand(command)),
+        }
+    }
+
+    #[tokio::test]
+    async fn entries_are_read_whole_and_a_little_at_a_time() {
+        let log = Arc::new(MemoryLog::new());
+        let mut store = LogStore::new(log.clone());
+        let entries = (1..=200).map(|n| to_stored(entry(n)).unwrap()).collect();
+        let (done, appended) = completion();
+        log.append(entries, done).unwrap();
+        appended.await.unwrap();
+
+        let indices = |read: Vec<io::Result<Entry>>| -> Vec<u64> {
+            let index = |entry: io::Result<Entry>| entry.unwrap().log_id.index;
+            read.into_iter().map(index).collect()
+        };
+        let all = store.entries_stream(3..=190).await.collect().await;
+        assert_eq!(indices(all), (3..=190).collect::<Vec<_>>());
+
+        // What is no longer there when its turn comes was not in memory.
+        let mut stream = pin!(store.entries_stream(1..201).await);
+        stream.next().await.unwrap().unwrap();
+        let (done, truncated) = completion();
+        log.truncate_after(Some(1), done);
+        truncated.await.unwrap();
+        let rest = indices(stream.collect().await);
+        assert!(
+            !rest.is_empty() && rest.len() * BYTES <= APPEND_BYTES,
+            "{rest:?}"
+        );
     }
 }

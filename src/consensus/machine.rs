@@ -10,8 +10,10 @@ use openraft::{
 };
 
 use super::replica::Replica;
+use super::room::{Use, out_of_room};
 use super::snapshot::{Content, SnapshotData, Snapshots};
 use super::types::{EncodedReply, LogId, SnapshotMeta, StoredMembership, Types};
+use crate::domain::State;
 
 /// The state machine that openraft is given.
 pub struct Machine {
@@ -75,6 +77,15 @@ impl RaftStateMachine<Types> for Machine {
         Ok(())
     }
 
+    async fn try_create_snapshot_builder(&mut self, force: bool) -> Option<Builder> {
+        let bytes = self.replica.with_state(State::snapshot_bytes);
+        // One that breaks off would end the node, at each start anew. The log stays as long as it is until there is room.
+        if !force && !self.snapshots.room().take(Use::Build, bytes) {
+            return None;
+        }
+        Some(self.get_snapshot_builder().await)
+    }
+
     async fn get_snapshot_builder(&mut self) -> Builder {
         let (state, edge) = self.replica.freeze();
         Builder {
@@ -136,13 +147,24 @@ impl RaftSnapshotBuilder<Types> for Builder {
         };
         let meta = content.meta.clone();
         let (replica, snapshots) = (self.replica.clone(), self.snapshots.clone());
-        let snapshot = tokio::task::spawn_blocking(move || {
+        let saved = tokio::task::spawn_blocking(move || {
             // The log is purged up to the snapshot: the journal's bundles must be on the disk by then.
             replica.journal().sync()?;
-            snapshots.save(&content)
+            Ok::<_, io::Error>(snapshots.save(&content))
         })
         .await
         .map_err(io::Error::other)??;
-        Ok(Snapshot { meta, snapshot })
+        match saved {
+            Ok(snapshot) => Ok(Snapshot { meta, snapshot }),
+            Err(error) if out_of_room(&error) => {
+                // The disk filled up meanwhile. To openraft an error is the end of the node, and a snapshot that is no
+                // newer than what it has is no news.
+                let bytes = self.replica.with_state(State::snapshot_bytes);
+                self.snapshots.room().ran_out(Use::Build, bytes);
+                let (meta, snapshot) = self.snapshots.standing();
+                Ok(Snapshot { meta, snapshot })
+            }
+            Err(error) => Err(error),
+        }
     }
 }

@@ -13,7 +13,7 @@ use super::administer::not_leader;
 use super::core::Core;
 use super::outcome::{AdminError, Unavailable, WriteError};
 use super::types::Peer;
-use crate::domain::{FEATURE_LEVEL, NodeId, State};
+use crate::domain::{FEATURE_LEVEL, NodeId, Revision, State};
 use crate::limits::{CAUGHT_UP_REVISIONS, DESCRIBE_TIMEOUT};
 use crate::proto::peer::{DescribeReply, DescribeRequest, InviteRequest};
 
@@ -157,8 +157,13 @@ fn has_everything(core: &Core, id: u64, node: &DescribeReply) -> bool {
         .peers
         .cluster_id()
         .is_some_and(|own| node.cluster_id[..] == own[..]);
-    let whole = node.revision > 0 && node.journal_events >= node.revision;
-    node.node_id == id && ours && whole && node.revision + CAUGHT_UP_REVISIONS >= revision
+    node.node_id == id && ours && caught_up(node.revision, node.journal_events, revision)
+}
+
+/// Whether a node at `revision` has all that there was up to about `newest`, and so many events of it in its journal.
+pub fn caught_up(revision: Revision, journal_events: u64, newest: Revision) -> bool {
+    let whole = revision > 0 && journal_events >= revision;
+    whole && revision.saturating_add(CAUGHT_UP_REVISIONS) >= newest
 }
 
 /// Makes a learner a voter.

@@ -10,6 +10,7 @@ mod clocks;
 mod core;
 mod duties;
 mod health;
+mod leadership;
 mod log_store;
 mod machine;
 mod members;
@@ -21,6 +22,7 @@ mod peers;
 mod reads;
 mod replica;
 mod report;
+mod room;
 mod service;
 mod settings;
 mod snapshot;
@@ -98,7 +100,7 @@ impl Consensus {
             loaded => loaded?,
         };
         let (snapshots, content) =
-            snapshot::Snapshots::open(files.clone()).map_err(refuse("snapshots"))?;
+            snapshot::Snapshots::open(files.clone(), space.clone()).map_err(refuse("snapshots"))?;
         let snapshots = Arc::new(snapshots);
         let covered = content.as_ref().and_then(|it| it.meta.last_log_id);
         let purged = log.ends().purged.map(|(_, index)| index);
@@ -159,7 +161,7 @@ impl Consensus {
         tasks.spawn(reads::serve(core.clone(), waiting));
         tasks.spawn(health::watch(core.clone()));
         tasks.spawn(duties::lead(core.clone()));
-        tasks.spawn(clocks::watch(core.clone()));
+        tasks.spawn(leadership::watch(core.clone()));
         tasks.spawn(duties::compact(core.clone(), timing.snapshot_log_bytes));
         tasks.spawn(duties::backfill(core.clone()));
         let every = Duration::from_millis(timing.usage_report_ms);
@@ -336,6 +338,11 @@ impl Consensus {
     ) -> Result<u64, AdminError> {
         let act = Act::TransferLeader(to.unwrap_or(0));
         administer::ask_leader(&self.core, act, deadline).await
+    }
+
+    /// This node's clock, as far as it is near the members' median: to date ids that whoever leads has to take.
+    pub fn time_for_ids(&self) -> Millis {
+        self.core.clocks.near(self.core.clock.now())
     }
 
     /// Whether this node leads.

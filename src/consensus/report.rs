@@ -3,13 +3,23 @@
 use super::outcome::Unavailable;
 use crate::domain::Revision;
 
-/// Whether a node serves, and where not, why.
+/// Whether a node serves, and where not, why; or what it lacks although it serves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Health {
     /// Whether it answers checks.
     pub ready: bool,
-    /// `ok`, or why not, such as `no_quorum`.
+    /// `ok`, or why not, such as `no_quorum`. Of a node that answers checks and is short of disk, `disk_nearly_full`.
     pub reason: String,
+}
+
+impl Health {
+    /// A node that answers checks, and lacks something for its other work.
+    pub fn serving_without(what: Unavailable) -> Self {
+        Self {
+            ready: true,
+            reason: what.reason().to_ascii_lowercase(),
+        }
+    }
 }
 
 impl From<Result<(), Unavailable>> for Health {

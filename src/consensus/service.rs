@@ -12,6 +12,7 @@ use super::core::Core;
 use super::members;
 use super::outcome::{Unavailable, WriteError};
 use super::reads;
+use super::room::{Use, out_of_room};
 use super::snapshot::SnapshotData;
 use super::status;
 use super::types::{SnapshotMeta, Vote};
@@ -72,6 +73,11 @@ fn reply<T: Serialize>(value: &T) -> Result<Response<RaftReply>, Status> {
     }))
 }
 
+/// The sender leaves this node alone for a while, and tries again.
+fn no_room() -> Status {
+    Status::failed_precondition(Unavailable::DiskNearlyFull.reason())
+}
+
 fn fatal(error: impl std::fmt::Display) -> Status {
     Status::unavailable(error.to_string())
 }
@@ -123,8 +129,18 @@ impl Peer for Service {
         };
         self.check(header.envelope.as_ref())?;
         let (vote, meta): (Vote, SnapshotMeta) = read(&header.meta)?;
-        let internal = |e: std::io::Error| Status::internal(e.to_string());
-        let mut receiver = self.0.snapshots.receive(&meta).map_err(internal)?;
+        let room = self.0.snapshots.room();
+        if !room.take(Use::Receive, header.length) {
+            return Err(no_room());
+        }
+        let failed = |error: std::io::Error| {
+            if out_of_room(&error) {
+                room.ran_out(Use::Receive, header.length);
+                return no_room();
+            }
+            Status::data_loss(error.to_string())
+        };
+        let mut receiver = self.0.snapshots.receive(&meta).map_err(failed)?;
         while let Some(chunk) = chunks.next().await {
             let chunk = chunk?;
             if crc32c::crc32c(&chunk.data) != chunk.crc32c {
@@ -132,13 +148,10 @@ impl Peer for Service {
                     "a piece of the snapshot was damaged on the way",
                 ));
             }
-            receiver
-                .push(&chunk.data)
-                .map_err(|e| Status::data_loss(e.to_string()))?;
+            room.check_growth().map_err(failed)?;
+            receiver.push(&chunk.data).map_err(|e| failed(e.into()))?;
         }
-        let whole = receiver
-            .finish()
-            .map_err(|e| Status::data_loss(e.to_string()))?;
+        let whole = receiver.finish().map_err(|e| failed(e.into()))?;
         let snapshot = SnapshotData::Received(whole);
         // openraft panics on a snapshot that no honest leader can send; ours came from a member of the cluster.
         let answer = self

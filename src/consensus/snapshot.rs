@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::{fmt, io};
 
+use super::room::{Room, Use};
 use super::types::SnapshotMeta;
 use crate::domain::{RestoreError, State};
 use crate::storage::Refused;
@@ -12,6 +13,7 @@ use crate::storage::snapshot::{
     MAX_CHUNK, ReceivedSnapshot, Section, SnapshotPieces, SnapshotReader, SnapshotReceiver,
     Snapshots as Folder,
 };
+use crate::storage::space::Space;
 
 /// Everything that a snapshot holds.
 pub struct Content {
@@ -35,6 +37,7 @@ pub enum SnapshotData {
 pub struct Snapshots {
     folder: Folder,
     current: Mutex<Option<Current>>,
+    room: Room,
 }
 
 #[derive(Clone)]
@@ -58,11 +61,12 @@ impl Snapshots {
     ///
     /// # Errors
     /// When it is damaged: the log behind it is gone, so that nothing can stand in for it.
-    pub fn open(files: Arc<dyn Files>) -> io::Result<(Self, Option<Content>)> {
+    pub fn open(files: Arc<dyn Files>, space: Arc<Space>) -> io::Result<(Self, Option<Content>)> {
         let folder = Folder::open(files)?;
         let snapshots = Self {
             folder,
             current: Mutex::default(),
+            room: Room::new(space),
         };
         let Some(newest) = snapshots.folder.latest()? else {
             return Ok((snapshots, None));
@@ -72,10 +76,16 @@ impl Snapshots {
         Ok((snapshots, Some(content)))
     }
 
+    /// Whether there is room for one, and whether one waits for room.
+    pub fn room(&self) -> &Room {
+        &self.room
+    }
+
     /// Writes a snapshot, and makes it the current one.
     ///
     /// # Errors
-    /// Whatever the disk says.
+    /// Whatever the disk says; [`io::ErrorKind::StorageFull`] before it takes the room that writes need. Nothing is left
+    /// of it then, and what was there before stands.
     pub fn save(&self, content: &Content) -> io::Result<SnapshotData> {
         let meta = serde_json::to_vec(&content.meta).map_err(damaged)?;
         let mut writer = self.folder.create(position(&content.meta), &meta)?;
@@ -83,10 +93,12 @@ impl Snapshots {
             writer.push(Section::Journal, chunk)?;
         }
         for chunk in content.state.chunks() {
+            self.room.check_growth()?;
             writer.push(Section::State, &chunk)?;
         }
         writer.finish()?;
         self.note(&content.meta)?;
+        self.room.done(Use::Build);
         Ok(SnapshotData::Kept(
             self.folder.clone(),
             position(&content.meta),
@@ -125,6 +137,7 @@ impl Snapshots {
         }
         received.publish()?;
         self.note(meta)?;
+        self.room.done(Use::Receive);
         Ok(content)
     }
 
@@ -134,6 +147,15 @@ impl Snapshots {
         let meta = current.as_ref()?.meta.clone();
         let data = SnapshotData::Kept(self.folder.clone(), position(&meta));
         Some((meta, data))
+    }
+
+    /// The current snapshot, or where there is none, one of nothing.
+    pub fn standing(&self) -> (SnapshotMeta, SnapshotData) {
+        let nothing = || {
+            let data = SnapshotData::Kept(self.folder.clone(), 0);
+            (SnapshotMeta::default(), data)
+        };
+        self.current().unwrap_or_else(nothing)
     }
 
     /// Bytes of the current snapshot; 0 where there is none.

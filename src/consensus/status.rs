@@ -8,6 +8,7 @@ use tonic::Status;
 use super::clocks;
 use super::core::Core;
 use super::members::describe_at;
+use super::outcome::Unavailable;
 use super::report::{ClusterStatus, Health, Member, Report, Role};
 use crate::domain::{FEATURE_LEVEL, NodeId, State};
 use crate::proto::peer::{DescribeReply, StateHash};
@@ -103,6 +104,7 @@ pub async fn status(core: &Core, deadline: Instant) -> ClusterStatus {
     }
     differences(&known, &mut alarms);
     alarms.extend(clocks::apart(&known));
+    alarms.extend(short_of_disk(&known));
     let mut reports: Vec<Member> = members
         .iter()
         .zip(&answers)
@@ -180,6 +182,19 @@ fn lost_quorum(voters: &[u64], nodes: &[&DescribeReply]) -> Option<String> {
             voters.len()
         )
     })
+}
+
+/// Who lacks room on the disk, whether it serves meanwhile or not.
+fn short_of_disk(nodes: &[&DescribeReply]) -> Vec<String> {
+    let full = Health::serving_without(Unavailable::DiskNearlyFull).reason;
+    let full = nodes.iter().filter(|node| node.health == full);
+    full.map(|node| {
+        let (id, left) = (NodeId(node.node_id), node.disk_free_bytes >> 20);
+        format!(
+            "the disk of {id} is nearly full, {left} MiB are left: free some of it, for changes and for snapshots"
+        )
+    })
+    .collect()
 }
 
 /// Same revision, same hash, same root: whoever differs is named.

@@ -8,7 +8,7 @@ use super::core::Core;
 use super::outcome::{Unavailable, WriteError};
 use super::types::EncodedCommand;
 use crate::domain::{Outcome, Proposal, decode_reply};
-use crate::limits::RETRY_PAUSE;
+use crate::limits::{HAND_OVER_PATIENCE, RETRY_PAUSE};
 use crate::proto::peer::{ProposeRequest, propose_reply};
 
 /// Writes, and tries again while the deadline allows: a change is known by its request id, so that a second try cannot
@@ -23,6 +23,7 @@ pub async fn write(
 ) -> Result<Outcome, WriteError> {
     // Once a try may have been taken, only an outcome takes that back.
     let mut perhaps = None;
+    let begun = Instant::now();
     loop {
         let failed = match timeout_at(deadline, attempt(core, proposal)).await {
             Ok(Ok(outcome)) => return Ok(outcome),
@@ -35,17 +36,20 @@ pub async fn write(
         };
         let again = match &failed {
             WriteError::Refused(_) => false,
-            WriteError::NotApplied { why } => {
-                matches!(
-                    why,
-                    Unavailable::NoQuorum
-                        | Unavailable::LeaderLost
-                        | Unavailable::Starting
-                        | Unavailable::Replaying
-                        // The leader hands over.
-                        | Unavailable::ClockAhead
-                )
-            }
+            WriteError::NotApplied { why } => match why {
+                Unavailable::NoQuorum
+                | Unavailable::LeaderLost
+                | Unavailable::Starting
+                | Unavailable::Replaying
+                // The leader hands over.
+                | Unavailable::ClockAhead => true,
+                // So it does here, to another node; where there is none, no waiting helps.
+                Unavailable::DiskNearlyFull => begun.elapsed() < HAND_OVER_PATIENCE,
+                Unavailable::TokenKeyMismatch => {
+                    core.believable().is_ok() && begun.elapsed() < HAND_OVER_PATIENCE
+                }
+                _ => false,
+            },
             WriteError::Unknown { why } => {
                 perhaps = Some(*why);
                 true

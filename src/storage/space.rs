@@ -80,6 +80,19 @@ impl Space {
         seen.enough
     }
 
+    /// Whether a file of so many bytes fits, with so much left beside it that writes are still taken.
+    pub fn fits(&self, bytes: u64) -> bool {
+        let free = self.files.free_bytes();
+        free.is_ok_and(|free| free >= bytes.saturating_add(ACCEPT_FROM))
+    }
+
+    /// Whether a file that is being written may grow on: not into what writes and a start need.
+    pub fn may_grow(&self) -> bool {
+        self.files
+            .free_bytes()
+            .is_ok_and(|free| free >= REFUSE_BELOW)
+    }
+
     /// Lays the ballast down if it is not there whole and enough room stays free beside it. Call it now and then.
     ///
     /// # Errors
@@ -219,6 +232,20 @@ mod tests {
         assert!(look(&space));
         gauge.set(u64::MAX);
         assert!(!look(&space), "no answer is no room");
+    }
+
+    #[test]
+    fn a_file_fits_that_leaves_room_for_writes() {
+        let (gauge, space) = space(ACCEPT_FROM + 7, None);
+        assert!(space.fits(7));
+        assert!(!space.fits(8));
+        assert!(!space.fits(u64::MAX));
+        gauge.set(REFUSE_BELOW);
+        assert!(space.may_grow());
+        gauge.set(REFUSE_BELOW - 1);
+        assert!(!space.may_grow());
+        gauge.set(u64::MAX);
+        assert!(!space.fits(0) && !space.may_grow(), "no answer is no room");
     }
 
     #[test]

@@ -143,6 +143,11 @@ impl Row {
                 reason,
                 "go on from earliest_revision, or begin with a snapshot",
             ),
+            RefusalKind::Exhausted => Self::not_applied(
+                Code::ResourceExhausted,
+                reason,
+                "retry with the same request_id after a pause",
+            ),
         }
     }
 

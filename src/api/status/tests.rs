@@ -35,6 +35,7 @@ fn refusals() -> Vec<Refusal> {
         Refusal::RequestIdInvalid { why: "why" },
         Refusal::RequestIdReused,
         Refusal::RequestIdExpired,
+        Refusal::TooManyRequests,
         Refusal::SchemaUnknown { asked: 2, known: 1 },
         Refusal::SchemaTooOld {
             asked: 1,
@@ -100,6 +101,7 @@ fn refusals() -> Vec<Refusal> {
             | Refusal::RequestIdInvalid { .. }
             | Refusal::RequestIdReused
             | Refusal::RequestIdExpired
+            | Refusal::TooManyRequests
             | Refusal::SchemaUnknown { .. }
             | Refusal::SchemaTooOld { .. }
             | Refusal::SubjectChanged { .. }

@@ -297,7 +297,9 @@ fn finish(
         )
     };
     let import = match (&taken.import, &taken.unread) {
-        (Err(error), _) if !resume.beside && error.reason() == "REQUEST_ID_INVALID" => {
+        (Err(error), _)
+            if error.reason() == "REQUEST_ID_INVALID" && !is_request_id(resume.import_id) =>
+        {
             let message = "--import-id is no UUID of version 7";
             let advice =
                 "give the id that was told when the import broke off, or leave the flag out";
@@ -387,4 +389,9 @@ fn progress(size: Option<u64>) -> ProgressBar {
         bar.set_style(style);
     }
     bar
+}
+
+/// A good id may be refused as well, for a clock that is ahead: that the cluster tells best.
+fn is_request_id(text: &str) -> bool {
+    uuid::Uuid::try_parse(text).is_ok_and(|id| id.get_version_num() == 7)
 }

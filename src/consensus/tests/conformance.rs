@@ -17,6 +17,7 @@ use crate::storage::data_folder::DataFolder;
 use crate::storage::files::Files;
 use crate::storage::journal::{Journal, JournalEdge};
 use crate::storage::log::{LogOptions, SledLog};
+use crate::storage::space::Space;
 
 struct Disk;
 
@@ -32,7 +33,8 @@ fn open(folder: &Path) -> (LogStore, Machine) {
     let files: Arc<dyn Files> = Arc::new(DataFolder::open(folder).unwrap());
     let fatal = Arc::new(|error: &std::io::Error| panic!("storage failed: {error}"));
     let log = SledLog::open(files.clone(), folder, &LogOptions::default(), fatal).unwrap();
-    let (snapshots, content) = Snapshots::open(files.clone()).unwrap();
+    let space = Arc::new(Space::new(files.clone(), None));
+    let (snapshots, content) = Snapshots::open(files.clone(), space).unwrap();
     assert!(content.is_none());
     let journal = Arc::new(Journal::open(files, &JournalEdge::default()).unwrap());
     let replica = Arc::new(Replica::new(State::default(), journal, 0));

@@ -3,8 +3,10 @@
 mod clocks;
 mod cluster;
 mod conformance;
+mod leadership;
 mod network;
 mod proposals;
 mod quorum;
+mod room;
 mod slow;
 mod snapshots;

@@ -161,6 +161,7 @@ fn refusal_out(refusal: &Refusal) -> persisted::Refusal {
         RefusalKind::AlreadyExists => persisted::RefusalKind::AlreadyExists,
         RefusalKind::Precondition => persisted::RefusalKind::Precondition,
         RefusalKind::OutOfRange => persisted::RefusalKind::OutOfRange,
+        RefusalKind::Exhausted => persisted::RefusalKind::Exhausted,
     };
     persisted::Refusal {
         reason: refusal.reason().to_owned(),
@@ -176,6 +177,7 @@ fn refusal(message: persisted::Refusal) -> Result<Refusal, DecodeError> {
         Ok(persisted::RefusalKind::AlreadyExists) => RefusalKind::AlreadyExists,
         Ok(persisted::RefusalKind::Precondition) => RefusalKind::Precondition,
         Ok(persisted::RefusalKind::OutOfRange) => RefusalKind::OutOfRange,
+        Ok(persisted::RefusalKind::Exhausted) => RefusalKind::Exhausted,
         Ok(persisted::RefusalKind::Unspecified) | Err(_) => {
             return Err(DecodeError::Damaged("a refusal's kind"));
         }

@@ -25,8 +25,8 @@ impl Player {
     pub(super) fn command(&mut self, step: &Step) -> Option<Command> {
         let body = self.body(step)?;
         self.bodies.push(body.clone());
-        // So that ids grow, and the table's order is not only that of their last bits.
-        self.driven.now += 1;
+        // So that ids grow, and a full table most often holds some that it may forget.
+        self.driven.now += 1_500;
         let mut command = self.driven.command(body);
         if let Step::Propose { who, .. } | Step::Approve { who, .. } | Step::Withdraw { who, .. } =
             step

@@ -200,7 +200,7 @@ fn steps() -> impl Strategy<Value = Step> {
         6 => (1..6_usize).prop_map(|back| Step::Echo { back }),
         3 => (1..20_usize).prop_map(|back| Step::Again { back }),
         1 => (1..20_usize).prop_map(|back| Step::Reuse { back }),
-        1 => (-400_000..400_000_i64).prop_map(|by| Step::Skewed { by }),
+        1 => (-40_000..20_000_i64).prop_map(|by| Step::Skewed { by }),
         2 => select(vec![1, 1_000, 60_000, 200_000, day - 1, day, 3 * day, -5_000]).prop_map(|by| Step::Clock { by }),
     ]
 }

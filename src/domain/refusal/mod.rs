@@ -17,6 +17,8 @@ pub enum RefusalKind {
     Precondition,
     /// It asks for what lies past an end.
     OutOfRange,
+    /// There is no room for it just now.
+    Exhausted,
 }
 
 /// A refusal: its message says what is wrong and what to do, and holds no identifier of a person.
@@ -122,6 +124,11 @@ pub enum Refusal {
         "the request id is older than what is remembered, so it cannot be told whether it was taken: read the preference, and send the change under a fresh id if it is still wanted"
     )]
     RequestIdExpired,
+    /// More was changed within seconds than can be remembered.
+    #[error(
+        "more was changed in a short time than can be remembered for retries: send it again in some seconds, under the same id"
+    )]
+    TooManyRequests,
     /// The caller's schema is newer than the registry.
     #[error(
         "schema version {asked} is newer than the registry, which is at {known}: register the purposes that the caller was built for first"

@@ -3,7 +3,7 @@
 use super::{Refusal, RefusalKind};
 
 /// Every reason, so that one that comes over the wire gets its own static text back.
-const REASONS: [&str; 47] = [
+const REASONS: [&str; 48] = [
     "NAMESPACE_INVALID",
     "NAMESPACE_UNKNOWN",
     "PURPOSE_INVALID",
@@ -24,6 +24,7 @@ const REASONS: [&str; 47] = [
     "REQUEST_ID_INVALID",
     "REQUEST_ID_REUSED",
     "REQUEST_ID_EXPIRED",
+    "TOO_MANY_REQUESTS",
     "SCHEMA_UNKNOWN",
     "SCHEMA_TOO_OLD",
     "SUBJECT_CHANGED",
@@ -77,6 +78,7 @@ impl Refusal {
             Self::RequestIdInvalid { .. } => "REQUEST_ID_INVALID",
             Self::RequestIdReused => "REQUEST_ID_REUSED",
             Self::RequestIdExpired => "REQUEST_ID_EXPIRED",
+            Self::TooManyRequests => "TOO_MANY_REQUESTS",
             Self::SchemaUnknown { .. } => "SCHEMA_UNKNOWN",
             Self::SchemaTooOld { .. } => "SCHEMA_TOO_OLD",
             Self::SubjectChanged { .. } => "SUBJECT_CHANGED",
@@ -133,6 +135,7 @@ impl Refusal {
             | Self::FeatureLevelUnknown { .. }
             | Self::StateInconsistent { .. } => RefusalKind::Precondition,
             Self::RevisionCompacted { .. } => RefusalKind::OutOfRange,
+            Self::TooManyRequests => RefusalKind::Exhausted,
             Self::NamespaceInvalid
             | Self::PurposeInvalid { .. }
             | Self::IdentifierInvalid { .. }
@@ -205,6 +208,7 @@ pub(in crate::domain) fn every() -> Vec<Refusal> {
         Refusal::RequestIdInvalid { why },
         Refusal::RequestIdReused,
         Refusal::RequestIdExpired,
+        Refusal::TooManyRequests,
         Refusal::SchemaUnknown { asked: 2, known: 1 },
         Refusal::SchemaTooOld {
             asked: 1,

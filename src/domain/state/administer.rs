@@ -53,7 +53,7 @@ impl State {
         events: &mut Events,
     ) -> Reply {
         let digest = digest::put_purpose(&command.principal, put);
-        self.once(put.request_id, digest, command, |state| {
+        self.once(put.request_id, digest, |state| {
             let event_id = match state.registry.plan(&put.purpose)? {
                 None => None,
                 Some(plan) if plan.widens => {
@@ -77,7 +77,7 @@ impl State {
         events: &mut Events,
     ) -> Reply {
         let digest = digest::add_namespace(&command.principal, add);
-        self.once(add.request_id, digest, command, |state| {
+        self.once(add.request_id, digest, |state| {
             let event_id = if state.namespaces.contains(&add.namespace) {
                 None
             } else {
@@ -98,7 +98,7 @@ impl State {
         events: &mut Events,
     ) -> Reply {
         let digest = digest::configure(&command.principal, configure);
-        self.once(configure.request_id, digest, command, |state| {
+        self.once(configure.request_id, digest, |state| {
             let namespace = state.namespaces.id(&configure.namespace)?;
             let ids = Named::of(&state.registry, &configure.gpc_purposes)?;
             let unchanged = state
@@ -126,7 +126,7 @@ impl State {
         events: &mut Events,
     ) -> Reply {
         let digest = digest::set_schema_floor(&command.principal, set);
-        self.once(set.request_id, digest, command, |state| {
+        self.once(set.request_id, digest, |state| {
             let standing = state.plan_floor(&set.floor)?;
             if set.floor.version < standing {
                 let what = match &set.floor.purpose {

@@ -59,7 +59,7 @@ impl State {
         events: &mut Events,
     ) -> Reply {
         let digest = digest::set_preference(&command.principal, set);
-        self.once(set.request_id, digest, command, |state| {
+        self.once(set.request_id, digest, |state| {
             let namespace_id = state.namespaces.id(&set.namespace)?;
             state.registry.check_schema(set.schema_version)?;
             let (opt_out, opt_in) = (
@@ -114,7 +114,7 @@ impl State {
         events: &mut Events,
     ) -> Reply {
         let digest = digest::report_signal(&command.principal, report);
-        self.once(report.request_id, digest, command, |state| {
+        self.once(report.request_id, digest, |state| {
             let namespace_id = state.namespaces.id(&report.namespace)?;
             state.registry.check_schema(report.schema_version)?;
             let purposes = state.signal_purposes(namespace_id);
@@ -149,10 +149,9 @@ impl State {
         &mut self,
         id: RequestId,
         digest: [u8; 16],
-        command: &Command,
         act: impl FnOnce(&mut Self) -> Reply,
     ) -> Reply {
-        let first = self.requests.find(id, &digest, command.received_at)?;
+        let first = self.requests.find(id, &digest, self.log_time)?;
         if let Some(outcome) = first {
             return Ok(outcome);
         }
@@ -166,7 +165,7 @@ impl State {
             chunk.import_id,
             &chunk.namespace,
             &command.principal,
-            command.received_at,
+            self.log_time,
         )?;
         let namespace_id = self.namespaces.id(&chunk.namespace)?;
         self.registry.check_schema(chunk.schema_version)?;

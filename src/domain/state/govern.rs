@@ -25,7 +25,7 @@ impl State {
         events: &mut Events,
     ) -> Reply {
         let digest = digest::propose(&command.principal, propose);
-        self.once(propose.request_id, digest, command, |state| {
+        self.once(propose.request_id, digest, |state| {
             state.check_proposed(&propose.change)?;
             if let ProposedChange::Override(terms) = &propose.change {
                 state.check_expiry(terms, propose.max_minutes)?;
@@ -56,7 +56,7 @@ impl State {
         events: &mut Events,
     ) -> Reply {
         let digest = digest::approve(&command.principal, approve);
-        self.once(approve.request_id, digest, command, |state| {
+        self.once(approve.request_id, digest, |state| {
             let pending = state.waiting(approve.change_id, approve.kind)?.clone();
             if pending.proposed_by == command.principal {
                 return Err(Refusal::SecondPrincipalRequired);
@@ -110,7 +110,7 @@ impl State {
         events: &mut Events,
     ) -> Reply {
         let digest = digest::withdraw(&command.principal, withdraw);
-        self.once(withdraw.request_id, digest, command, |state| {
+        self.once(withdraw.request_id, digest, |state| {
             let id = withdraw.change_id;
             let standing = state
                 .changes

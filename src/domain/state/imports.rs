@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::requests::check_time;
+use super::requests::check_new;
 use crate::domain::ids::{Millis, RequestId};
 use crate::domain::names::{Namespace, Principal};
 use crate::domain::refusal::Refusal;
@@ -41,21 +41,27 @@ impl Imports {
     /// The row that an import goes on with; 0 for a new one.
     ///
     /// # Errors
-    /// `REQUEST_ID_REUSED` where it is another caller's or namespace's, `REQUEST_ID_EXPIRED`, `REQUEST_ID_INVALID`.
+    /// `REQUEST_ID_REUSED` where it is another caller's or namespace's, `REQUEST_ID_EXPIRED`, `REQUEST_ID_INVALID`,
+    /// `TOO_MANY_REQUESTS`.
     pub(super) fn find(
         &self,
         id: RequestId,
         namespace: &Namespace,
         principal: &Principal,
-        received_at: Millis,
+        now: Millis,
     ) -> Result<u64, Refusal> {
         match self.by_id.get(&id) {
             Some(import) if import.namespace == *namespace && import.principal == *principal => {
                 Ok(import.next_row)
             }
             Some(_) => Err(Refusal::RequestIdReused),
-            None if self.is_forgotten(id) => Err(Refusal::RequestIdExpired),
-            None => check_time(id, received_at).map(|()| 0),
+            None if Some(id) <= self.floor => Err(Refusal::RequestIdExpired),
+            None => {
+                let first = self.by_id.first_key_value();
+                let full = first.filter(|_| self.by_id.len() >= self.capacity);
+                let smallest = full.map(|(first, _)| *first);
+                check_new(id, now, smallest, limits::IMPORT_WINDOW_MS).map(|()| 0)
+            }
         }
     }
 
@@ -111,12 +117,5 @@ impl Imports {
     #[cfg(test)]
     pub(super) fn set_capacity(&mut self, capacity: usize) {
         self.capacity = capacity;
-    }
-
-    fn is_forgotten(&self, id: RequestId) -> bool {
-        // In a full table an id before the first would be forgotten after its first rows: better refused now.
-        let full = self.by_id.len() >= self.capacity;
-        let first = self.by_id.first_key_value();
-        Some(id) <= self.floor || (full && first.is_some_and(|(first, _)| id < *first))
     }
 }

@@ -94,36 +94,59 @@ impl Remembered {
     }
 }
 
-/// Refuses an id whose time lies too far ahead of the leader's.
-pub(super) fn check_time(id: RequestId, received_at: Millis) -> Result<(), Refusal> {
-    let latest = received_at.0.saturating_add(limits::REQUEST_ID_AHEAD_MS);
-    if id.timestamp().0 <= latest {
-        Ok(())
-    } else {
-        Err(Refusal::RequestIdInvalid {
-            why: "it lies more than 5 minutes in the future",
-        })
+/// Judges the id of a new request, by the log's time: whether it is of now, and whether it can be remembered. `smallest` is
+/// what a full table would forget for it.
+///
+/// An id that is younger than `window` is never told that it is forgotten, and never forgotten: rather than that, what
+/// is new waits.
+///
+/// # Errors
+/// `REQUEST_ID_INVALID`, `REQUEST_ID_EXPIRED`, `TOO_MANY_REQUESTS`.
+pub(super) fn check_new(
+    id: RequestId,
+    now: Millis,
+    smallest: Option<RequestId>,
+    window: u64,
+) -> Result<(), Refusal> {
+    if id.timestamp().0 > now.0.saturating_add(limits::REQUEST_ID_AHEAD_MS) {
+        return Err(Refusal::RequestIdInvalid {
+            why: "it lies more than 10 seconds ahead of the cluster's time, so set the clock of the machine that made it \
+                  (or those of the cluster), or leave the id out",
+        });
     }
+    let Some(smallest) = smallest else {
+        return Ok(());
+    };
+    // Smaller than all that is there, it would itself be forgotten at once.
+    let forgotten = smallest.min(id);
+    if forgotten.timestamp().0.saturating_add(window) > now.0 {
+        return Err(Refusal::TooManyRequests);
+    }
+    if id == forgotten {
+        return Err(Refusal::RequestIdExpired);
+    }
+    Ok(())
 }
 
 impl Requests {
     /// What a request brought when it was first taken; none for a new one.
     ///
     /// # Errors
-    /// `REQUEST_ID_REUSED`, `REQUEST_ID_EXPIRED`, `REQUEST_ID_INVALID`.
+    /// `REQUEST_ID_REUSED`, `REQUEST_ID_EXPIRED`, `REQUEST_ID_INVALID`, `TOO_MANY_REQUESTS`.
     pub(super) fn find(
         &self,
         id: RequestId,
         digest: &[u8; 16],
-        received_at: Millis,
+        now: Millis,
     ) -> Result<Option<Outcome>, Refusal> {
         let (piece, at) = self.place(id);
         let entry = self.pieces.get(piece).and_then(|piece| piece.get(at));
         match entry.filter(|entry| entry.id == id) {
             Some(entry) if entry.digest == *digest => Ok(Some(entry.outcome())),
             Some(_) => Err(Refusal::RequestIdReused),
-            None if self.is_forgotten(id) => Err(Refusal::RequestIdExpired),
-            None => check_time(id, received_at).map(|()| None),
+            None if Some(id) <= self.floor => Err(Refusal::RequestIdExpired),
+            None => check_new(id, now, self.smallest_of_full(), limits::REQUEST_WINDOW_MS)
+                .map(|()| None),
         }
     }
 
@@ -187,12 +210,12 @@ impl Requests {
         self.capacity = capacity;
     }
 
-    /// An id that is not in the table, and may have been.
-    fn is_forgotten(&self, id: RequestId) -> bool {
-        // In a full table an id before the first would be forgotten at once, and its retry refused: better now.
+    /// The smallest id of a full table.
+    fn smallest_of_full(&self) -> Option<RequestId> {
         let first = self.pieces.front().and_then(|piece| piece.front());
-        let full = self.len >= self.capacity;
-        Some(id) <= self.floor || (full && first.is_some_and(|first| id < first.id))
+        first
+            .filter(|_| self.len >= self.capacity)
+            .map(|first| first.id)
     }
 
     /// Where an id stands, or would: the piece, and the place in it. Past the end of a full last piece, the piece is
@@ -263,30 +286,43 @@ mod tests {
 
     proptest! {
         #[test]
-        fn behaves_like_a_sorted_map(ids in proptest::collection::vec(0u16..2_000, 0..1_500), capacity in 1usize..900) {
+        fn behaves_like_a_sorted_map(
+            steps in proptest::collection::vec((0u16..30_000, 0u64..300), 0..1_500),
+            capacity in 1usize..900,
+        ) {
             let mut table = Requests::default();
             table.set_capacity(capacity);
             let mut map = BTreeMap::new();
             let mut floor = None;
-            for n in ids {
-                let known = table.find(id(n), &[1; 16], Millis(0));
-                match known {
+            let mut now = 20_000;
+            for (n, passed) in steps {
+                now += passed;
+                let first = map.first_key_value().map(|(first, _)| *first);
+                let forgets = first.map(|first: u16| first.min(n)).filter(|_| map.len() == capacity);
+                let young = |n: u16| u64::from(n) + limits::REQUEST_WINDOW_MS > now;
+                match table.find(id(n), &[1; 16], Millis(now)) {
                     Ok(Some(outcome)) => prop_assert_eq!(map.get(&n), Some(&outcome)),
                     Ok(None) => {
                         prop_assert!(!map.contains_key(&n));
                         prop_assert!(Some(n) > floor);
+                        prop_assert!(forgets.is_none_or(|forgets| !young(forgets) && forgets != n));
                         table.insert(entry(n));
                         map.insert(n, entry(n).outcome());
-                        if map.len() > capacity {
+                        if forgets.is_some() {
                             floor = map.pop_first().map(|(n, _)| n);
                         }
                     }
+                    Err(Refusal::TooManyRequests) => prop_assert!(forgets.is_some_and(young)),
+                    Err(Refusal::RequestIdExpired) => {
+                        prop_assert!(!young(n));
+                        prop_assert!(Some(n) <= floor || forgets == Some(n));
+                    }
                     Err(refusal) => {
-                        prop_assert_eq!(refusal, Refusal::RequestIdExpired);
-                        let full = map.len() == capacity && map.first_key_value().is_some_and(|(first, _)| n < *first);
-                        prop_assert!(Some(n) <= floor || full);
+                        prop_assert_eq!(refusal.reason(), "REQUEST_ID_INVALID");
+                        prop_assert!(u64::from(n) > now + limits::REQUEST_ID_AHEAD_MS);
                     }
                 }
+                prop_assert!(floor.is_none_or(|floor| !young(floor)));
                 prop_assert_eq!(table.len(), map.len());
                 prop_assert_eq!(table.floor(), floor.map(id));
             }

@@ -20,6 +20,13 @@ pub(super) const FORMAT: u32 = 1;
 /// Bytes of items in one chunk: what is left of a chunk is for its frame.
 const ITEM_BYTES: usize = limits::SNAPSHOT_CHUNK_BYTES - 64;
 
+/// About how many bytes a remembered request, or import, takes with its frame. What few of them take more is made up for by
+/// the many that take less.
+const REMEMBERED_BYTES: u64 = 128;
+
+/// What the rest takes that does not grow with the subjects: registry, rules, usage.
+const REST_BYTES: u64 = 1 << 20;
+
 /// Bytes that the frame of one item takes in its section: a tag and a length.
 const ITEM_FRAME: usize = 6;
 
@@ -58,6 +65,16 @@ impl State {
                 };
                 chunk.encode_to_vec()
             })
+    }
+
+    /// About how many bytes the chunks would take, found out without making them: to ask for room on the disk.
+    pub fn snapshot_bytes(&self) -> u64 {
+        let remembered = (self.requests.len() + self.imports.len()) as u64;
+        let records = self.shards.records().saturating_mul(ROW_BYTES as u64);
+        // A chunk's frame is a few bytes in a mebibyte.
+        records
+            .saturating_add(remembered * REMEMBERED_BYTES)
+            .saturating_add(REST_BYTES)
     }
 
     fn header_out(&self) -> persisted::StateHeader {

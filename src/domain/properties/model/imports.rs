@@ -19,8 +19,10 @@ impl Model {
         let next = match known {
             Some(next) => next,
             None if self.import_floor >= Some(chunk.import_id) => return Err("REQUEST_ID_EXPIRED"),
-            None if full && smallest > Some(chunk.import_id) => return Err("REQUEST_ID_EXPIRED"),
-            None => 0,
+            None => {
+                self.check_new(chunk.import_id, smallest.filter(|_| full), 600_000)?;
+                0
+            }
         };
         if chunk.first_row > next {
             return Err("IMPORT_GAP");

@@ -196,12 +196,10 @@ impl Model {
         }
         let smallest = self.requests.iter().map(|(id, ..)| *id).min();
         let full = self.requests.len() == REMEMBERED;
-        if self.request_floor >= Some(id) || (full && smallest > Some(id)) {
+        if self.request_floor >= Some(id) {
             return Err("REQUEST_ID_EXPIRED");
         }
-        if id.timestamp().0 > command.received_at.0 + 5 * 60_000 {
-            return Err("REQUEST_ID_INVALID");
-        }
+        self.check_new(id, smallest.filter(|_| full), 15_000)?;
         let outcome = act(self)?;
         self.requests.push((id, content(command), outcome.clone()));
         if full {
@@ -209,6 +207,24 @@ impl Model {
             self.requests.retain(|(id, ..)| Some(*id) != smallest);
         }
         Ok(outcome)
+    }
+
+    /// A new id comes from no further than 10 s ahead, and drives out nobody who is younger than `window`.
+    pub(super) fn check_new(
+        &self,
+        id: RequestId,
+        smallest_of_full: Option<RequestId>,
+        window: i128,
+    ) -> Result<(), &'static str> {
+        let age = |id: RequestId| i128::from(self.log_time) - i128::from(id.timestamp().0);
+        if age(id) < -10_000 {
+            return Err("REQUEST_ID_INVALID");
+        }
+        match smallest_of_full {
+            Some(smallest) if age(smallest.min(id)) < window => Err("TOO_MANY_REQUESTS"),
+            Some(smallest) if id < smallest => Err("REQUEST_ID_EXPIRED"),
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn check_purposes(&self, purposes: &[PurposeName]) -> Result<(), &'static str> {

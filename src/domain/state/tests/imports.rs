@@ -155,14 +155,21 @@ fn an_import_belongs_to_one_caller_and_namespace() {
 fn imports_are_forgotten_by_age() {
     let mut driven = Driven::new();
     driven.state.imports.set_capacity(2);
-    let mut send = |n| {
+    let send_by = |driven: &mut Driven, n| {
         let mut chunk = chunk(0, vec![row(1, "sale")]);
         chunk.import_id = request_id(START, n);
         driven.send(Body::ImportChunk(chunk))
     };
-    for n in [10, 20, 30] {
-        send(n).unwrap();
+    for n in [10, 20] {
+        send_by(&mut driven, n).unwrap();
     }
+    // One that began a moment ago is not given up for another: that one waits.
+    for n in [5, 30] {
+        assert_eq!(refused(&send_by(&mut driven, n)), "TOO_MANY_REQUESTS");
+    }
+    driven.now += limits::IMPORT_WINDOW_MS;
+    let mut send = |n| send_by(&mut driven, n);
+    send(30).unwrap();
     assert_eq!(refused(&send(10)), "REQUEST_ID_EXPIRED");
     assert_eq!(refused(&send(15)), "REQUEST_ID_EXPIRED");
     assert_eq!(counts(&send(20)), (0, 0, 1, vec![], 1));

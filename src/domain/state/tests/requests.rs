@@ -114,6 +114,7 @@ fn an_id_past_the_window_is_refused() {
     let first = driven.preference(Change::OptOut, &[1], &["sale"]);
     driven.send(Body::SetPreference(first.clone())).unwrap();
     driven.opt_out(&[2], &["sale"]).unwrap();
+    driven.now += limits::REQUEST_WINDOW_MS;
     driven.opt_out(&[3], &["sale"]).unwrap();
     assert_eq!(
         refused(&driven.send(Body::SetPreference(first))),
@@ -125,6 +126,55 @@ fn an_id_past_the_window_is_refused() {
         refused(&driven.send(Body::SetPreference(future))),
         "REQUEST_ID_INVALID"
     );
+}
+
+#[test]
+fn nobody_is_locked_out_by_ids_that_lie_ahead() {
+    let mut driven = Driven::new();
+    driven.state.requests.set_capacity(3);
+    let of = |driven: &mut Driven, subject: u8, at: u64| {
+        let mut set = driven.preference(Change::OptOut, &[subject], &["sale"]);
+        set.request_id = request_id(at, u64::from(subject));
+        set
+    };
+    // As far ahead as ids may lie, until the table is full.
+    for subject in 1..=3 {
+        let at = driven.now + limits::REQUEST_ID_AHEAD_MS;
+        let set = of(&mut driven, subject, at);
+        driven.send(Body::SetPreference(set)).unwrap();
+    }
+    let made_at = driven.now;
+    let honest = of(&mut driven, 4, made_at);
+    let send = |driven: &mut Driven| driven.send(Body::SetPreference(honest.clone()));
+    // Nothing is said to be too old that was just made: it waits, and the others' retries are known all along.
+    let mut waited = 0;
+    while driven.now < made_at + limits::REQUEST_WINDOW_MS {
+        assert_eq!(refused(&send(&mut driven)), "TOO_MANY_REQUESTS");
+        driven.now += 1_000;
+        waited += 1;
+    }
+    assert_eq!(waited, 15);
+    // By now it is older than what is kept for certain. A fresh id has its turn as soon as the others are as old.
+    assert_eq!(refused(&send(&mut driven)), "REQUEST_ID_EXPIRED");
+    let fresh = |driven: &mut Driven| driven.opt_out(&[5], &["sale"]);
+    assert_eq!(refused(&fresh(&mut driven)), "TOO_MANY_REQUESTS");
+    driven.now = made_at + limits::REQUEST_ID_AHEAD_MS + limits::REQUEST_WINDOW_MS;
+    fresh(&mut driven).unwrap();
+}
+
+#[test]
+fn an_id_is_judged_by_the_logs_time_and_not_by_a_new_leaders_clock() {
+    let mut driven = Driven::new();
+    driven.opt_out(&[1], &["sale"]).unwrap();
+    let mut ahead = driven.preference(Change::OptOut, &[2], &["sale"]);
+    ahead.request_id = request_id(driven.now + limits::REQUEST_ID_AHEAD_MS, 7);
+    driven.now -= 60_000;
+    driven.send(Body::SetPreference(ahead.clone())).unwrap();
+    ahead.request_id = request_id(START + limits::REQUEST_ID_AHEAD_MS + 1, 7);
+    let reply = driven.send(Body::SetPreference(ahead));
+    assert_eq!(refused(&reply), "REQUEST_ID_INVALID");
+    let advice = reply.unwrap_err().to_string();
+    assert!(advice.contains("set the clock"), "{advice}");
 }
 
 #[test]

@@ -141,3 +141,16 @@ fn a_newer_snapshot_is_told_from_a_damaged_one() {
     newer.insert(1, vec![0x7A, 0]);
     assert!(matches!(restore(&newer), Err(RestoreError::TooNew)));
 }
+
+#[test]
+fn the_room_that_is_asked_for_is_enough() {
+    let mut driven = populated();
+    let before = driven.state.snapshot_bytes();
+    for _ in 0..2_000 {
+        driven.opt_out(&[1, 2], &["sale", "games"]).unwrap();
+    }
+    let taken: usize = driven.state.chunks().map(|chunk| chunk.len()).sum();
+    let asked = driven.state.snapshot_bytes();
+    assert!(taken as u64 <= asked, "{taken} bytes, {asked} asked for");
+    assert!(asked > before, "what is asked for grows with the state");
+}
