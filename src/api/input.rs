@@ -132,12 +132,15 @@ pub(crate) enum Input {
         "the stamp is about another namespace: ask about the one that it names, or check without it"
     )]
     StampNamespaceDiffers,
+    /// A stamp of somebody else.
+    #[error("the stamp is about somebody else: deny, or check without it")]
+    StampSubjectDiffers,
 }
 
 impl Input {
     /// Every value, for tables and tests.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 31] = [
+    pub(crate) const ALL: [Self; 32] = [
         Self::BatchEmpty,
         Self::BatchTooLarge,
         Self::ServiceInvalid,
@@ -169,6 +172,7 @@ impl Input {
         Self::StampExpired,
         Self::StampPurposeDiffers,
         Self::StampNamespaceDiffers,
+        Self::StampSubjectDiffers,
     ];
 
     /// The stable reason, in capitals.
@@ -205,6 +209,7 @@ impl Input {
             Self::StampExpired => "STAMP_EXPIRED",
             Self::StampPurposeDiffers => "STAMP_PURPOSE_DIFFERS",
             Self::StampNamespaceDiffers => "STAMP_NAMESPACE_DIFFERS",
+            Self::StampSubjectDiffers => "STAMP_SUBJECT_DIFFERS",
         }
     }
 }

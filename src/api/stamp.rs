@@ -89,6 +89,10 @@ impl Api {
         let service = ServiceName::parse(&request.service)?;
         let purpose = PurposeName::parse(&request.purpose)?;
         let namespace = convert::namespace(&request.namespace)?;
+        let whose = match request.identifiers {
+            named if named.is_empty() => Vec::new(),
+            named => self.tokens(&namespace, named)?,
+        };
         let claimed = Claims::unverified(&request.stamp)?;
         let check = Check {
             subject: Subject {
@@ -119,6 +123,9 @@ impl Api {
         {
             return Err(Input::StampPurposeDiffers.into());
         }
+        if !whose.iter().all(|named| is_about(&claims, named)) {
+            return Err(Input::StampSubjectDiffers.into());
+        }
         self.count_answer(&check.service, check.schema_version, verdict.as_ref());
         let now = self.answer(&check, &request.service, &verdict?, None);
         Ok(VerifyStampResponse {
@@ -134,6 +141,7 @@ impl Api {
                 Stamped::Deny => v1::Decision::Deny.into(),
             },
             stamped_revision: claims.revision,
+            tokens: claims.tokens,
         })
     }
 
@@ -170,6 +178,11 @@ impl Api {
         // What was decided fits a stamp; should it ever not, there is none, and whoever wants one denies.
         signer.key.sign(&claims).unwrap_or_default()
     }
+}
+
+fn is_about(claims: &Claims, named: &SubjectToken) -> bool {
+    let named = named.token.to_string();
+    claims.tokens.iter().any(|token| *token == named)
 }
 
 fn seconds(at: Millis) -> u64 {

@@ -18,17 +18,19 @@ use super::{
     failure::Failure,
     output::Output,
     paint::{Tone, grouped, moment},
+    subject::SubjectArgs,
 };
 
 /// The most bytes that are read from standard input: more than a stamp has, with room for white space around it.
 const INPUT_BYTES: u64 = 16 << 10;
 
 /// What the authority says of a stamp that does not count: nothing may be done by it.
-const WORTHLESS: [&str; 4] = [
+const WORTHLESS: [&str; 5] = [
     "STAMP_INVALID",
     "STAMP_EXPIRED",
     "STAMP_NAMESPACE_DIFFERS",
     "STAMP_PURPOSE_DIFFERS",
+    "STAMP_SUBJECT_DIFFERS",
 ];
 
 /// What `stamp` can do.
@@ -36,7 +38,11 @@ const WORTHLESS: [&str; 4] = [
 pub enum StampCommand {
     /// Asks whether a stamp is genuine, and whether data about the person whom it is about may be used now
     ///
-    /// Exit status 0: ALLOW, now. 3: DENY, or the stamp is forged, expired, or about another namespace or purpose. Any
+    /// Name the person as the message does, above all by --token: whoever writes a message can put another person's stamp
+    /// to it. Without, it is about whom the stamp says.
+    ///
+    /// Exit status 0: ALLOW, now. 3: DENY, or the stamp is forged, expired, or about another namespace, purpose or person.
+    /// Any
     /// other: there is no answer, so do not process.
     #[command(after_help = exit::HELP)]
     Verify(VerifyArgs),
@@ -51,6 +57,9 @@ pub struct VerifyArgs {
     /// What the data would be used for, such as marketing.email; one of the stamp's purposes
     #[arg(long, value_name = "PURPOSE")]
     purpose: String,
+
+    #[command(flatten)]
+    subject: SubjectArgs,
 
     /// The service that asks
     #[arg(long, value_name = "NAME", default_value = "")]
@@ -75,6 +84,7 @@ pub async fn run(
     let question = VerifyStampRequest {
         stamp: stamp.clone(),
         purpose: args.purpose.clone(),
+        identifiers: args.subject.given()?,
         service: args.service.clone(),
         schema_version: args.schema_version,
         ..Default::default()

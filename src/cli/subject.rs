@@ -51,7 +51,8 @@ impl SubjectArgs {
         Ok(all.pop())
     }
 
-    fn given(&self) -> Result<Vec<Identifier>, Failure> {
+    /// The identifiers, of which there may be none.
+    pub fn given(&self) -> Result<Vec<Identifier>, Failure> {
         let mut all: Vec<Identifier> = Vec::new();
         all.extend(self.email.iter().map(identifier::email));
         all.extend(self.phone.iter().map(identifier::phone));

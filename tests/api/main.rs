@@ -18,6 +18,7 @@ mod registry;
 mod rest;
 mod stamp;
 mod stamp_keys;
+mod stamp_whose;
 mod stop;
 mod stream;
 mod support;

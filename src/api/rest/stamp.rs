@@ -13,11 +13,11 @@ use super::{
     around::{InNamespace, Path},
     body::Json,
     problem::{BodyProblems, Problems},
-    subject::some,
+    subject::{Identifier, identifiers, some},
     time::Time,
     words::{self, Word},
 };
-use crate::proto::v1;
+use crate::{domain::Refusal, proto::v1};
 
 /// Does it still hold?
 #[derive(Deserialize, ToSchema)]
@@ -29,6 +29,10 @@ pub(super) struct Stamped {
     /// What the data would be used for; one of the stamp's purposes.
     #[schema(max_length = 128, example = "marketing.email")]
     purpose: String,
+    /// Whom the data is about, where anything but the stamp says so: each must be one of those whom the stamp is about.
+    #[serde(default)]
+    #[schema(value_type = Vec<Identifier>, required = false, min_items = 1, max_items = 16)]
+    identifiers: Option<Vec<Identifier>>,
     /// The schema version of the purpose registry that the caller was built for; left out, it counts as 0.
     #[serde(default)]
     schema_version: u32,
@@ -62,6 +66,8 @@ pub(super) struct Verified {
     stamped_decision: words::Decision,
     /// The revision at which the stamp was made.
     stamped_revision: u64,
+    /// Whom the stamp is about: their tokens. The decision is about all of them together.
+    tokens: Vec<String>,
 }
 
 impl From<v1::VerifyStampResponse> for Verified {
@@ -76,12 +82,13 @@ impl From<v1::VerifyStampResponse> for Verified {
             override_id: some(answer.override_id),
             stamped_decision: Word::of(answer.stamped_decision),
             stamped_revision: answer.stamped_revision,
+            tokens: answer.tokens,
         }
     }
 }
 
 /// Tells whether a stamp is genuine, and what the decision is now, for whom it is about. The answer reflects every change
-/// that was acknowledged before. A stamp that is forged, of another cluster, namespace or purpose, or expired, is a problem
+/// that was acknowledged before. A stamp that is forged, of another cluster, namespace, purpose or person, or expired, is a problem
 /// and no answer: deny.
 #[utoipa::path(
     post,
@@ -97,12 +104,18 @@ pub(super) async fn verify(
     Path(InNamespace { namespace }): Path<InNamespace>,
     Json(stamped): Json<Stamped>,
 ) -> Result<Json<Verified>, Failure> {
+    let named = match stamped.identifiers {
+        // Who means to name somebody and names nobody is not to hear of whom the stamp is about instead.
+        Some(none) if none.is_empty() => return Err(Refusal::IdentifiersRequired.into()),
+        named => named.unwrap_or_default(),
+    };
     let request = v1::VerifyStampRequest {
         stamp: stamped.stamp,
         service: stamped.service,
         schema_version: stamped.schema_version,
         purpose: stamped.purpose,
         namespace,
+        identifiers: identifiers(named)?,
     };
     let answer = api.verify_stamp(call, request).await?;
     Ok(Json(answer.into()))

@@ -79,7 +79,9 @@ use crate::{
 };
 
 impl Client {
-    /// Asks whether a stamp is genuine and what the decision is now: a check like any other, of the stamp's tokens.
+    /// Asks whether a stamp is genuine and what the decision is now: a check like any other, of the stamp's tokens. Put
+    /// into `identifiers` whom the data is about, wherever anything but the stamp says so: a stamp of somebody else is then
+    /// an error, `STAMP_SUBJECT_DIFFERS`.
     ///
     /// # Errors
     /// Everything but an ALLOW: a denial by the cluster, a stamp that is forged, foreign or expired, no answer in time.

@@ -145,6 +145,10 @@ async fn what_is_forged_foreign_expired_or_too_long_is_refused() {
     assert_eq!(answer.ok()["decision"], "allow");
     let answer = json(&node, "POST", ours, &asked(&genuine)).await;
     answer.refused(400, "STAMP_NAMESPACE_DIFFERS");
+    let mut other_person = asked(&genuine);
+    other_person["identifiers"] = json!([{ "type": "email", "value": "grace@example.com" }]);
+    let answer = json(&node, "POST", VERIFY, &other_person).await;
+    answer.refused(400, "STAMP_SUBJECT_DIFFERS");
     let mut sms = asked(&genuine);
     sms["purpose"] = json!("marketing.sms");
     let answer = json(&node, "POST", VERIFY, &sms).await;
@@ -162,7 +166,8 @@ async fn bad_requests_get_a_reason() {
         (json!({ "purpose": "No" }), 400, "PURPOSE_INVALID"),
         (json!({ "service": "a b" }), 400, "SERVICE_INVALID"),
         (json!({ "schema_version": 99 }), 409, "SCHEMA_UNKNOWN"),
-        (json!({ "identifiers": [] }), 400, "MESSAGE_INVALID"),
+        (json!({ "persons": [] }), 400, "MESSAGE_INVALID"),
+        (json!({ "identifiers": [] }), 400, "IDENTIFIERS_REQUIRED"),
     ] {
         let mut body = asked(&genuine);
         let fields = with.as_object().expect("fields").clone();

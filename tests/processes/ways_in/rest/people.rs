@@ -90,6 +90,16 @@ pub async fn are_asked_about_and_change_their_minds(site: &Site) {
     assert_eq!(results[1]["ok"]["decision"], "deny", "{results}");
     assert_eq!(results[2]["error"]["reason"], "PURPOSE_UNKNOWN");
 
+    // A stamp of the one node is verified by the other.
+    let mut question = json!({ "identifiers": [email(eve)], "purpose": "marketing.email" });
+    question["want_stamp"] = json!(true);
+    let stamp = site.ask(near, ADA, check, &question).await.ok()["stamp"].clone();
+    let genuine = json!({ "stamp": stamp, "purpose": "marketing.email" });
+    let verify = ("POST", "/v1/default/stamps/verify");
+    site.forbidden(far, STRANGER, verify, &genuine).await;
+    let verified = site.ask(far, ADA, verify, &genuine).await.ok();
+    assert_eq!(verified["decision"], "allow", "{verified}");
+
     // A permission that is taken away through one node is gone on each.
     let path = format!("/v1/default/subjects/{token}/permissions/marketing");
     let delete = ("DELETE", path.as_str());
