@@ -194,6 +194,22 @@ impl State {
         Some(self.floors.needed(&self.registry, id))
     }
 
+    /// Whether a caller was built for enough to be told of some purposes: by the floor of the cluster, and by theirs.
+    ///
+    /// # Errors
+    /// `SCHEMA_UNKNOWN`, `SCHEMA_TOO_OLD`.
+    pub fn check_schema(
+        &self,
+        schema_version: u32,
+        purposes: &[PurposeName],
+    ) -> Result<(), Refusal> {
+        self.registry.check_schema(schema_version)?;
+        let named = purposes.iter().filter_map(|it| self.registry.id(it));
+        std::iter::once(PurposeId::ROOT)
+            .chain(named)
+            .try_for_each(|id| self.floors.check(&self.registry, id, schema_version))
+    }
+
     /// What Global Privacy Control opts out of in a namespace.
     ///
     /// # Errors
