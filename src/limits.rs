@@ -134,7 +134,8 @@ pub const STAMP_KEYS: usize = 256;
 /// Milliseconds for which a retired key's stamps are still accepted: the life of a stamp, and some time for clocks.
 pub const STAMP_KEY_OVERLAP_MS: u64 = 20 * 60 * 1_000;
 
-/// Services, each at one schema version, that are remembered; the one seen longest ago makes room for a new one.
+/// Services, each at one schema version, that are remembered; one that has not asked within a day, or else the one that has
+/// asked least, makes room for a new one.
 pub const SERVICES: usize = 4_096;
 
 /// Entries of each list in one report of usage. Services that a node counts beyond them are counted under no name.
