@@ -54,6 +54,10 @@ async fn a_stamp_must_fit_the_data() {
     let genuine = stamp(1, 1, |_| ());
     let own = token(1);
     let other = token(2);
+    let ahead = live.check_now(&genuine, WANTED, Whose::Token(&own));
+    let printed = format!("{ahead:?}");
+    assert!(printed.contains("revision: 1"), "{printed}");
+    assert!(!printed.contains(&own), "{printed}");
     assert!(live.check_now(&genuine, WANTED, Whose::Token(&own)).is_ok());
     assert!(live.check_now(&genuine, WANTED, Whose::TheStamps).is_ok());
     let judged = live.check_now(&genuine, WANTED, Whose::Token(&other));
