@@ -205,8 +205,8 @@ async fn a_reader_tells_genuine_stamps_from_others_and_keeps_the_keys() {
 async fn readers_who_wait_share_one_call_for_the_keys_and_its_failure() {
     let node = Fake::start();
     ready(&node);
-    const READERS: usize = 20;
-    node.fail((0..READERS).map(|_| Fault::Hang));
+    let readers = 20;
+    node.fail((0..readers).map(|_| Fault::Hang));
     // Longer than the second for which nobody asks again.
     let client = builder(&[&node], &Wall::at_noon())
         .deadline(Duration::from_millis(1_300))
@@ -214,7 +214,7 @@ async fn readers_who_wait_share_one_call_for_the_keys_and_its_failure() {
         .unwrap();
     let stamps = client.stamps();
     let genuine = stamp(1, 7, |_| ());
-    let reads = (0..READERS).map(|_| stamps.read(&genuine, WANTED));
+    let reads = (0..readers).map(|_| stamps.read(&genuine, WANTED));
     for read in futures::future::join_all(reads).await {
         assert!(matches!(read, Err(NoGoAhead::KeysUnread(_))), "{read:?}");
     }
