@@ -2,6 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use prost_types::Timestamp;
 use rand::RngCore as _;
 
 /// Milliseconds since the Unix epoch.
@@ -11,6 +12,18 @@ pub struct Millis(pub u64);
 impl Millis {
     /// The latest time that can be kept: 48 bits, as in a `UUIDv7`; past the year 10,000.
     pub const MAX: Self = Self((1 << 48) - 1);
+}
+
+/// Reads a time in RFC 3339. The parser beneath also takes a bare date, and a time that does not say how far it is from UTC; a
+/// time that something ends at must not be guessed.
+pub fn moment(text: &str) -> Option<Timestamp> {
+    let time = text.get(10..)?.strip_prefix(['T', 't'])?;
+    let told = time.ends_with(['Z', 'z']) || {
+        let at = time.len().checked_sub(6)?;
+        let offset = time.get(at..)?.as_bytes();
+        matches!(offset, [b'+' | b'-', _, _, b':', _, _])
+    };
+    if told { text.parse().ok() } else { None }
 }
 
 /// Tells the time of day. The only place of the program that reads a wall clock is its [`SystemClock`].

@@ -144,11 +144,16 @@ pub const STAMP_KEYS: usize = 256;
 /// Milliseconds for which a retired key's stamps are still accepted: the life of a stamp, and some time for clocks.
 pub const STAMP_KEY_OVERLAP_MS: u64 = 20 * 60 * 1_000;
 
-/// Services, each at one schema version, that are remembered; the one seen longest ago makes room for a new one.
+/// Services, each at one schema version, that are remembered; one that has not asked within a day, or else the one that has
+/// asked least, makes room for a new one.
 pub const SERVICES: usize = 4_096;
 
-/// Entries of each list in one report of usage. What a node counts beyond them is counted under no name.
+/// Entries of each list in one report of usage. Services that a node counts beyond them are counted under no name.
 pub const USAGE_ENTRIES: usize = 256;
+
+/// Overrides with a service that a node counts between two reports: all that stand, with all that they name, and as much
+/// again, since one that is over may have made room for another. More are sent in several reports.
+pub const USAGE_LIFTED: usize = 2 * OVERRIDES * OVERRIDE_SERVICES;
 
 /// How long a caller who wants a stamp waits for the node's first key. Longer: the answer comes without one.
 pub const STAMP_KEY_TIMEOUT: Duration = Duration::from_millis(500);

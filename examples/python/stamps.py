@@ -105,7 +105,10 @@ class LiveStamps:
     def until(self, revision, timeout):
         """Waits until the watch is live and has come to a revision; tells whether it has."""
         with self.known:
-            return self.known.wait_for(lambda: self.confirmed is not None and self.seen >= revision, timeout)
+            return self.known.wait_for(lambda: self._is_live() and self.seen >= revision, timeout)
+
+    def _is_live(self):
+        return self.heard is not None and self.confirmed is not None
 
     def _floor(self, purpose):
         words = purpose.split(".")
@@ -139,7 +142,9 @@ class LiveStamps:
             self.floor = registry.schema_floor
             self.floors = {it.name: it.schema_floor for it in registry.purposes}
             ask = stubs.watch_pb2.WatchRequest(
-                from_revision=self.began + 1, heartbeat_interval_ms=int(HEARTBEAT * 1000)
+                from_revision=self.began + 1,
+                heartbeat_interval_ms=int(HEARTBEAT * 1000),
+                schema_version=self.schema_version,
             )
         feed = self.watches.Watch(ask)
         over = threading.Event()
@@ -176,8 +181,12 @@ class LiveStamps:
         self.heard = _now()
 
     def _ask(self, feed, over, hurry):
-        """Asks the cluster again and again how far it is: a node that is cut off goes on with its heartbeats."""
+        """Asks the cluster again and again how far it is: a node that is cut off goes on with its heartbeats.
+
+        A watch that says nothing, or that stays behind what the cluster says, is given up, so that another is opened.
+        """
         named = 0
+        begun = _now()
         while not over.is_set():
             hurry.clear()
             asked = _now()
@@ -196,6 +205,9 @@ class LiveStamps:
                     self.keys = Keys(told)
                     self.awaited = [*self.awaited[-15:], (asked, told.revision)]
                     self._catch_up()
+                if any(_age(since or begun) > WORD_AGE for since in (self.heard, self.confirmed)):
+                    feed.cancel()
+                    return
             hurry.wait(HEARTBEAT)
 
     def _catch_up(self):

@@ -25,6 +25,7 @@ mod shield;
 mod stamp;
 mod status;
 mod stream;
+mod timely;
 mod watch;
 
 use std::{sync::Arc, time::Duration};

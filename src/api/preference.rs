@@ -154,13 +154,22 @@ impl Api {
         request: ListEventsRequest,
     ) -> Result<ListEventsResponse, Failure> {
         let limit = page_size(request.page_size)?;
+        let service = ServiceName::parse(&request.service)?;
         let query = Heads {
             subject: self.subject(&request.namespace, request.identifiers)?,
+            schema_version: request.schema_version,
             min_revision: request.min_revision,
         };
         let admitted = admit(&call.caller, query)?;
         let deadline = call.deadline.step();
-        let (heads, revision) = self.authority().read(admitted, deadline).await?;
+        let (heads, revision) = self
+            .authority()
+            .read(admitted, deadline)
+            .await
+            .inspect_err(|failed| self.count_read(&service, request.schema_version, failed))?;
+        self.authority()
+            .usage()
+            .call(&service, request.schema_version, false);
         let heads = heads
             .into_iter()
             .map(|(token, revision)| Head { token, revision })

@@ -75,6 +75,7 @@ impl Edge {
         };
         let reporter = HealthReporter::new();
         let gate = GateLayer::new(Arc::clone(&parts.principals), parts.insecure);
+        let shield = ShieldLayer::new(max_calls, parts.deadlines);
         let api = Api::new(parts);
         let mut routes = Routes::builder();
         routes
@@ -123,7 +124,7 @@ impl Edge {
         Ok(Self {
             routes: Routes::from(served),
             gate,
-            shield: ShieldLayer::new(max_calls),
+            shield,
             health: Reporting {
                 readiness,
                 reporter,

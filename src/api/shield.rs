@@ -20,8 +20,12 @@ use tokio::{
 use tonic::{Status, body::Body};
 use tower::{Layer, Service};
 
-use super::status::{Failure, Transport};
-use crate::{authority::Unavailable, limits};
+use super::{
+    deadline::Deadline,
+    status::{Failure, Transport},
+    timely::Timely,
+};
+use crate::{authority::Unavailable, config::Deadlines, limits};
 
 /// Paths that pass as they are: probes must be heard also when there is too much to do, and the statuses of other services
 /// (health, reflection) are their own.
@@ -32,6 +36,9 @@ const LONG_LIVED: [&str; 2] = [
     "/refrain.v1.WatchService/Watch",
     "/refrain.v1.DecisionService/CheckStream",
 ];
+
+/// The call whose messages come for as long as they do: how long its sender may be silent is bounded where it is read.
+const STREAMED: &str = "/refrain.v1.PreferenceService/ImportOptOuts";
 
 /// Whether a call stays open: such calls have a bound of their own, so that idle watchers never crowd out checks.
 fn long_lived(path: &str) -> bool {
@@ -59,12 +66,14 @@ pub(super) fn told(failure: Failure, grpc: bool) -> Response<Body> {
 pub(crate) struct ShieldLayer {
     calls: Arc<Semaphore>,
     streams: Arc<Semaphore>,
+    deadlines: Deadlines,
 }
 
 impl ShieldLayer {
-    /// A layer that lets `calls` through at a time.
-    pub(crate) fn new(calls: usize) -> Self {
+    /// A layer that lets `calls` through at a time, and has each message arrive by its call's deadline.
+    pub(crate) fn new(calls: usize, deadlines: Deadlines) -> Self {
         Self {
+            deadlines,
             calls: Arc::new(Semaphore::new(calls)),
             streams: Arc::new(Semaphore::new(limits::LONG_LIVED_CALLS)),
         }
@@ -109,6 +118,7 @@ where
         }
         let grpc = speaks_grpc(request.headers());
         let long_lived = long_lived(path);
+        let streamed = path == STREAMED;
         let permits = if long_lived {
             &self.layer.streams
         } else {
@@ -128,6 +138,13 @@ where
             };
             (what.to_owned(), Instant::now())
         });
+        // Routes of REST read their bodies in time themselves, and what stays open has a bound of its own.
+        let request = if grpc && !long_lived && !streamed {
+            let ends = Deadline::of(request.headers(), self.layer.deadlines).step();
+            request.map(|body| Body::new(Timely::new(body, ends)))
+        } else {
+            request
+        };
         let answer = AssertUnwindSafe(self.inner.call(request)).catch_unwind();
         async move {
             let response = match answer.await {
@@ -202,11 +219,19 @@ impl axum::body::HttpBody for Held {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use http_body_util::BodyExt as _;
     use tonic::Code;
     use tonic_types::StatusExt as _;
     use tower::{ServiceExt as _, service_fn};
 
     use super::*;
+
+    const DEADLINES: Deadlines = Deadlines {
+        default: Duration::from_secs(5),
+        max: Duration::from_secs(60),
+    };
 
     async fn through<F>(handler: impl Fn() -> F + Clone + Send + 'static, path: &str) -> Status
     where
@@ -221,7 +246,7 @@ mod tests {
             .header(header::CONTENT_TYPE, "application/grpc")
             .body(Body::empty())
             .expect("request");
-        let shielded = ShieldLayer::new(1).layer(service);
+        let shielded = ShieldLayer::new(1, DEADLINES).layer(service);
         let response = shielded.oneshot(request).await.expect("infallible");
         Status::from_header_map(response.headers()).expect("status")
     }
@@ -263,5 +288,37 @@ mod tests {
         let other = || async { Status::not_found("service not registered") };
         let status = through(other, "/grpc.health.v1.Health/Check").await;
         assert_eq!((status.code(), status.details().len()), (Code::NotFound, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_message_that_does_not_arrive_in_time_gives_its_place_back() {
+        let read = service_fn(|request: Request<Body>| async {
+            let read = request.into_body().collect().await;
+            let status = read.expect_err("it never ends");
+            Ok::<_, Infallible>(status.into_http())
+        });
+        let shielded = ShieldLayer::new(1, DEADLINES).layer(read);
+        for timeout in [None, Some("2S"), Some("99999999H")] {
+            let request = Request::builder()
+                .uri("/refrain.v1.DecisionService/Check")
+                .header(header::CONTENT_TYPE, "application/grpc");
+            let request = match timeout {
+                Some(timeout) => request.header("grpc-timeout", timeout),
+                None => request,
+            };
+            let frames = futures::stream::pending::<Result<bytes::Bytes, Infallible>>();
+            let body = Body::new(axum::body::Body::from_stream(frames));
+            let call = shielded
+                .clone()
+                .oneshot(request.body(body).expect("request"));
+            let response = tokio::time::timeout(Duration::from_secs(61), call).await;
+            let response = response.expect("in time").expect("infallible");
+            let status = Status::from_header_map(response.headers()).expect("status");
+            let info = status.get_details_error_info().expect("info");
+            assert_eq!(
+                (status.code(), info.reason.as_str()),
+                (Code::DeadlineExceeded, "MESSAGE_SLOW")
+            );
+        }
     }
 }

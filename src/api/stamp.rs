@@ -181,8 +181,7 @@ impl Api {
 }
 
 fn is_about(claims: &Claims, named: &SubjectToken) -> bool {
-    let named = named.token.to_string();
-    claims.tokens.iter().any(|token| *token == named)
+    claims.tokens.contains(&named.token.to_string())
 }
 
 fn seconds(at: Millis) -> u64 {

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     admission::admit,
     authority::StartWatch,
-    domain::{Refusal, Revision},
+    domain::{Refusal, Revision, ServiceName},
     feed::{self, Filter, Item},
     limits,
     proto::v1::{
@@ -57,6 +57,7 @@ impl Api {
         let heartbeat = heartbeat(request.heartbeat_interval_ms)?;
         let (namespaces, purposes) = convert::filters(&request.namespaces, &request.purposes)?;
         let tokens = convert::token_filter(&request.tokens)?;
+        let service = ServiceName::parse(&request.service)?;
         if request.snapshot && request.from_revision != 0 {
             return Err(Input::SnapshotFromRevision.into());
         }
@@ -70,13 +71,18 @@ impl Api {
             snapshot: request.snapshot,
             namespaces: namespaces.clone(),
             purposes: purposes.clone(),
+            schema_version: request.schema_version,
         };
         let admitted = admit(&call.caller, start)?;
         // As for any call: the watch itself has no deadline, only its beginning.
         let started = self
             .authority()
             .read(admitted, call.deadline.one_of_many())
-            .await?;
+            .await
+            .inspect_err(|failed| self.count_read(&service, request.schema_version, failed))?;
+        self.authority()
+            .usage()
+            .call(&service, request.schema_version, false);
         let feed = &self.parts().feed;
         let earliest = feed.earliest();
         if started.from < earliest {

@@ -17,6 +17,8 @@ pub struct StartWatch {
     pub namespaces: Vec<Namespace>,
     /// The purposes that must be known.
     pub purposes: Vec<PurposeName>,
+    /// The schema version that the caller was built for, or 0.
+    pub schema_version: u32,
 }
 
 /// Where a watch begins.
@@ -38,6 +40,10 @@ impl Admissible for StartWatch {
         });
         Needs::one(Need::anywhere(Permission::Watch)).and(needs)
     }
+
+    fn schema_version(&self) -> u32 {
+        self.schema_version
+    }
 }
 
 impl Query for StartWatch {
@@ -53,6 +59,7 @@ impl Query for StartWatch {
                 return Err(Refusal::PurposeUnknown { purpose });
             }
         }
+        state.check_schema(self.schema_version, &self.purposes)?;
         let next = state.revision() + 1;
         if self.from_revision > next {
             return Err(Refusal::RevisionAhead {

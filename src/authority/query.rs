@@ -172,6 +172,8 @@ impl Query for GetPreferences {
 pub struct Heads {
     /// Who.
     pub subject: Subject,
+    /// The schema version that the caller was built for, or 0.
+    pub schema_version: u32,
     /// The revision that must have been reached, or 0.
     pub min_revision: Revision,
 }
@@ -180,6 +182,10 @@ impl Admissible for Heads {
     fn needs(&self) -> Needs<'_> {
         let namespace = &self.subject.namespace;
         Needs::one(Need::within(Permission::Audit, namespace, Touches::All))
+    }
+
+    fn schema_version(&self) -> u32 {
+        self.schema_version
     }
 
     fn min_revision(&self) -> Revision {
@@ -194,6 +200,7 @@ impl Query for Heads {
     fn answer(self, state: &State, _at: Millis) -> Result<Self::Answer, Refusal> {
         let Subject { namespace, tokens } = self.subject;
         known(state, &namespace)?;
+        state.check_schema(self.schema_version, &[])?;
         let heads = tokens
             .iter()
             .map(|subject| {

@@ -19,7 +19,7 @@ pub struct StampKeys {
     pub keys: Vec<StampKey>,
     /// The revision at which this holds.
     pub revision: Revision,
-    /// The time by which it was judged: the leader's clock or this node's, whichever is later.
+    /// The time by which it was judged: the leader's clock or this node's, or the log's time, whichever is latest.
     pub at: Millis,
 }
 
@@ -35,6 +35,8 @@ impl Query for ListStampKeys {
     type Answer = StampKeys;
 
     fn answer(self, state: &State, at: Millis) -> Result<StampKeys, Refusal> {
+        // As decisions are: a stamp bears the time by which its decision was made.
+        let at = state.judged_at(at);
         let keys = state.stamp_keys().iter();
         let mut keys: Vec<StampKey> = keys.filter(|key| key.is_accepted(at)).copied().collect();
         keys.sort_by_key(|key| (key.added_at, key.node_id));
@@ -80,5 +82,51 @@ impl Query for CheckStamped {
             verdict: check.decide(state, at),
             check,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{
+        AddStampKey, Body, Command, Create, EventId, FEATURE_LEVEL, KeyFingerprint, Namespace,
+        Principal, RetireStampKeys,
+    };
+
+    #[test]
+    fn the_logs_time_counts_where_every_clock_is_behind() {
+        let mut state = State::default();
+        let create = Create {
+            cluster_id: [1; 16],
+            key_fingerprint: KeyFingerprint([2; 16]),
+            purposes: Vec::new(),
+            namespaces: vec![Namespace::default_namespace()],
+            feature_level: FEATURE_LEVEL,
+        };
+        let key = |public_key, node_id| AddStampKey {
+            node_id,
+            public_key: [public_key; 32],
+        };
+        let retire = RetireStampKeys { node_id: 1 };
+        let late = 1_000_000_000;
+        let bodies = [
+            (1, Body::Create(create)),
+            (2, Body::AddStampKey(key(1, 1))),
+            (3, Body::RetireStampKeys(retire)),
+            (late, Body::AddStampKey(key(2, 2))),
+        ];
+        for (at, body) in bodies {
+            let applied = state.apply(&Command {
+                received_at: Millis(at),
+                event_id: EventId::new(Millis(at), [0; 10]),
+                principal: Principal::cluster(),
+                body,
+            });
+            assert!(applied.reply.is_ok(), "{:?}", applied.reply);
+        }
+        let told = ListStampKeys.answer(&state, Millis(4)).expect("keys");
+        assert_eq!(told.at, Millis(late));
+        let keys: Vec<u8> = told.keys.iter().map(|key| key.public_key[0]).collect();
+        assert_eq!(keys, [2], "the retired key's time is over");
     }
 }

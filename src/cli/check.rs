@@ -8,6 +8,7 @@ use refrain::{
 use serde_json::{Value, json};
 
 use super::{
+    caller::CallerArgs,
     client::ClientArgs,
     exit,
     failure::Failure,
@@ -26,17 +27,12 @@ pub struct CheckArgs {
     #[arg(long, value_name = "PURPOSE")]
     purpose: String,
 
-    /// The service that asks
-    #[arg(long, value_name = "NAME", default_value = "")]
-    service: String,
+    #[command(flatten)]
+    caller: CallerArgs,
 
     /// A revision that the answer must have reached
     #[arg(long, value_name = "REVISION", default_value_t = 0)]
     min_revision: u64,
-
-    /// The registry's schema version that the caller was built for
-    #[arg(long, value_name = "VERSION", default_value_t = 0)]
-    schema_version: u32,
 }
 
 /// Asks, prints, and says ALLOW or DENY by the exit status.
@@ -44,9 +40,9 @@ pub async fn run(args: &CheckArgs, client: &ClientArgs, output: &Output) -> Resu
     let question = CheckRequest {
         identifiers: args.subject.identifiers()?,
         purpose: args.purpose.clone(),
-        service: args.service.clone(),
+        service: args.caller.service.clone(),
         min_revision: args.min_revision,
-        schema_version: args.schema_version,
+        schema_version: args.caller.schema_version,
         ..Default::default()
     };
     match client.client()?.check(question).await {

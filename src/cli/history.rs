@@ -7,6 +7,7 @@ use refrain::proto::v1::{
 use serde_json::{Value, json};
 
 use super::{
+    caller::CallerArgs,
     check::why,
     client::ClientArgs,
     exit,
@@ -28,6 +29,9 @@ pub struct PreferencesArgs {
     /// A revision that the answer must have reached
     #[arg(long, value_name = "REVISION", default_value_t = 0)]
     min_revision: u64,
+
+    #[command(flatten)]
+    caller: CallerArgs,
 }
 
 /// The flags of `history`.
@@ -43,6 +47,9 @@ pub struct HistoryArgs {
     /// Only events older than this revision
     #[arg(long, value_name = "REVISION", default_value_t = 0)]
     before: u64,
+
+    #[command(flatten)]
+    caller: CallerArgs,
 }
 
 /// Prints what stands for a person.
@@ -54,6 +61,8 @@ pub async fn preferences(
     let request = GetPreferencesRequest {
         identifiers: args.subject.identifiers()?,
         min_revision: args.min_revision,
+        schema_version: args.caller.schema_version,
+        service: args.caller.service.clone(),
         ..Default::default()
     };
     let standing = client.client()?.preferences(request).await?;
@@ -129,6 +138,8 @@ pub async fn history(
     let mut request = ListEventsRequest {
         identifiers: args.subject.identifiers()?,
         before_revision: args.before,
+        schema_version: args.caller.schema_version,
+        service: args.caller.service.clone(),
         ..Default::default()
     };
     let mut events: Vec<Event> = Vec::new();

@@ -1,5 +1,6 @@
 //! The program's commands: what they are called, which flags they take, and how they end.
 
+mod caller;
 mod changes;
 mod check;
 mod client;

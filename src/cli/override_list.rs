@@ -85,7 +85,8 @@ fn let_through(it: &Override) -> String {
         format!("{service} {}", grouped(by.count))
     });
     let by: Vec<String> = by.collect();
-    format!("{} decisions: {}", grouped(total), by.join(", "))
+    let decisions = if total == 1 { "decision" } else { "decisions" };
+    format!("{} {decisions}: {}", grouped(total), by.join(", "))
 }
 
 fn token(subject: &Identifier) -> &str {
@@ -118,4 +119,29 @@ fn as_json(it: &Override) -> Value {
             "count": by.count,
         })).collect::<Vec<Value>>(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use refrain::proto::v1::ServiceCount;
+
+    use super::*;
+
+    #[test]
+    fn one_decision_is_no_two() {
+        let of = |counts: &[u64]| {
+            let lifted = counts.iter().map(|&count| ServiceCount {
+                service: "shop".to_owned(),
+                count,
+            });
+            let lifted = lifted.collect();
+            let_through(&Override {
+                lifted,
+                ..Override::default()
+            })
+        };
+        assert_eq!(of(&[]), "nothing so far");
+        assert_eq!(of(&[1]), "1 decision: shop 1");
+        assert_eq!(of(&[1, 1]), "2 decisions: shop 1, shop 1");
+    }
 }

@@ -220,8 +220,10 @@ fn parse_span(text: &str) -> Result<Duration, String> {
 
 /// Reads a time in RFC 3339.
 fn parse_moment(text: &str) -> Result<Timestamp, String> {
-    text.parse()
-        .map_err(|_| "give a time as 2030-01-31T12:00:00Z".to_owned())
+    refrain::clock::moment(text).ok_or_else(|| {
+        "give a time with its distance from UTC, as 2030-01-31T12:00:00Z or 2030-01-31T12:00:00+01:00"
+            .to_owned()
+    })
 }
 
 #[cfg(test)]
@@ -252,7 +254,14 @@ mod tests {
     fn moments_are_read_as_they_are_printed() {
         let end = parse_moment("2030-01-31T12:00:00Z").unwrap();
         assert_eq!(moment(Some(&end)), "2030-01-31T12:00:00Z");
-        for bad in ["", "tomorrow", "12:00"] {
+        for bad in [
+            "",
+            "tomorrow",
+            "12:00",
+            "2030-01-31",
+            "2030-01-31T12:00:00",
+            "2030-01-31 12:00:00Z",
+        ] {
             assert!(parse_moment(bad).is_err(), "{bad}");
         }
     }

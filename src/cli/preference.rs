@@ -7,6 +7,7 @@ use refrain::proto::v1::{Evidence, SetOptInRequest, SetOptOutRequest, Signal};
 use serde_json::json;
 
 use super::{
+    caller::CallerArgs,
     client::ClientArgs,
     exit,
     failure::Failure,
@@ -44,9 +45,8 @@ pub struct ChangeArgs {
     #[arg(long, value_name = "REVISION", default_value_t = 0)]
     min_revision: u64,
 
-    /// The registry's schema version that the caller was built for
-    #[arg(long, value_name = "VERSION", default_value_t = 0)]
-    schema_version: u32,
+    #[command(flatten)]
+    caller: CallerArgs,
 }
 
 /// How a wish arrived, as a flag's value.
@@ -123,7 +123,8 @@ pub async fn opt_out(
         identifiers: args.subject.identifiers()?,
         purposes: args.purposes()?,
         signal: args.signal(),
-        schema_version: args.schema_version,
+        schema_version: args.caller.schema_version,
+        service: args.caller.service.clone(),
         min_revision: args.min_revision,
         ..Default::default()
     };
@@ -151,7 +152,8 @@ pub async fn opt_in(args: &OptInArgs, client: &ClientArgs, output: &Output) -> R
         identifiers: change.subject.identifiers()?,
         purposes: change.purposes()?,
         signal: change.signal(),
-        schema_version: change.schema_version,
+        schema_version: change.caller.schema_version,
+        service: change.caller.service.clone(),
         min_revision: change.min_revision,
         evidence: Some(Evidence {
             statement: args.statement()?,

@@ -6,6 +6,7 @@ use refrain::{client::Seen, proto::v1::WatchRequest};
 use serde_json::{Value, json};
 
 use super::{
+    caller::CallerArgs,
     client::ClientArgs,
     exit,
     failure::Failure,
@@ -36,6 +37,9 @@ pub struct WatchArgs {
     /// Print heartbeats too: everything up to their revision has been seen
     #[arg(long)]
     heartbeats: bool,
+
+    #[command(flatten)]
+    caller: CallerArgs,
 }
 
 /// Prints events as they come.
@@ -45,6 +49,8 @@ pub async fn run(args: &WatchArgs, client: &ClientArgs, output: &Output) -> Resu
         snapshot: args.snapshot,
         namespaces: client.namespace.clone().into_iter().collect(),
         purposes: args.purpose.clone(),
+        schema_version: args.caller.schema_version,
+        service: args.caller.service.clone(),
         ..WatchRequest::default()
     };
     let mut feed = client.client()?.watch(request);

@@ -69,6 +69,9 @@ impl Default for ClientBuilder {
     }
 }
 
+/// The longest that a client waits for anything; what is set longer counts as this.
+const WAIT_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 impl ClientBuilder {
     /// Adds a node's address, `http://host:port` or `host:port`. Name several nodes of the cluster: the first is asked
     /// until it fails, then the next.
@@ -177,9 +180,25 @@ impl ClientBuilder {
     ///
     /// # Errors
     /// An endpoint that is no address, or none at all; a token that cannot be one.
-    pub fn build(self) -> Result<Client, Error> {
+    pub fn build(mut self) -> Result<Client, Error> {
+        for wait in [
+            &mut self.transporting.connect_timeout,
+            &mut self.transporting.keep_alive,
+            &mut self.transporting.keep_alive_timeout,
+        ] {
+            *wait = (*wait).min(WAIT_MAX);
+        }
         let endpoints = Endpoints::new(&self.endpoints, &self.transporting, &self.bearer?)?;
         let mut settings = self.settings;
+        // As good as for ever, and there is always a point in time so far away.
+        for wait in [
+            &mut settings.deadline,
+            &mut settings.import_deadline,
+            &mut settings.backoff_min,
+            &mut settings.backoff_max,
+        ] {
+            *wait = (*wait).min(WAIT_MAX);
+        }
         let share = u32::try_from(endpoints.len().min(3)).unwrap_or(3);
         settings.attempt_timeout = self
             .attempt_timeout

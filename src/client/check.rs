@@ -15,7 +15,7 @@ use crate::proto::v1::{
 
 /// Processing is permitted. Exists only as the answer to a call that this client just made: it is never kept, and no
 /// error, timeout or unknown value ever turns into it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Allowed(Box<CheckResponse>);
 
 impl Allowed {
@@ -33,12 +33,40 @@ pub struct Denied {
 }
 
 /// Why processing is denied.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub enum Cause {
     /// The cluster decided so.
     Decided(Box<CheckResponse>),
     /// There is no answer, which denies too.
     Unanswered(Error),
+}
+
+impl fmt::Debug for Allowed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Allowed").field(&Shown(&self.0)).finish()
+    }
+}
+
+impl fmt::Debug for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Decided(answer) => f.debug_tuple("Decided").field(&Shown(answer)).finish(),
+            Self::Unanswered(error) => f.debug_tuple("Unanswered").field(error).finish(),
+        }
+    }
+}
+
+/// An answer as it may be printed: without its stamp, which names the person's tokens to whoever reads it.
+struct Shown<'a>(&'a CheckResponse);
+
+impl fmt::Debug for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CheckResponse")
+            .field("decision", &self.0.decision())
+            .field("reason", &self.0.reason())
+            .field("revision", &self.0.revision)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Denied {
@@ -166,4 +194,26 @@ pub(super) fn judge(answer: CheckResponse, min_revision: u64) -> Result<Allowed,
 
 fn contradicts(message: &str) -> Error {
     Error::invalid_answer(Outcome::NotApplied, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_stamp_is_printed() {
+        let answer = CheckResponse {
+            revision: 4_711,
+            stamp: "header.claims.signature".to_owned(),
+            ..CheckResponse::default()
+        };
+        let allowed = Allowed(Box::new(answer.clone()));
+        let denied = Denied {
+            cause: Cause::Decided(Box::new(answer)),
+        };
+        for printed in [format!("{allowed:?}"), format!("{denied:?}")] {
+            assert!(printed.contains("revision: 4711"), "{printed}");
+            assert!(!printed.contains("claims"), "{printed}");
+        }
+    }
 }

@@ -4,7 +4,7 @@
 //! refusal, an error and a missed deadline are all answered in the service's place, and so is a request of which
 //! nothing says whom it concerns.
 //!
-//! ```no_run
+//! ```
 //! use http::{Request, Response};
 //! use refrain::{
 //!     client::{Allowed, Client, guard::GuardLayer, identifier},
@@ -12,8 +12,31 @@
 //! };
 //! use tower::{Layer as _, Service as _, ServiceExt as _};
 //!
-//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let client = Client::builder().endpoint("http://127.0.0.1:7400").build()?;
+//! # use std::sync::Arc;
+//! # use refrain::{
+//! #     clock::{SystemClock, SystemEntropy},
+//! #     config::Config,
+//! #     net::{Connector, Listener},
+//! #     server::{self, Injected, disk::Disk},
+//! #     storage::{log::MemoryLog, memory::MemoryFiles},
+//! # };
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! # let node = server::start(
+//! #     Config::in_folder(folder.path()),
+//! #     Injected {
+//! #         client_listener: Listener::tcp("127.0.0.1:0".parse()?).await?,
+//! #         peer_listener: Listener::tcp("127.0.0.1:0".parse()?).await?,
+//! #         connector: Connector::tcp(),
+//! #         clock: Arc::new(SystemClock),
+//! #         entropy: Arc::new(SystemEntropy),
+//! #         disk: Disk::in_memory(MemoryLog::new(), MemoryFiles::new(), &SystemEntropy)?,
+//! #     },
+//! # )
+//! # .await?;
+//! # let endpoint = format!("http://{}", node.client_address);
+//! let client = Client::builder().endpoint(&endpoint).build()?;
 //! let guard = GuardLayer::http(client, |request: &Request<String>| {
 //!     let account = request.headers().get("x-account")?.to_str().ok()?;
 //!     Some(CheckRequest {
@@ -29,6 +52,9 @@
 //! }));
 //! let answer = service.ready().await?.call(Request::new(String::new())).await?;
 //! assert_eq!(answer.status(), 403, "the request named nobody");
+//! let named = Request::builder().header("x-account", "4711").body(String::new())?;
+//! let answer = service.ready().await?.call(named).await?;
+//! assert_eq!(answer.status(), 200, "nobody opted out");
 //! # Ok(())
 //! # }
 //! ```

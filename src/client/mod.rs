@@ -1,13 +1,36 @@
 //! The Rust client: several endpoints, deadlines, retries under one request id, and answers that fail closed.
 //!
-//! ```no_run
+//! ```
 //! use refrain::client::{Client, identifier};
 //! use refrain::proto::v1::{CheckRequest, SetOptOutRequest};
 //!
-//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! # use std::sync::Arc;
+//! # use refrain::{
+//! #     clock::{SystemClock, SystemEntropy},
+//! #     config::Config,
+//! #     net::{Connector, Listener},
+//! #     server::{self, Injected, disk::Disk},
+//! #     storage::{log::MemoryLog, memory::MemoryFiles},
+//! # };
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! # let node = server::start(
+//! #     Config::in_folder(folder.path()),
+//! #     Injected {
+//! #         client_listener: Listener::tcp("127.0.0.1:0".parse()?).await?,
+//! #         peer_listener: Listener::tcp("127.0.0.1:0".parse()?).await?,
+//! #         connector: Connector::tcp(),
+//! #         clock: Arc::new(SystemClock),
+//! #         entropy: Arc::new(SystemEntropy),
+//! #         disk: Disk::in_memory(MemoryLog::new(), MemoryFiles::new(), &SystemEntropy)?,
+//! #     },
+//! # )
+//! # .await?;
+//! # let endpoint = format!("http://{}", node.client_address);
+//! // Any number of nodes, such as http://127.0.0.1:7400.
 //! let client = Client::builder()
-//!     .endpoint("http://127.0.0.1:7400")
-//!     .endpoint("http://127.0.0.1:7410")
+//!     .endpoint(&endpoint)
 //!     .service("newsletter")
 //!     .build()?;
 //!
@@ -25,8 +48,8 @@
 //!     ..Default::default()
 //! };
 //! match client.check(question).await {
-//!     Ok(allowed) => println!("go on, as of revision {}", allowed.answer().revision),
-//!     Err(denied) => println!("do not: {denied}"),
+//!     Ok(allowed) => panic!("ALLOW, as of revision {}", allowed.answer().revision),
+//!     Err(denied) => assert!(denied.answer().is_some(), "no answer: {denied}"),
 //! }
 //! # Ok(())
 //! # }

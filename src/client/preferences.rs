@@ -78,6 +78,7 @@ impl Client {
         &self,
         mut request: ListEventsRequest,
     ) -> Result<ListEventsResponse, Error> {
+        self.caller(&mut request.service, &mut request.schema_version);
         self.tenant(&mut request.namespace);
         self.send(Effect::Reads, request, |channel, request| async move {
             preferences(channel).list_events(request).await

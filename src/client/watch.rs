@@ -48,7 +48,8 @@ impl Client {
     /// `REVISION_COMPACTED`, when every endpoint has said so), or when no endpoint has opened it within the deadline;
     /// once open, it is taken up again after the last revision seen, at another endpoint if need be, for as long as
     /// that takes.
-    pub fn watch(&self, request: WatchRequest) -> BoxStream<'static, Result<Seen, Error>> {
+    pub fn watch(&self, mut request: WatchRequest) -> BoxStream<'static, Result<Seen, Error>> {
+        self.caller(&mut request.service, &mut request.schema_version);
         let client = self.clone();
         Box::pin(async_stream::stream! {
             let mut cursor = Cursor::new(request);

@@ -1,12 +1,14 @@
 //! What a stamp says, and the rules that each stamp keeps to.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::{error::StampError, jws::Parts};
 use crate::limits;
 
 /// What a stamp says. The names in JSON are those of RFC 7519 where it has one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Claims {
     /// The cluster that decided: its id, 32 lower-case hex digits.
@@ -50,6 +52,17 @@ pub enum Stamped {
     /// Denied.
     #[serde(rename = "DENY")]
     Deny,
+}
+
+/// Without whom it is about: tokens are personal data, and what can be printed is printed into logs.
+impl fmt::Debug for Claims {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Claims")
+            .field("decision", &self.decision)
+            .field("purposes", &self.purposes)
+            .field("revision", &self.revision)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Claims {

@@ -6,6 +6,7 @@ use refrain::{
     domain::value_sha256,
     proto::v1::{BatchCheckRequest, CheckRequest, CheckResponse, Identifier, identifier::Form},
 };
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tonic::{Code, Request, Status, client::Grpc, codegen::http::uri::PathAndQuery};
 use tonic_prost::ProstCodec;
 
@@ -156,4 +157,28 @@ async fn too_many_calls_are_turned_away_and_probes_are_not() {
     let ended = import.await.expect("task");
     assert_refused(ended, Code::InvalidArgument, "IMPORT_HEADER_REQUIRED");
     node.check("ada@example.com", "sale").await;
+}
+
+#[tokio::test]
+async fn a_message_that_does_not_come_is_not_waited_for() {
+    let node = Node::start_with(|config| {
+        config.deadlines.default = Duration::from_millis(200);
+    })
+    .await;
+    // Half of a frame, over HTTP/1.1, so that it can be written by hand.
+    let begun = format!(
+        "POST {CHECK} HTTP/1.1\r\nhost: node\r\ncontent-type: application/grpc\r\ncontent-length: 100\r\n\
+         connection: close\r\n\r\n\0\0\0"
+    );
+    let mut stream = tokio::net::TcpStream::connect(node.running.client_address)
+        .await
+        .expect("connect");
+    stream.write_all(begun.as_bytes()).await.expect("write");
+    let mut answer = Vec::new();
+    let read = stream.read_to_end(&mut answer);
+    let read = tokio::time::timeout(Duration::from_secs(20), read).await;
+    read.expect("it is answered").expect("read");
+    let answer = String::from_utf8_lossy(&answer);
+    assert!(answer.contains("grpc-status: 4"), "{answer}");
+    assert!(answer.contains("did%20not%20arrive"), "{answer}");
 }

@@ -36,6 +36,9 @@ fn assert_guarded(answer: &Answer) {
         "x-content-type-options: nosniff",
     ] {
         assert!(answer.has(header), "{header}: {}", answer.head);
+        let name = header.split(':').next().expect("a name");
+        let times = answer.head.matches(name).count();
+        assert_eq!(times, 1, "{name}: {}", answer.head);
     }
 }
 

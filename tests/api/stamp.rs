@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use refrain::{
     proto::v1::{
-        BatchCheckRequest, CheckRequest, CheckResponse, CheckStreamRequest, Decision, Identifier,
+        BatchCheckRequest, CheckRequest, CheckResponse, CheckStreamRequest, Decision,
         ListStampKeysRequest, ListStampKeysResponse, StatusRequest, VerifyStampRequest,
         VerifyStampResponse, batch_check_item, check_stream_response,
         stamp_service_client::StampServiceClient,

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use refrain::proto::v1::{
-    AddNamespaceRequest, Change, EventKind, WatchRequest, WatchResponse, watch_response::Item,
+    AddNamespaceRequest, Change, EventKind, ListEventsRequest, ListServicesRequest, SchemaFloor,
+    SetSchemaFloorRequest, WatchRequest, WatchResponse, watch_response::Item,
     watch_service_client::WatchServiceClient,
 };
 use tonic::{Code, Streaming, transport::Endpoint};
 
-use super::support::{Node, assert_refused, assert_status, opt_out};
+use super::support::{Node, assert_refused, assert_status, email, opt_out};
 
 async fn watch(node: &Node, request: WatchRequest) -> Streaming<WatchResponse> {
     node.watches()
@@ -312,4 +313,88 @@ async fn snapshots_are_bounded_and_given_back() {
     }
     let mut again = open().await.expect("there is room again").into_inner();
     assert!(matches!(next(&mut again).await, Item::Standing(_)));
+}
+
+#[tokio::test]
+async fn a_schema_floor_is_asked_by_feed_and_history_and_each_call_counts() {
+    let node = Node::start_with(|config| config.usage_report = Duration::from_millis(100)).await;
+    let raise = async |purpose: &str| {
+        let floor = SchemaFloor {
+            purpose: purpose.to_owned(),
+            version: 1,
+        };
+        let request = SetSchemaFloorRequest {
+            floor: Some(floor),
+            ..SetSchemaFloorRequest::default()
+        };
+        let raised = node.registry().set_schema_floor(request).await;
+        raised.expect("a floor");
+    };
+    let follow = async |purposes: &[&str], schema_version| {
+        let request = WatchRequest {
+            purposes: purposes.iter().map(|it| (*it).to_owned()).collect(),
+            schema_version,
+            service: "feed".to_owned(),
+            ..from(1)
+        };
+        node.watches().watch(request).await.map(drop)
+    };
+    let history = async |schema_version| {
+        let request = ListEventsRequest {
+            identifiers: vec![email("ada@example.com")],
+            schema_version,
+            service: "desk".to_owned(),
+            ..ListEventsRequest::default()
+        };
+        node.preferences().list_events(request).await.map(drop)
+    };
+    let old = |answer| assert_refused(answer, Code::FailedPrecondition, "SCHEMA_TOO_OLD");
+
+    raise("marketing").await;
+    old(follow(&["sale", "marketing.email"], 0).await);
+    for served in [
+        follow(&["sale", "marketing.email"], 1).await,
+        follow(&["sale"], 0).await,
+        // Without a purpose named, the floor of the cluster alone counts.
+        follow(&[], 0).await,
+        history(0).await,
+    ] {
+        served.expect("not below");
+    }
+    raise("").await;
+    old(follow(&[], 0).await);
+    old(history(0).await);
+    follow(&[], 1).await.expect("new enough");
+    history(1).await.expect("new enough");
+    assert_refused(
+        follow(&[], 99).await,
+        Code::FailedPrecondition,
+        "SCHEMA_UNKNOWN",
+    );
+
+    let wanted = [
+        ("desk", 0, 2, 1),
+        ("desk", 1, 1, 0),
+        ("feed", 0, 4, 2),
+        ("feed", 1, 2, 0),
+    ];
+    let wanted =
+        wanted.map(|(name, version, calls, below)| (name.to_owned(), version, calls, below));
+    let counted = tokio::time::timeout(Duration::from_secs(20), async {
+        loop {
+            let listed = node.registry().list_services(ListServicesRequest {}).await;
+            let services = listed.expect("services").into_inner().services;
+            let seen = services.into_iter().filter(|it| it.schema_version < 99);
+            let seen: Vec<_> = seen
+                .map(|it| (it.service, it.schema_version, it.calls, it.below_floor))
+                .filter(|it| !it.0.is_empty())
+                .collect();
+            if seen == wanted {
+                return;
+            }
+        }
+    });
+    counted
+        .await
+        .expect("each call is counted, by service and version");
 }

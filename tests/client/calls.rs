@@ -1,10 +1,11 @@
 //! One call of each kind, and that nothing but a true ALLOW allows.
 
+use futures::StreamExt as _;
 use refrain::{
     client::{Cause, Client, Outcome, identifier, reason},
     proto::v1::{
         CheckRequest, Evidence, GetPreferencesRequest, ListEventsRequest, SetOptInRequest,
-        SetOptOutRequest,
+        SetOptOutRequest, WatchRequest,
     },
 };
 use tonic::Code;
@@ -89,6 +90,18 @@ async fn what_the_client_was_built_with_goes_with_each_request() {
     assert_eq!(node.model().last_caller, expected);
     node.model().last_caller = Default::default();
     client.opt_out(stop("ada@example.com")).await.unwrap();
+    assert_eq!(node.model().last_caller, expected);
+    node.model().last_caller = Default::default();
+    let history = ListEventsRequest::default();
+    client.list_events(history).await.unwrap();
+    assert_eq!(node.model().last_caller, expected);
+    let mut feed = client.watch(WatchRequest {
+        from_revision: 1,
+        ..WatchRequest::default()
+    });
+    feed.next().await.unwrap().unwrap();
+    // A watch names no namespace of its own: without any, it follows all.
+    let expected = (String::new(), expected.1, expected.2);
     assert_eq!(node.model().last_caller, expected);
 }
 

@@ -202,3 +202,25 @@ async fn forming_a_cluster_stays_with_the_first_endpoint() {
     client.cluster_init().await.unwrap_err();
     assert_eq!((one.calls(), two.calls()), (1, 0));
 }
+
+#[tokio::test]
+async fn waits_without_end_are_as_good_as_a_year() {
+    let node = Fake::start();
+    let ever = Duration::MAX;
+    let client = Fake::client_of(&[&node])
+        .deadline(ever)
+        .import_deadline(ever)
+        .attempt_timeout(ever)
+        .connect_timeout(ever)
+        .build()
+        .unwrap();
+    node.fail([Fault::Refuse(no_quorum())]);
+    client.check(question("ada@example.com")).await.unwrap();
+    let client = Fake::client_of(&[&node])
+        .backoff(ever, ever)
+        .build()
+        .unwrap();
+    node.fail([Fault::Refuse(no_quorum())]);
+    let denied = client.check(question("ada@example.com")).await.unwrap_err();
+    assert_eq!(denied.error().unwrap().reason(), "NO_QUORUM");
+}

@@ -91,8 +91,23 @@ async fn in_python_too() {
         said(&output, &node)
     };
     obeys(&run("message_queue.py"));
+    obeys_a_watch_that_lives(&python);
     let text = run("check.py");
     assert!(text.contains("denied, after the opt-out"), "{text}");
+}
+
+/// A watch that says nothing, or that falls behind, is given up for another.
+fn obeys_a_watch_that_lives(python: &Path) {
+    let output = Command::new(python)
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/live"))
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .arg("stamps_recover.py")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    assert!(output.status.success(), "{said}");
 }
 
 /// A guarded service, killed when dropped.
@@ -109,9 +124,8 @@ impl Drop for Service {
 }
 
 impl Service {
-    fn start(node: &Node) -> Self {
-        let mut child = Command::new(example("guarded_axum"))
-            .args([&format!("http://{}", node.client), "127.0.0.1:0"])
+    fn start(program: &mut Command) -> Self {
+        let mut child = program
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
@@ -143,8 +157,31 @@ impl Service {
 #[tokio::test]
 async fn a_guarded_service_serves_by_a_fresh_allow_alone() {
     let folder = tempfile::tempdir().unwrap();
-    let mut node = Node::start_single(&folder).await;
-    let service = Service::start(&node);
+    let node = Node::start_single(&folder).await;
+    let service = Service::start(
+        Command::new(example("guarded_axum"))
+            .args([&format!("http://{}", node.client), "127.0.0.1:0"]),
+    );
+    serves_by_a_fresh_allow_alone(&service, node);
+}
+
+#[tokio::test]
+async fn a_guarded_service_in_python_too() {
+    let Some(python) = python("import grpc, grpc_tools") else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let node = Node::start_single(&folder).await;
+    let service = Service::start(
+        Command::new(python)
+            .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/python"))
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .args(["guarded_service.py", &node.client, "127.0.0.1:0"]),
+    );
+    serves_by_a_fresh_allow_alone(&service, node);
+}
+
+fn serves_by_a_fresh_allow_alone(service: &Service, mut node: Node) {
     let account = "x-account: 4711\r\n";
     let (status, answer) = service.get("/recommendations", account);
     assert_eq!(status, 200, "{answer}");

@@ -1,8 +1,16 @@
 //! No raw identifier and no evidence reaches the disk or the log, whatever is asked and however much is logged.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 
-use crate::support::{Node, eventually, expect, token_key};
+use refrain::proto::v1::{
+    CheckRequest, VerifyStampRequest, decision_service_client::DecisionServiceClient,
+    stamp_service_client::StampServiceClient,
+};
+use serde_json::{Value, json};
+
+use crate::support::{Node, PATIENCE, channel, email, eventually, expect, token_key};
 
 /// Who is spoken of. Each can be searched for: it stands nowhere else.
 const ADDRESS: &str = "Grace.Hopper.4711@Example.com";
@@ -31,6 +39,108 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
             files(&path, found);
         } else {
             found.push(path);
+        }
+    }
+}
+
+/// The answer to a request over REST, which must not repeat whom it was about.
+fn rest(node: &Node, method: &str, route: &str, header: &str, body: &Value) -> (u16, Value) {
+    let body = body.to_string();
+    let length = body.len();
+    let ask = format!(
+        "{method} /v1/default/{route} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{header}\
+         Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+    );
+    let mut stream = TcpStream::connect(&node.client).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.write_all(ask.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    for trace in traces() {
+        let trace = String::from_utf8_lossy(&trace).into_owned();
+        assert!(
+            !answer.contains(&trace),
+            "{route} repeats {trace}: {answer}"
+        );
+    }
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, serde_json::from_str(body).unwrap())
+}
+
+/// Every route that takes an identifier, heeded and refused.
+fn rest_says_nothing_raw(node: &Node) {
+    let who = json!([
+        { "type": "email", "value": ADDRESS },
+        { "type": "phone", "value": NUMBER },
+    ]);
+    let said = |route: &str, method: &str, header: &str, mut body: Value, status| {
+        body["identifiers"] = who.clone();
+        let (told, answer) = rest(node, method, route, header, &body);
+        assert_eq!(told, status, "{method} {route}: {answer}");
+    };
+    let evidence = json!({ "statement": STATEMENT, "ip_address": "203.0.113.47" });
+    let wishes =
+        json!({ "preferences": { "sale": "out", "analytics": "in" }, "evidence": evidence });
+    said("preferences", "PATCH", "", wishes, 200);
+    let without = json!({ "preferences": { "sale": "out", "analytics": "in" } });
+    said("preferences", "PATCH", "", without, 422);
+    said("check", "POST", "", json!({ "purpose": "sale" }), 200);
+    said("check", "POST", "", json!({ "purpose": "no.such" }), 404);
+    said("preferences:query", "POST", "", json!({}), 200);
+    said("signals", "POST", "Sec-GPC: 1\r\n", json!({}), 200);
+    said("signals", "POST", "", json!({}), 400);
+    said("tokens", "POST", "", json!({}), 200);
+    let purposes = json!({ "purposes": ["marketing.email"] });
+    said("links", "POST", "", purposes, 200);
+    let essential = json!({ "purposes": ["service.security"] });
+    said("links", "POST", "", essential, 409);
+    let batch = json!({ "items": [{ "identifiers": who, "purpose": "sale" }] });
+    let (told, answer) = rest(node, "POST", "batch-check", "", &batch);
+    assert_eq!(told, 200, "{answer}");
+    // In a place where none belongs.
+    said("check", "POST", "", json!({ "purpose": ADDRESS }), 400);
+    said(
+        "check",
+        "POST",
+        "",
+        json!({ ADDRESS: NUMBER, "purpose": "sale" }),
+        400,
+    );
+}
+
+/// A stamp goes to the node and comes back judged.
+async fn verify_says_nothing_raw(node: &Node) {
+    let mut decisions = DecisionServiceClient::new(channel(&node.client).unwrap());
+    let question = CheckRequest {
+        identifiers: vec![email(ADDRESS)],
+        purpose: "marketing.email".to_owned(),
+        want_stamp: true,
+        ..CheckRequest::default()
+    };
+    // A node that was just started has no key yet.
+    let stamp = loop {
+        let answer = decisions.check(question.clone()).await.unwrap();
+        let stamp = answer.into_inner().stamp;
+        if !stamp.is_empty() {
+            break stamp;
+        }
+    };
+    let mut stamps = StampServiceClient::new(channel(&node.client).unwrap());
+    let mut forged = stamp.clone();
+    forged.pop();
+    for (stamp, genuine) in [(stamp, true), (forged, false), (ADDRESS.to_owned(), false)] {
+        let request = VerifyStampRequest {
+            stamp,
+            purpose: "marketing.email".to_owned(),
+            ..VerifyStampRequest::default()
+        };
+        let judged = stamps.verify(request).await;
+        assert_eq!(judged.is_ok(), genuine, "{judged:?}");
+        let said = format!("{judged:?}");
+        for trace in traces() {
+            let trace = String::from_utf8_lossy(&trace).into_owned();
+            assert!(!said.contains(&trace), "it repeats {trace}: {said}");
         }
     }
 }
@@ -74,6 +184,9 @@ async fn nothing_raw_is_stored_or_logged() {
     let list = list.to_str().unwrap();
     expect(&node.run(&["import", list, "--purpose", "sale"]), 65);
 
+    rest_says_nothing_raw(&node);
+    verify_says_nothing_raw(&node).await;
+
     assert!(node.terminate().await.success());
     let log = node.log();
     assert!(
@@ -106,10 +219,8 @@ async fn nothing_raw_is_stored_or_logged() {
 
 #[tokio::test]
 async fn no_token_is_stored_or_logged() {
-    use std::{
-        io::{Read as _, Write as _},
-        os::unix::fs::PermissionsExt as _,
-    };
+    use std::os::unix::fs::PermissionsExt as _;
+
     let folder = tempfile::tempdir().unwrap();
     let key = token_key(folder.path());
     let data = folder.path().join("node");
@@ -144,7 +255,7 @@ async fn no_token_is_stored_or_logged() {
         );
     }
     for token in [known, unknown] {
-        let mut stream = std::net::TcpStream::connect(&node.client).unwrap();
+        let mut stream = TcpStream::connect(&node.client).unwrap();
         let ask = format!(
             "GET /v1/none HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n\r\n"
         );

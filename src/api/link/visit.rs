@@ -238,7 +238,10 @@ fn answered(headers: &HeaderMap, answer: Result<Response, Failure>) -> Response 
             answer
         }
     });
-    answer.headers_mut().extend(page::HEADERS);
+    // In place of those that it has: a failure says for itself that it is not to be kept.
+    for (name, value) in page::HEADERS {
+        answer.headers_mut().insert(name, value);
+    }
     answer
 }
 

@@ -40,6 +40,14 @@ pub(super) struct Following {
     #[serde(default)]
     #[param(required = false, maximum = 60_000)]
     heartbeat_ms: u32,
+    /// The schema version of the purpose registry that the caller was built for; left out, it counts as 0.
+    #[serde(default)]
+    #[param(required = false)]
+    schema_version: u32,
+    /// The service that asks.
+    #[serde(default)]
+    #[param(required = false, max_length = 128)]
+    service: String,
 }
 
 /// The follower has seen all that passes its filters up to this revision.
@@ -93,6 +101,8 @@ pub(super) async fn changes(
         purposes: following.purpose,
         tokens: following.token,
         heartbeat_interval_ms: following.heartbeat_ms,
+        schema_version: following.schema_version,
+        service: following.service,
     };
     let (from, items) = api.watch(call, request).await?;
     // At once, so that who is cut off before anything happened goes on from here all the same.

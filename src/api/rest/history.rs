@@ -136,6 +136,14 @@ pub(super) struct Paging {
     #[serde(default)]
     #[param(required = false)]
     min_revision: u64,
+    /// The schema version of the purpose registry that the caller was built for; left out, it counts as 0.
+    #[serde(default)]
+    #[param(required = false)]
+    schema_version: u32,
+    /// The service that asks.
+    #[serde(default)]
+    #[param(required = false, max_length = 128)]
+    service: String,
 }
 
 /// A page of history.
@@ -169,6 +177,8 @@ pub(super) async fn events(
         page_size: paging.page_size,
         before_revision: paging.before_revision,
         min_revision: paging.min_revision,
+        schema_version: paging.schema_version,
+        service: paging.service,
     };
     let page = api.list_events(call, request).await?;
     Ok(Json(History {

@@ -72,7 +72,7 @@ pub(super) struct Preference {
     signalled: bool,
 }
 
-/// How one purpose is decided for the person as a whole.
+/// How one purpose is decided for the person as a whole, overrides left out.
 #[derive(Serialize, ToSchema)]
 pub(super) struct PurposeDecision {
     /// The purpose.

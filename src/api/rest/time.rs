@@ -12,6 +12,8 @@ use utoipa::{
     },
 };
 
+use crate::clock::moment;
+
 /// A point in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Time(pub(super) Timestamp);
@@ -34,27 +36,13 @@ impl<'de> Deserialize<'de> for Time {
             }
 
             fn visit_str<E: de::Error>(self, given: &str) -> Result<Time, E> {
-                parse(given).ok_or_else(|| E::invalid_value(de::Unexpected::Other("text"), &self))
+                moment(given)
+                    .map(Time)
+                    .ok_or_else(|| E::invalid_value(de::Unexpected::Other("text"), &self))
             }
         }
 
         deserializer.deserialize_str(Rfc3339)
-    }
-}
-
-/// Reads a time. The parser beneath also takes a bare date, and a time that does not say how far it is from UTC; a time
-/// that something ends at must not be guessed.
-fn parse(text: &str) -> Option<Time> {
-    let time = text.get(10..)?.strip_prefix(['T', 't'])?;
-    let told = time.ends_with(['Z', 'z']) || {
-        let at = time.len().checked_sub(6)?;
-        let offset = time.get(at..)?.as_bytes();
-        matches!(offset, [b'+' | b'-', _, _, b':', _, _])
-    };
-    if told {
-        text.parse().ok().map(Time)
-    } else {
-        None
     }
 }
 
@@ -86,8 +74,8 @@ mod tests {
         let text = serde_json::to_string(&time).expect("text");
         assert_eq!(text, r#""2023-11-14T22:13:20.123Z""#);
         assert_eq!(serde_json::from_str::<Time>(&text).expect("time"), time);
-        let elsewhere = parse("2023-11-15T00:13:20.123+02:00");
-        assert_eq!(elsewhere, Some(time));
+        let elsewhere = moment("2023-11-15T00:13:20.123+02:00");
+        assert_eq!(elsewhere.map(Time), Some(time));
     }
 
     #[test]
@@ -103,7 +91,7 @@ mod tests {
             "soon",
             "2023-11-1\u{e9}T22:13:20Z",
         ] {
-            assert_eq!(parse(bad), None, "{bad}");
+            assert_eq!(moment(bad), None, "{bad}");
         }
     }
 }

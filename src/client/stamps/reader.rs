@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, PoisonError};
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::{denied::NoGoAhead, keys};
 use crate::{
@@ -25,8 +25,14 @@ pub struct Stamps {
 #[derive(Default)]
 struct Keys {
     read: std::sync::Mutex<Option<Arc<Read>>>,
-    /// When they were asked for last, with or without success.
-    asking: tokio::sync::Mutex<Option<Instant>>,
+    /// How asking for them ended last. Held by the one who asks.
+    asking: tokio::sync::Mutex<Option<Asked>>,
+}
+
+/// How asking for the keys ended.
+struct Asked {
+    ended: Instant,
+    outcome: Result<Arc<Read>, NoGoAhead>,
 }
 
 /// Keys, and when they were asked for.
@@ -83,18 +89,38 @@ impl Stamps {
 
     /// Keys that were asked for after `moment`, if one is given; by one caller for all who wait.
     async fn ask(&self, moment: Option<Instant>) -> Result<Arc<Read>, NoGoAhead> {
-        let mut asking = self.keys.asking.lock().await;
+        let entered = Instant::now();
+        // Whoever asks does so for no longer than a call takes.
+        let patience = self.client.0.settings.deadline;
+        let mut asking = timeout(patience, self.keys.asking.lock())
+            .await
+            .map_err(|_| unread("they are being asked for, and no answer has come"))?;
+        let wanted = |read: &Read| moment.is_none_or(|moment| read.asked > moment);
         if let Some(read) = self.known()
-            && moment.is_none_or(|moment| read.asked > moment)
+            && wanted(&read)
         {
             return Ok(read);
         }
-        if asking.is_some_and(|last| last.elapsed() <= limits::STAMP_KEYS_AGE.1) {
-            let why = "they were asked for a moment ago";
-            return Err(NoGoAhead::KeysUnread(why.to_owned()));
+        // What came of it while this caller waited, or a moment ago, is the answer for this one too.
+        if let Some(last) = &*asking
+            && (last.ended >= entered || last.ended.elapsed() <= limits::STAMP_KEYS_AGE.1)
+        {
+            return match &last.outcome {
+                Ok(read) if wanted(read) => Ok(Arc::clone(read)),
+                Ok(_) => Err(unread("they were asked for a moment ago")),
+                Err(why) => Err(why.clone()),
+            };
         }
+        let outcome = self.fetch().await;
+        *asking = Some(Asked {
+            ended: Instant::now(),
+            outcome: outcome.clone(),
+        });
+        outcome
+    }
+
+    async fn fetch(&self) -> Result<Arc<Read>, NoGoAhead> {
         let asked = Instant::now();
-        *asking = Some(asked);
         let told = self.client.stamp_keys().await;
         let told = told.map_err(|error| NoGoAhead::KeysUnread(error.to_string()))?;
         let keys = keys::of(&told, self.client.0.settings.clock.now())?;
@@ -106,4 +132,8 @@ impl Stamps {
             .unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&read));
         Ok(read)
     }
+}
+
+fn unread(why: &str) -> NoGoAhead {
+    NoGoAhead::KeysUnread(why.to_owned())
 }

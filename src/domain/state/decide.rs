@@ -88,7 +88,8 @@ pub(super) struct Asking<'a> {
     pub(super) namespace: &'a Namespace,
     pub(super) namespace_id: NamespaceId,
     pub(super) tokens: &'a [SubjectToken],
-    pub(super) service: &'a ServiceName,
+    /// For whom overrides lift; none where nothing is to be lifted.
+    pub(super) lifted_for: Option<&'a ServiceName>,
     pub(super) at: Millis,
 }
 
@@ -127,7 +128,7 @@ impl State {
             namespace: question.namespace,
             namespace_id,
             tokens: question.tokens,
-            service: question.service,
+            lifted_for: Some(question.service),
             at: self.judged_at(question.at),
         };
         let path = Path::of(&self.registry, id);
@@ -220,7 +221,7 @@ impl State {
             asking.namespace,
             token,
             &purpose.name,
-            asking.service,
+            asking.lifted_for?,
             asking.at,
         )
     }

@@ -34,7 +34,7 @@ pub struct PreferenceRecord {
     pub signalled: bool,
 }
 
-/// How one purpose is decided over all tokens.
+/// How one purpose is decided over all tokens, overrides left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PurposeDecision {
     /// The purpose.
@@ -84,7 +84,8 @@ pub struct Standing {
 const GPC_PURPOSES: [&str; 3] = ["sale", "sharing", "advertising.targeted"];
 
 impl State {
-    /// The records that stand for a subject, and how every purpose is decided for it. The question's purpose says nothing.
+    /// The records that stand for a subject, and how every purpose is decided for it, with no override. The question's
+    /// purpose says nothing, nor does its service.
     ///
     /// # Errors
     /// As [`State::decide`], but for those about a purpose.
@@ -104,7 +105,9 @@ impl State {
             namespace: question.namespace,
             namespace_id: namespace,
             tokens,
-            service: question.service,
+            // What the person chose, and not what a service may do all the same: only a decision of its own, which names the
+            // override and is counted, is made under one.
+            lifted_for: None,
             at: self.judged_at(question.at),
         };
         let mut records = Vec::new();
@@ -189,6 +192,22 @@ impl State {
     pub fn schema_needed(&self, purpose: &PurposeName) -> Option<u32> {
         let id = self.registry.id(purpose)?;
         Some(self.floors.needed(&self.registry, id))
+    }
+
+    /// Whether a caller was built for enough to be told of some purposes: by the floor of the cluster, and by theirs.
+    ///
+    /// # Errors
+    /// `SCHEMA_UNKNOWN`, `SCHEMA_TOO_OLD`.
+    pub fn check_schema(
+        &self,
+        schema_version: u32,
+        purposes: &[PurposeName],
+    ) -> Result<(), Refusal> {
+        self.registry.check_schema(schema_version)?;
+        let named = purposes.iter().filter_map(|it| self.registry.id(it));
+        std::iter::once(PurposeId::ROOT)
+            .chain(named)
+            .try_for_each(|id| self.floors.check(&self.registry, id, schema_version))
     }
 
     /// What Global Privacy Control opts out of in a namespace.

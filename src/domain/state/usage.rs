@@ -140,9 +140,14 @@ impl Tables {
             return;
         }
         if self.services.len() >= limits::SERVICES {
-            // By key where several were last seen at the same time: the same on every node.
-            let oldest = self.services.iter().min_by_key(|(_, seen)| seen.last_seen);
-            if let Some(key) = oldest.map(|(key, _)| key.clone()) {
+            // One that has not asked within a day, or else the one that has asked least: names that are made up, each for
+            // a call or two, push out one another and nobody who is well known. Of equals, the one seen longest ago; of
+            // those, the first by key: the same on every node.
+            let least = self.services.iter().min_by_key(|(_, seen)| {
+                let recent = seen.last_seen.0.saturating_add(limits::SERVICE_SEEN_MS) >= at.0;
+                (recent, seen.usage.calls, seen.last_seen)
+            });
+            if let Some(key) = least.map(|(key, _)| key.clone()) {
                 self.services.remove(&key);
             }
         }
@@ -201,7 +206,29 @@ mod tests {
     }
 
     #[test]
-    fn the_service_seen_longest_ago_makes_room() {
+    fn made_up_names_push_out_one_another_and_who_is_gone() {
+        let mut usage = Usage::default();
+        let often = |number, name| {
+            let mut often = report(number, &[name]);
+            often.services[0].calls = 1_000;
+            often
+        };
+        usage.take(&often(1, "gone"), Millis(1), |_| true);
+        usage.take(&often(2, "shop"), Millis(limits::SERVICE_SEEN_MS), |_| true);
+        let now = Millis(limits::SERVICE_SEEN_MS + 2);
+        for n in 0..2 * limits::SERVICES as u64 {
+            usage.take(&report(n + 3, &[&format!("m{n}")]), now, |_| true);
+        }
+        let names: Vec<_> = usage
+            .services()
+            .map(|it| it.usage.service.as_str())
+            .collect();
+        assert_eq!(names.len(), limits::SERVICES);
+        assert!(names.contains(&"shop") && !names.contains(&"gone"));
+    }
+
+    #[test]
+    fn of_equals_the_service_seen_longest_ago_makes_room() {
         let mut usage = Usage::default();
         for n in 0..limits::SERVICES as u64 {
             usage.take(&report(n + 1, &[&format!("s{n}")]), Millis(n), |_| true);

@@ -198,6 +198,15 @@ async fn a_floor_is_tried_raised_and_felt() {
     let old = json(&node, "POST", "/v1/default/check", &asked).await;
     let problem = old.refused(409, "SCHEMA_TOO_OLD");
     assert_eq!(problem["schema_version_needed"], version.to_string());
+    let follow = "/v1/default/changes?from=1&purpose=marketing&service=page";
+    get(&node, follow).await.refused(409, "SCHEMA_TOO_OLD");
+    let everything = json!({ "version": version });
+    json(&node, "PUT", path, &everything).await.ok();
+    let token = format!("1:{}", "0".repeat(32));
+    let history = format!("/v1/default/subjects/{token}/events?service=page");
+    get(&node, &history).await.refused(409, "SCHEMA_TOO_OLD");
+    let history = format!("{history}&schema_version={version}");
+    assert_eq!(get(&node, &history).await.ok()["events"], json!([]));
 
     for (query, body, status, reason) in [
         (
@@ -235,7 +244,7 @@ async fn a_floor_is_tried_raised_and_felt() {
         let answer = json(&node, "PUT", &format!("{path}{query}"), &body).await;
         answer.refused(status, reason);
     }
-    assert_eq!(revision(&node).await, 2, "one change was made");
+    assert_eq!(revision(&node).await, 3, "two changes were made");
     assert!(get(&node, "/admin/v1/services").await.ok()["services"].is_array());
 }
 

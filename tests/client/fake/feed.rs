@@ -35,6 +35,8 @@ impl WatchService for Api {
         if self.0.is_cut_off() {
             return Err(no_quorum());
         }
+        self.0.model.lock().unwrap().last_caller =
+            (String::new(), asked.service.clone(), asked.schema_version);
         let limit = match self.0.next_feed_fault() {
             Some(Fault::Refuse(status)) => return Err(status),
             Some(Fault::EndFeedAfter(items)) => items,

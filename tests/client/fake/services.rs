@@ -344,6 +344,7 @@ impl PreferenceService for Api {
     async fn list_events(&self, request: Request<ListEventsRequest>) -> Reply<ListEventsResponse> {
         let asked = request.into_inner();
         self.answer(|model| {
+            model.last_caller = (asked.namespace, asked.service, asked.schema_version);
             let before = match asked.before_revision {
                 0 => u64::MAX,
                 before => before,

@@ -54,6 +54,10 @@ async fn a_stamp_must_fit_the_data() {
     let genuine = stamp(1, 1, |_| ());
     let own = token(1);
     let other = token(2);
+    let ahead = live.check_now(&genuine, WANTED, Whose::Token(&own));
+    let printed = format!("{ahead:?}");
+    assert!(printed.contains("revision: 1"), "{printed}");
+    assert!(!printed.contains(&own), "{printed}");
     assert!(live.check_now(&genuine, WANTED, Whose::Token(&own)).is_ok());
     assert!(live.check_now(&genuine, WANTED, Whose::TheStamps).is_ok());
     let judged = live.check_now(&genuine, WANTED, Whose::Token(&other));
@@ -195,4 +199,24 @@ async fn a_reader_tells_genuine_stamps_from_others_and_keeps_the_keys() {
         matches!(judged, Err(NoGoAhead::KeysUnread(_))),
         "{judged:?}"
     );
+}
+
+#[tokio::test]
+async fn readers_who_wait_share_one_call_for_the_keys_and_its_failure() {
+    let node = Fake::start();
+    ready(&node);
+    let readers = 20;
+    node.fail((0..readers).map(|_| Fault::Hang));
+    // Longer than the second for which nobody asks again.
+    let client = builder(&[&node], &Wall::at_noon())
+        .deadline(Duration::from_millis(1_300))
+        .build()
+        .unwrap();
+    let stamps = client.stamps();
+    let genuine = stamp(1, 7, |_| ());
+    let reads = (0..readers).map(|_| stamps.read(&genuine, WANTED));
+    for read in futures::future::join_all(reads).await {
+        assert!(matches!(read, Err(NoGoAhead::KeysUnread(_))), "{read:?}");
+    }
+    assert_eq!(node.calls(), 1);
 }

@@ -85,6 +85,30 @@ fn an_override_lifts_opt_outs_within_its_scope_and_nothing_else() {
 }
 
 #[test]
+fn preferences_show_what_the_person_chose_whoever_asks() {
+    let (driven, _) = overridden();
+    let shop = service("shop");
+    let question = Question {
+        namespace: &Namespace::default_namespace(),
+        tokens: &subjects(&[1]),
+        purpose: &name("marketing"),
+        service: &shop,
+        schema_version: 0,
+        min_revision: 0,
+        at: Millis(0),
+    };
+    let checked = driven.state.decide(&question).unwrap();
+    assert_eq!(checked.reason, Reason::Overridden);
+    let found = driven.state.preferences(&question).unwrap().decisions;
+    let marketing = found.iter().find(|it| it.purpose == name("marketing"));
+    assert_eq!(
+        marketing.map(|it| (it.decision, it.reason)),
+        Some((Decision::Deny, Reason::OptedOut))
+    );
+    assert!(found.iter().all(|it| it.reason != Reason::Overridden));
+}
+
+#[test]
 fn one_subject_alone_can_be_named() {
     let mut driven = Driven::new();
     driven.opt_out(&[1, 2], &["sale"]).unwrap();
