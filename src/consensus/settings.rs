@@ -36,6 +36,9 @@ pub(super) fn settings(timing: &Timing) -> Result<openraft::Config, StartError> 
         max_in_snapshot_log_to_keep: LOG_ENTRIES_KEPT,
         purge_batch_size: LOG_ENTRIES_KEPT,
         max_payload_entries: APPEND_ENTRIES,
+        // A restored leader knows how far the log is committed only from a hint that may be old, and would let reads go by
+        // it. In a new term it first commits an entry of its own.
+        enable_leader_restore: Some(false),
         backoff: "100ms".to_owned(),
         ..openraft::Config::default()
     }
