@@ -105,7 +105,7 @@ macro_rules! changed {
 changed!(SetPreferencesResponse, SetOptOutResponse);
 
 /// Changes what a person wants: out of some purposes, in to others. One command and one event: an `in` without evidence
-/// refuses all of it.
+/// refuses all of it, and no `in` outweighs an `out` above it that came with it.
 #[utoipa::path(
     patch,
     path = "/v1/{namespace}/preferences",
