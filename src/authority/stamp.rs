@@ -19,7 +19,7 @@ pub struct StampKeys {
     pub keys: Vec<StampKey>,
     /// The revision at which this holds.
     pub revision: Revision,
-    /// The time by which it was judged: the leader's clock or this node's, whichever is later.
+    /// The time by which it was judged: the latest that the leader or this node makes likely.
     pub at: Millis,
 }
 

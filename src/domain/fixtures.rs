@@ -269,7 +269,7 @@ pub(super) fn decide(
         service: &service("shop"),
         schema_version: 0,
         min_revision: 0,
-        at: Millis(0),
+        at: state.log_time(),
     })
 }
 

@@ -51,7 +51,7 @@ fn allows(state: &State, namespace: &Namespace, token: Token, purpose: &str) -> 
         service: &service("shop"),
         schema_version: state.registry().schema_version(),
         min_revision: 0,
-        at: Millis(0),
+        at: state.log_time(),
     });
     verdict
         .ok()

@@ -106,6 +106,7 @@ impl State {
             tokens,
             service: question.service,
             at: self.judged_at(question.at),
+            lifts: self.clock_holds(question.at),
         };
         let mut records = Vec::new();
         for subject in tokens {
@@ -232,14 +233,6 @@ impl State {
     /// The decisions that an override made an ALLOW so far, by service, as far as nodes have reported.
     pub fn lifted_by(&self, id: EventId) -> impl Iterator<Item = (&ServiceName, u64)> {
         self.usage.lifted_by(id)
-    }
-
-    /// Whether an override is over and waits for a command to make its last event.
-    pub fn has_override_to_end(&self, at: Millis) -> bool {
-        let at = self.judged_at(at).0;
-        let gathered =
-            |over: &Override| over.over_at().0.saturating_add(limits::OVERRIDE_GATHER_MS);
-        self.changes.overrides().any(|it| gathered(it) <= at)
     }
 
     /// The services that have asked, by name and version, as far as nodes have reported.
