@@ -146,6 +146,7 @@ fn approval(kind: ChangeKind) -> Body {
         request_id: RequestId(uuid::Uuid::now_v7()),
         change_id: EventId(uuid::Uuid::now_v7()),
         kind,
+        max_minutes: None,
     })
 }
 

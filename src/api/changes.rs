@@ -139,6 +139,10 @@ impl Api {
             request_id,
             change_id: convert::change_id(change_id)?,
             kind,
+            max_minutes: match kind {
+                ChangeKind::Override => Some(self.parts().override_max_minutes),
+                ChangeKind::Registry => None,
+            },
         });
         self.step(call, request_id, body).await
     }

@@ -74,6 +74,8 @@ pub struct Approve {
     pub change_id: EventId,
     /// What the approver takes it for.
     pub kind: ChangeKind,
+    /// How far from now an override may end, in minutes, as the node that was called is set; none where it did not tell.
+    pub max_minutes: Option<u32>,
 }
 
 /// Withdraws a change that waits, or revokes an override.

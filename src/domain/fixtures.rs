@@ -218,6 +218,7 @@ impl Driven {
             request_id,
             change_id,
             kind,
+            max_minutes: None,
         });
         self.send_as(who, body)
     }

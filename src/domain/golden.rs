@@ -157,6 +157,7 @@ fn later(driven: &mut Driven) -> Vec<Body> {
         request_id: driven.next_request_id(),
         change_id: EventId::new(Millis(0), [0; 10]),
         kind: ChangeKind::Override,
+        max_minutes: None,
     };
     let withdraw = Withdraw {
         request_id: driven.next_request_id(),

@@ -166,6 +166,7 @@ async fn lift_for_an_hour(node: &Node) {
         request_id: request_id(),
         change_id: event_id.unwrap(),
         kind: ChangeKind::Override,
+        max_minutes: Some(60),
     };
     write(node, "bob", Body::Approve(approve)).await;
     assert_eq!(reason(node).await, Reason::Overridden);

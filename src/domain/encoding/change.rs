@@ -107,6 +107,7 @@ fn reference_out(
         request_id: uuid_out(request_id.0),
         change_id: uuid_out(change_id.0),
         is_override: kind == ChangeKind::Override,
+        max_minutes: None,
     }
 }
 
@@ -119,7 +120,10 @@ fn kind(message: &persisted::ChangeReference) -> ChangeKind {
 }
 
 pub(super) fn approve_out(approve: &Approve) -> persisted::ChangeReference {
-    reference_out(approve.request_id, approve.change_id, approve.kind)
+    persisted::ChangeReference {
+        max_minutes: approve.max_minutes,
+        ..reference_out(approve.request_id, approve.change_id, approve.kind)
+    }
 }
 
 pub(super) fn approve(message: &persisted::ChangeReference) -> Result<Approve, DecodeError> {
@@ -127,6 +131,7 @@ pub(super) fn approve(message: &persisted::ChangeReference) -> Result<Approve, D
         request_id: request_id(&message.request_id)?,
         change_id: event_id(&message.change_id)?,
         kind: kind(message),
+        max_minutes: message.max_minutes,
     })
 }
 

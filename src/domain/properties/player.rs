@@ -124,15 +124,25 @@ impl Player {
                     version: *version,
                 },
             }),
-            Step::Propose { change, .. } => Body::Propose(Propose {
+            Step::Propose {
+                change,
+                max_minutes,
+                ..
+            } => Body::Propose(Propose {
                 request_id: self.driven.next_request_id(),
                 change: self.wanted(change),
-                max_minutes: 60,
+                max_minutes: *max_minutes,
             }),
-            Step::Approve { back, kind, .. } => Body::Approve(Approve {
+            Step::Approve {
+                back,
+                kind,
+                max_minutes,
+                ..
+            } => Body::Approve(Approve {
                 change_id: self.proposed(*back)?,
                 request_id: self.driven.next_request_id(),
                 kind: *kind,
+                max_minutes: *max_minutes,
             }),
             Step::Withdraw { back, kind, .. } => Body::Withdraw(Withdraw {
                 change_id: self.proposed(*back)?,

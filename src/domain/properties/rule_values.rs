@@ -110,13 +110,20 @@ pub(super) fn later_bodies() -> impl Strategy<Value = Body> {
                 max_minutes,
             })
         }),
-        (request_ids(), event_ids(), kinds()).prop_map(|(request_id, change_id, kind)| {
-            Body::Approve(Approve {
-                request_id,
-                change_id,
-                kind,
-            })
-        }),
+        (
+            request_ids(),
+            event_ids(),
+            kinds(),
+            option::of(any::<u32>())
+        )
+            .prop_map(|(request_id, change_id, kind, max_minutes)| {
+                Body::Approve(Approve {
+                    request_id,
+                    change_id,
+                    kind,
+                    max_minutes,
+                })
+            }),
         (request_ids(), event_ids(), kinds()).prop_map(|(request_id, change_id, kind)| {
             Body::Withdraw(Withdraw {
                 request_id,

@@ -28,7 +28,7 @@ impl State {
         self.once(propose.request_id, digest, command, |state| {
             state.check_proposed(&propose.change)?;
             if let ProposedChange::Override(terms) = &propose.change {
-                state.check_expiry(terms, propose.max_minutes)?;
+                state.check_expiry(terms, propose.max_minutes, command.received_at)?;
             }
             if state.changes.waiting_count(state.log_time) >= limits::PENDING_CHANGES {
                 return Err(Refusal::TooManyChanges {
@@ -63,14 +63,19 @@ impl State {
             }
             // The log has moved since it was proposed.
             state.check_proposed(&pending.change)?;
-            let event = state.approved_event(command, &pending)?;
+            let event = state.approved_event(command, approve, &pending)?;
             let event_id = state.record(event, events)?;
             Ok(state.registered(Some(event_id), None))
         })
     }
 
     /// The event of the change itself, which says who proposed it.
-    fn approved_event(&self, command: &Command, pending: &Pending) -> Result<Event, Refusal> {
+    fn approved_event(
+        &self,
+        command: &Command,
+        approve: &Approve,
+        pending: &Pending,
+    ) -> Result<Event, Refusal> {
         let event = match &pending.change {
             ProposedChange::Purpose(put) => {
                 let plan = self
@@ -81,7 +86,8 @@ impl State {
             }
             ProposedChange::SchemaFloor(floor) => self.floor_event(command, floor.clone()),
             ProposedChange::Override(terms) => {
-                self.check_expiry(terms, limits::OVERRIDE_MINUTES)?;
+                let minutes = approve.max_minutes.unwrap_or(limits::OVERRIDE_MINUTES);
+                self.check_expiry(terms, minutes, command.received_at)?;
                 if self.changes.overrides().count() >= limits::OVERRIDES {
                     return Err(Refusal::TooManyChanges {
                         what: "overrides",
@@ -202,9 +208,17 @@ impl State {
         }
     }
 
-    fn check_expiry(&self, terms: &OverrideTerms, max_minutes: u32) -> Result<(), Refusal> {
+    /// How far an override reaches is judged by the leader's clock too: the log's time may stand still after a clock leapt
+    /// ahead, and what ends soon by it would last for as long again.
+    fn check_expiry(
+        &self,
+        terms: &OverrideTerms,
+        max_minutes: u32,
+        received_at: Millis,
+    ) -> Result<(), Refusal> {
         let minutes = max_minutes.min(limits::OVERRIDE_MINUTES);
-        let latest = self.log_time.0.saturating_add(u64::from(minutes) * 60_000);
+        let now = self.log_time.min(received_at);
+        let latest = now.0.saturating_add(u64::from(minutes) * 60_000);
         if terms.expires_at > self.log_time && terms.expires_at.0 <= latest {
             Ok(())
         } else {

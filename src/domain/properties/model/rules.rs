@@ -175,9 +175,17 @@ impl Model {
         }
     }
 
-    fn check_expiry(&self, terms: &OverrideTerms, minutes: u64) -> Result<(), &'static str> {
-        let left = terms.expires_at.0.saturating_sub(self.log_time);
-        if left > 0 && left <= minutes * 60_000 {
+    /// Not over by the log's time, and not too far from the leader's clock, nor from the log's time.
+    fn check_expiry(
+        &self,
+        command: &Command,
+        terms: &OverrideTerms,
+        minutes: u32,
+    ) -> Result<(), &'static str> {
+        let ends = terms.expires_at.0;
+        let reach = u64::from(minutes.min(30 * 24 * 60)) * 60_000;
+        let near = |now: u64| ends <= now + reach;
+        if ends > self.log_time && near(self.log_time) && near(command.received_at.0) {
             Ok(())
         } else {
             Err("OVERRIDE_EXPIRY_INVALID")
@@ -200,10 +208,11 @@ impl Model {
         }
     }
 
-    pub(super) fn propose(&mut self, command: &Command, change: &ProposedChange) -> Answer {
+    pub(super) fn propose(&mut self, command: &Command, propose: &Propose) -> Answer {
+        let change = &propose.change;
         self.check_proposed(change)?;
         if let ProposedChange::Override(terms) = change {
-            self.check_expiry(terms, 60)?;
+            self.check_expiry(command, terms, propose.max_minutes)?;
         }
         self.pending.push((
             command.event_id,
@@ -235,7 +244,8 @@ impl Model {
         self.check_proposed(&change)?;
         match &change {
             ProposedChange::Override(terms) => {
-                self.check_expiry(terms, 30 * 24 * 60)?;
+                let minutes = approve.max_minutes.unwrap_or(u32::MAX);
+                self.check_expiry(command, terms, minutes)?;
                 self.overrides.push(Lifting {
                     id,
                     terms: terms.clone(),

@@ -88,7 +88,7 @@ impl Model {
             Body::Propose(propose) => {
                 Self::check_terms(&propose.change)?;
                 self.once(propose.request_id, command, |model| {
-                    model.propose(command, &propose.change)
+                    model.propose(command, propose)
                 })
             }
             Body::Approve(approve) => self.once(approve.request_id, command, |model| {

@@ -246,6 +246,55 @@ fn an_expiry_is_required_and_bounded() {
     assert_eq!(refused(&late), "OVERRIDE_EXPIRY_INVALID");
 }
 
+/// An approval through a node that is set to a maximum.
+fn approval(driven: &mut Driven, change_id: EventId, max_minutes: u32) -> Body {
+    Body::Approve(Approve {
+        request_id: driven.next_request_id(),
+        change_id,
+        kind: ChangeKind::Override,
+        max_minutes: Some(max_minutes),
+    })
+}
+
+#[test]
+fn a_clock_that_leapt_ahead_stretches_no_maximum() {
+    // A leader's clock leaps half an hour ahead, something is written, and the clock is mended: the log's time stands still.
+    let leapt = || {
+        let mut driven = Driven::new();
+        driven.now += 30 * MINUTE;
+        driven.opt_out(&[1], &["sale"]).unwrap();
+        driven.now -= 30 * MINUTE;
+        driven
+    };
+    let mut driven = leapt();
+    let too_long = driven.propose("ann", lifting(driven.now, 61));
+    assert_eq!(refused(&too_long), "OVERRIDE_EXPIRY_INVALID");
+    made(&driven.propose("ann", lifting(driven.now, 60)));
+
+    // It was proposed while the clock was ahead, and is approved when it is mended.
+    let mut driven = Driven::new();
+    driven.now += 30 * MINUTE;
+    let id = made(&driven.propose("ann", lifting(driven.now, 60)));
+    driven.now -= 30 * MINUTE;
+    let body = approval(&mut driven, id, 60);
+    let reply = driven.send_as("bob", body);
+    assert_eq!(refused(&reply), "OVERRIDE_EXPIRY_INVALID");
+    driven.now += 30 * MINUTE;
+    let body = approval(&mut driven, id, 60);
+    made(&driven.send_as("bob", body));
+}
+
+#[test]
+fn the_approvers_node_bounds_an_override_too() {
+    let mut driven = Driven::new();
+    let id = made(&driven.propose("ann", lifting(driven.now, 60)));
+    let body = approval(&mut driven, id, 59);
+    let reply = driven.send_as("bob", body);
+    assert_eq!(refused(&reply), "OVERRIDE_EXPIRY_INVALID");
+    let body = approval(&mut driven, id, 60);
+    made(&driven.send_as("bob", body));
+}
+
 #[test]
 fn terms_that_cannot_be_taken() {
     let mut driven = Driven::new();
