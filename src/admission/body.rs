@@ -85,16 +85,10 @@ impl Admissible for Body {
 
     fn widens(&self) -> Option<Widening> {
         match self {
-            Self::Propose(propose) if propose.change.kind() == ChangeKind::Override => {
-                Some(Widening::Override)
-            }
-            Self::Approve(approve) => Some(match approve.kind {
-                ChangeKind::Override => Widening::Override,
-                ChangeKind::Registry => Widening::Registry,
-            }),
+            Self::Propose(propose) => Some(widening(propose.change.kind())),
+            Self::Approve(approve) => Some(widening(approve.kind)),
             // The state refuses those among these that would widen ALLOW.
-            Self::Propose(_)
-            | Self::Withdraw(_)
+            Self::Withdraw(_)
             | Self::SetPreference(_)
             | Self::ReportSignal(_)
             | Self::ImportChunk(_)
@@ -129,6 +123,14 @@ fn permission(kind: ChangeKind) -> Permission {
     match kind {
         ChangeKind::Override => Permission::Override,
         ChangeKind::Registry => Permission::Registry,
+    }
+}
+
+/// Which step a proposal or an approval is.
+fn widening(kind: ChangeKind) -> Widening {
+    match kind {
+        ChangeKind::Override => Widening::Override,
+        ChangeKind::Registry => Widening::Registry,
     }
 }
 

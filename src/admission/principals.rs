@@ -19,9 +19,6 @@ use crate::{
     limits,
 };
 
-/// Names that Refrain gives by itself, and that would therefore lie in an event.
-const RESERVED: [&str; 4] = ["local", "anonymous", "cluster", "link"];
-
 /// The SHA-256 of a token: what is configured, and all that is kept of a token. `Debug` does not show it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TokenHash([u8; 32]);
@@ -127,7 +124,7 @@ impl Principals {
             tokens,
             grants,
         } = entry;
-        if RESERVED.contains(&name.as_str()) {
+        if name.is_reserved() {
             return Err(BadEntry::NameReserved);
         }
         if self.names.contains(&name) {

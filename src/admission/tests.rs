@@ -7,7 +7,8 @@ use super::{
 use crate::{
     domain::{
         Approve, Body, ChangeKind, EventId, Millis, Namespace, OverrideTerms, Principal, Propose,
-        ProposedChange, PurposeName, Refusal, RequestId, SetPreference, Signal, Withdraw,
+        ProposedChange, PurposeName, Refusal, RequestId, SchemaFloor, SetPreference, Signal,
+        Withdraw,
     },
     limits,
 };
@@ -165,6 +166,17 @@ fn override_of(purpose: &str) -> Body {
     })
 }
 
+fn proposal_of(purpose: &str) -> Body {
+    Body::Propose(Propose {
+        request_id: RequestId(uuid::Uuid::now_v7()),
+        change: ProposedChange::SchemaFloor(SchemaFloor {
+            purpose: Some(PurposeName::parse(purpose).unwrap()),
+            version: 0,
+        }),
+        max_minutes: 0,
+    })
+}
+
 #[test]
 fn an_override_takes_two_principals_that_may() {
     let may = [Permission::Override];
@@ -208,17 +220,19 @@ fn an_override_takes_two_principals_that_may() {
 }
 
 #[test]
-fn who_is_known_by_an_address_alone_is_nobodys_second() {
+fn who_is_known_by_an_address_alone_is_neither_of_two() {
     let nobody = Principals::default();
     for remote in [LOOPBACK, ELSEWHERE] {
         let caller = nobody
             .authenticate(Bearer::Missing, remote.parse().ok(), true)
             .unwrap();
-        let refused = admit(&caller, approval(ChangeKind::Registry)).unwrap_err();
-        assert_eq!(
-            refused,
-            NotAdmitted::Refused(Refusal::SecondPrincipalRequired)
-        );
+        for step in [approval(ChangeKind::Registry), proposal_of("profiling")] {
+            let refused = admit(&caller, step).unwrap_err();
+            assert_eq!(
+                refused,
+                NotAdmitted::Refused(Refusal::SecondPrincipalRequired)
+            );
+        }
         let refused = admit(&caller, approval(ChangeKind::Override)).unwrap_err();
         assert!(matches!(refused, NotAdmitted::Denied(_)));
     }

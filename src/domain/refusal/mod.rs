@@ -174,8 +174,10 @@ pub enum Refusal {
         /// How far from now it may end.
         minutes: u32,
     },
-    /// Who proposed a change cannot approve it.
-    #[error("who proposed a change cannot approve it: have another principal do so")]
+    /// Who proposed a change cannot approve it, and who has not proven who it is can do neither.
+    #[error(
+        "it takes two principals with a token each: have one propose it and another approve it"
+    )]
     SecondPrincipalRequired,
     /// A change that nobody proposed, or that is no longer there.
     #[error(

@@ -58,7 +58,9 @@ impl State {
         let digest = digest::approve(&command.principal, approve);
         self.once(approve.request_id, digest, command, |state| {
             let pending = state.waiting(approve.change_id, approve.kind)?.clone();
-            if pending.proposed_by == command.principal {
+            let two = pending.proposed_by != command.principal;
+            let proven = |principal: &Principal| !principal.is_reserved();
+            if !two || !proven(&pending.proposed_by) || !proven(&command.principal) {
                 return Err(Refusal::SecondPrincipalRequired);
             }
             // The log has moved since it was proposed.

@@ -54,6 +54,27 @@ fn two_principals_lift_an_opt_out_and_every_decision_says_so() {
 }
 
 #[test]
+fn who_has_not_proven_who_it_is_is_neither_of_the_two() {
+    let mut driven = Driven::new();
+    for unproven in ["local", "anonymous", "link", "cluster"] {
+        for (first, second) in [(unproven, "bob"), ("ann", unproven)] {
+            let open = ProposedChange::Purpose(purpose("ai_training"));
+            for change in [lifting(driven.now, 30), open] {
+                let kind = change.kind();
+                let id = made(&driven.propose(first, change));
+                let reply = driven.approve(second, id, kind);
+                assert_eq!(
+                    refused(&reply),
+                    "SECOND_PRINCIPAL_REQUIRED",
+                    "{first}, {second}"
+                );
+                made(&driven.withdraw("ann", id, kind));
+            }
+        }
+    }
+}
+
+#[test]
 fn an_override_lifts_opt_outs_within_its_scope_and_nothing_else() {
     let (mut driven, _) = overridden();
     driven.opt_out(&[1], &["sale"]).unwrap();
