@@ -148,6 +148,7 @@ fn approval(kind: ChangeKind) -> Body {
         change_id: EventId(uuid::Uuid::now_v7()),
         kind,
         max_minutes: None,
+        credential: None,
     })
 }
 
@@ -163,6 +164,7 @@ fn override_of(purpose: &str) -> Body {
             expires_at: Millis(0),
         }),
         max_minutes: 1,
+        credential: None,
     })
 }
 
@@ -174,6 +176,7 @@ fn proposal_of(purpose: &str) -> Body {
             version: 0,
         }),
         max_minutes: 0,
+        credential: None,
     })
 }
 
@@ -236,6 +239,25 @@ fn who_is_known_by_an_address_alone_is_neither_of_two() {
         let refused = admit(&caller, approval(ChangeKind::Override)).unwrap_err();
         assert!(matches!(refused, NotAdmitted::Denied(_)));
     }
+}
+
+#[test]
+fn a_token_is_known_again_by_any_name_and_not_by_what_is_told_of_it() {
+    let credential = |name: &str, tokens: &[&str], token: &str| {
+        let known = principals(&[entry(name, tokens, &[Permission::Registry])]);
+        let bearer = Bearer::Token(token.as_bytes());
+        known
+            .authenticate(bearer, None, false)
+            .unwrap()
+            .credential()
+    };
+    let one = credential("ada", &["one", "two"], "one");
+    assert_eq!(credential("grace", &["one"], "one"), one);
+    assert_ne!(credential("ada", &["one", "two"], "two"), one);
+    let told = hex::encode(one.unwrap().0);
+    assert!(!TokenHash::of(b"one").to_hex().contains(&told));
+    let nobody = Principals::default().authenticate(Bearer::Missing, LOOPBACK.parse().ok(), false);
+    assert_eq!(nobody.unwrap().credential(), None);
 }
 
 #[test]

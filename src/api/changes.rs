@@ -122,6 +122,7 @@ impl Api {
             request_id,
             change,
             max_minutes,
+            credential: call.caller.credential(),
         });
         self.step(call, request_id, body).await
     }
@@ -143,6 +144,7 @@ impl Api {
                 ChangeKind::Override => Some(self.parts().override_max_minutes),
                 ChangeKind::Registry => None,
             },
+            credential: call.caller.credential(),
         });
         self.step(call, request_id, body).await
     }

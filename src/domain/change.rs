@@ -1,5 +1,6 @@
 //! Changes that can widen ALLOW, so that one principal proposes and another approves: overrides and some of the registry.
 
+use super::basis::{Basis, Credential};
 use super::ids::{EventId, Millis, RequestId, Revision};
 use super::names::{Namespace, Principal, PurposeName, ServiceName};
 use super::purpose::Purpose;
@@ -63,6 +64,8 @@ pub struct Propose {
     pub change: ProposedChange,
     /// How far from now an override may end, in minutes, as the node that was called is set; 0 for other changes.
     pub max_minutes: u32,
+    /// What the caller has proven itself by; none where that is not known.
+    pub credential: Option<Credential>,
 }
 
 /// Approves a change, and so makes it.
@@ -76,6 +79,8 @@ pub struct Approve {
     pub kind: ChangeKind,
     /// How far from now an override may end, in minutes, as the node that was called is set; none where it did not tell.
     pub max_minutes: Option<u32>,
+    /// What the caller has proven itself by; none where that is not known.
+    pub credential: Option<Credential>,
 }
 
 /// Withdraws a change that waits, or revokes an override.
@@ -100,6 +105,8 @@ pub struct Pending {
     pub proposed_by: Principal,
     /// When, by the log's time.
     pub proposed_at: Millis,
+    /// What it rests on, where that is known.
+    pub basis: Option<Basis>,
 }
 
 /// An override that was approved.

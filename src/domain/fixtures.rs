@@ -208,6 +208,7 @@ impl Driven {
             request_id,
             change,
             max_minutes: 60,
+            credential: None,
         });
         self.send_as(who, body)
     }
@@ -219,6 +220,7 @@ impl Driven {
             change_id,
             kind,
             max_minutes: None,
+            credential: None,
         });
         self.send_as(who, body)
     }

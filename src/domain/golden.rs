@@ -137,6 +137,7 @@ fn later(driven: &mut Driven) -> Vec<Body> {
         request_id: driven.next_request_id(),
         change,
         max_minutes: 60,
+        credential: None,
     };
     let lift = propose(ProposedChange::Override(OverrideTerms {
         subject: Some(subject(1)),
@@ -158,6 +159,7 @@ fn later(driven: &mut Driven) -> Vec<Body> {
         change_id: EventId::new(Millis(0), [0; 10]),
         kind: ChangeKind::Override,
         max_minutes: None,
+        credential: None,
     };
     let withdraw = Withdraw {
         request_id: driven.next_request_id(),

@@ -1,5 +1,6 @@
 //! The model and its rules: pure, synchronous and deterministic; no clock, no randomness, no order of hash maps.
 
+mod basis;
 mod change;
 mod command;
 mod encoding;
@@ -24,6 +25,7 @@ mod token;
 mod usage;
 mod validate;
 
+pub use basis::{Basis, Credential};
 pub use change::{
     Approve, ChangeKind, Override, OverrideTerms, Pending, Propose, ProposedChange, SchemaFloor,
     Withdraw,

@@ -157,6 +157,7 @@ async fn lift_for_an_hour(node: &Node) {
         request_id: request_id(),
         change: ProposedChange::Override(terms),
         max_minutes: 60,
+        credential: None,
     };
     let proposed = write(node, "ann", Body::Propose(propose)).await;
     let Outcome::Registry { event_id, .. } = proposed else {
@@ -167,6 +168,7 @@ async fn lift_for_an_hour(node: &Node) {
         change_id: event_id.unwrap(),
         kind: ChangeKind::Override,
         max_minutes: Some(60),
+        credential: None,
     };
     write(node, "bob", Body::Approve(approve)).await;
     assert_eq!(reason(node).await, Reason::Overridden);

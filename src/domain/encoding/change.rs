@@ -1,10 +1,13 @@
 //! Changes that need two principals, overrides and schema floors, as they lie in commands, events and snapshots.
 
+use bytes::Bytes;
+
 use super::DecodeError;
 use super::parts::{
-    event_id, namespace, principal, purpose, purpose_name, purpose_names, purpose_names_out,
-    purpose_out, request_id, service, subject, subject_out, uuid_out,
+    digest16, event_id, namespace, principal, purpose, purpose_name, purpose_names,
+    purpose_names_out, purpose_out, request_id, service, subject, subject_out, uuid_out,
 };
+use crate::domain::basis::{Basis, Credential};
 use crate::domain::change::{
     Approve, ChangeKind, Override, OverrideTerms, Pending, Propose, ProposedChange, SchemaFloor,
     Withdraw,
@@ -87,6 +90,7 @@ pub(super) fn propose_out(propose: &Propose) -> persisted::Propose {
         request_id: uuid_out(propose.request_id.0),
         change: Some(proposed_out(&propose.change)),
         max_minutes: propose.max_minutes,
+        credential: credential_out(propose.credential),
     }
 }
 
@@ -94,6 +98,34 @@ pub(super) fn propose(message: persisted::Propose) -> Result<Propose, DecodeErro
     Ok(Propose {
         request_id: request_id(&message.request_id)?,
         change: proposed(message.change)?,
+        max_minutes: message.max_minutes,
+        credential: credential(&message.credential)?,
+    })
+}
+
+fn credential_out(credential: Option<Credential>) -> Bytes {
+    credential
+        .map(|it| Bytes::copy_from_slice(&it.0))
+        .unwrap_or_default()
+}
+
+fn credential(bytes: &[u8]) -> Result<Option<Credential>, DecodeError> {
+    match bytes {
+        [] => Ok(None),
+        bytes => Ok(Some(Credential(digest16(bytes)?))),
+    }
+}
+
+pub(crate) fn basis_out(basis: &Basis) -> persisted::Basis {
+    persisted::Basis {
+        credential: credential_out(Some(basis.credential)),
+        max_minutes: basis.max_minutes,
+    }
+}
+
+pub(crate) fn basis(message: persisted::Basis) -> Result<Basis, DecodeError> {
+    Ok(Basis {
+        credential: Credential(digest16(&message.credential)?),
         max_minutes: message.max_minutes,
     })
 }
@@ -108,6 +140,7 @@ fn reference_out(
         change_id: uuid_out(change_id.0),
         is_override: kind == ChangeKind::Override,
         max_minutes: None,
+        credential: Bytes::new(),
     }
 }
 
@@ -122,6 +155,7 @@ fn kind(message: &persisted::ChangeReference) -> ChangeKind {
 pub(super) fn approve_out(approve: &Approve) -> persisted::ChangeReference {
     persisted::ChangeReference {
         max_minutes: approve.max_minutes,
+        credential: credential_out(approve.credential),
         ..reference_out(approve.request_id, approve.change_id, approve.kind)
     }
 }
@@ -132,6 +166,7 @@ pub(super) fn approve(message: &persisted::ChangeReference) -> Result<Approve, D
         change_id: event_id(&message.change_id)?,
         kind: kind(message),
         max_minutes: message.max_minutes,
+        credential: credential(&message.credential)?,
     })
 }
 
@@ -153,6 +188,7 @@ pub(crate) fn pending_out(pending: &Pending) -> persisted::PendingChange {
         change: Some(proposed_out(&pending.change)),
         proposed_by: pending.proposed_by.to_string(),
         proposed_at_ms: pending.proposed_at.0,
+        basis: pending.basis.as_ref().map(basis_out),
     }
 }
 
@@ -162,6 +198,7 @@ pub(crate) fn pending(message: persisted::PendingChange) -> Result<Pending, Deco
         change: proposed(message.change)?,
         proposed_by: principal(&message.proposed_by)?,
         proposed_at: Millis(message.proposed_at_ms),
+        basis: message.basis.map(basis).transpose()?,
     })
 }
 

@@ -43,6 +43,17 @@ pub(super) fn proposed() -> impl Strategy<Value = ProposedChange> {
     ]
 }
 
+fn credentials() -> impl Strategy<Value = Credential> {
+    any::<[u8; 16]>().prop_map(Credential)
+}
+
+pub(super) fn bases() -> impl Strategy<Value = Basis> {
+    (credentials(), any::<u32>()).prop_map(|(credential, max_minutes)| Basis {
+        credential,
+        max_minutes,
+    })
+}
+
 pub(super) fn reports() -> impl Strategy<Value = ReportUsage> {
     let usage = (services(), any::<u32>(), any::<u64>(), any::<u64>()).prop_map(
         |(service, schema_version, calls, below_floor)| ServiceUsage {
@@ -103,25 +114,34 @@ pub(super) fn later_bodies() -> impl Strategy<Value = Body> {
         (request_ids(), floors()).prop_map(|(request_id, floor)| Body::SetSchemaFloor(
             SetSchemaFloor { request_id, floor }
         )),
-        (request_ids(), proposed(), any::<u32>()).prop_map(|(request_id, change, max_minutes)| {
-            Body::Propose(Propose {
-                request_id,
-                change,
-                max_minutes,
-            })
-        }),
+        (
+            request_ids(),
+            proposed(),
+            any::<u32>(),
+            option::of(credentials())
+        )
+            .prop_map(|(request_id, change, max_minutes, credential)| {
+                Body::Propose(Propose {
+                    request_id,
+                    change,
+                    max_minutes,
+                    credential,
+                })
+            }),
         (
             request_ids(),
             event_ids(),
             kinds(),
-            option::of(any::<u32>())
+            option::of(any::<u32>()),
+            option::of(credentials())
         )
-            .prop_map(|(request_id, change_id, kind, max_minutes)| {
+            .prop_map(|(request_id, change_id, kind, max_minutes, credential)| {
                 Body::Approve(Approve {
                     request_id,
                     change_id,
                     kind,
                     max_minutes,
+                    credential,
                 })
             }),
         (request_ids(), event_ids(), kinds()).prop_map(|(request_id, change_id, kind)| {

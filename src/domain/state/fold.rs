@@ -44,8 +44,8 @@ impl State {
                 self.fold_floor(floor)?;
                 self.fold_made(event);
             }
-            (EventKind::ChangeProposed, Detail::Proposed(change)) => {
-                self.fold_proposed(event, change);
+            (EventKind::ChangeProposed, Detail::Proposed(change, basis)) => {
+                self.fold_proposed(event, change, basis.as_ref());
             }
             (EventKind::ChangeWithdrawn, Detail::None) => self.fold_made(event),
             (EventKind::OverrideBegan, Detail::None) => self.fold_override_began(event)?,

@@ -6,6 +6,7 @@ use super::State;
 use super::apply::Events;
 use super::changes::about;
 use super::digest;
+use crate::domain::basis::{Basis, Credential};
 use crate::domain::change::{
     Approve, ChangeKind, OverrideTerms, Pending, Propose, ProposedChange, Withdraw,
 };
@@ -37,7 +38,11 @@ impl State {
                 });
             }
             let (namespace, purposes) = about(&propose.change);
-            let detail = Detail::Proposed(Box::new(propose.change.clone()));
+            let basis = propose.credential.map(|credential| Basis {
+                credential,
+                max_minutes: propose.max_minutes,
+            });
+            let detail = Detail::Proposed(Box::new(propose.change.clone()), basis);
             let event = Event {
                 namespace,
                 purposes,
@@ -58,9 +63,7 @@ impl State {
         let digest = digest::approve(&command.principal, approve);
         self.once(approve.request_id, digest, command, |state| {
             let pending = state.waiting(approve.change_id, approve.kind)?.clone();
-            let two = pending.proposed_by != command.principal;
-            let proven = |principal: &Principal| !principal.is_reserved();
-            if !two || !proven(&pending.proposed_by) || !proven(&command.principal) {
+            if !are_two(&pending, &command.principal, approve.credential) {
                 return Err(Refusal::SecondPrincipalRequired);
             }
             // The log has moved since it was proposed.
@@ -88,7 +91,9 @@ impl State {
             }
             ProposedChange::SchemaFloor(floor) => self.floor_event(command, floor.clone()),
             ProposedChange::Override(terms) => {
-                let minutes = approve.max_minutes.unwrap_or(limits::OVERRIDE_MINUTES);
+                let proposed = pending.basis.as_ref().map(|basis| basis.max_minutes);
+                let both = approve.max_minutes.into_iter().chain(proposed);
+                let minutes = both.min().unwrap_or(limits::OVERRIDE_MINUTES);
                 self.check_expiry(terms, minutes, command.received_at)?;
                 if self.changes.overrides().count() >= limits::OVERRIDES {
                     return Err(Refusal::TooManyChanges {
@@ -227,4 +232,13 @@ impl State {
             Err(Refusal::OverrideExpiryInvalid { minutes })
         }
     }
+}
+
+/// Whether whoever approves is another one than who proposed, as far as can be told: by another name, with another
+/// credential, and both names proven.
+fn are_two(pending: &Pending, principal: &Principal, credential: Option<Credential>) -> bool {
+    let proposer = pending.basis.as_ref().map(|basis| basis.credential);
+    let same =
+        pending.proposed_by == *principal || proposer.is_some_and(|it| credential == Some(it));
+    !same && !pending.proposed_by.is_reserved() && !principal.is_reserved()
 }

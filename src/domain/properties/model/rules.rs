@@ -1,6 +1,6 @@
 //! Signals, floors, and what needs two principals, in the model.
 
-use super::{Answer, Lifting, Model, Past, covered};
+use super::{Answer, Lifting, Model, Past, Waiting, covered};
 use crate::domain::*;
 
 impl Model {
@@ -214,22 +214,22 @@ impl Model {
         if let ProposedChange::Override(terms) = change {
             self.check_expiry(command, terms, propose.max_minutes)?;
         }
-        self.pending.push((
-            command.event_id,
-            change.clone(),
-            command.principal.clone(),
-            self.log_time,
-        ));
+        self.pending.push(Waiting {
+            id: command.event_id,
+            propose: propose.clone(),
+            by: command.principal.clone(),
+            since: self.log_time,
+        });
         self.revision += 1;
         Ok(self.registered(Some(command.event_id), None))
     }
 
     fn waiting(&self, id: EventId, kind: ChangeKind) -> Option<usize> {
-        self.pending.iter().position(|(at, change, _, since)| {
-            let is_override = matches!(change, ProposedChange::Override(_));
-            *at == id
+        self.pending.iter().position(|it| {
+            let is_override = matches!(it.propose.change, ProposedChange::Override(_));
+            it.id == id
                 && is_override == (kind == ChangeKind::Override)
-                && since + fixtures::DAY > self.log_time
+                && it.since + fixtures::DAY > self.log_time
         })
     }
 
@@ -237,14 +237,20 @@ impl Model {
         let at = self
             .waiting(approve.change_id, approve.kind)
             .ok_or("CHANGE_UNKNOWN")?;
-        let (id, change, proposed_by, _) = self.pending[at].clone();
-        if proposed_by == command.principal {
+        let Waiting {
+            id, propose, by, ..
+        } = self.pending[at].clone();
+        let same_token = propose.credential.is_some() && propose.credential == approve.credential;
+        if by == command.principal || same_token {
             return Err("SECOND_PRINCIPAL_REQUIRED");
         }
+        let change = propose.change;
         self.check_proposed(&change)?;
         match &change {
             ProposedChange::Override(terms) => {
-                let minutes = approve.max_minutes.unwrap_or(u32::MAX);
+                let kept = propose.credential.map(|_| propose.max_minutes);
+                let told = kept.into_iter().chain(approve.max_minutes);
+                let minutes = told.min().unwrap_or(u32::MAX);
                 self.check_expiry(command, terms, minutes)?;
                 self.overrides.push(Lifting {
                     id,

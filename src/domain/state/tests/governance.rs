@@ -1,4 +1,4 @@
-//! What needs two principals: proposing, approving, withdrawing, and the end that needs nobody.
+//! Overrides: what they lift, what ends them, and which cannot be taken.
 
 use crate::domain::fixtures::*;
 use crate::domain::*;
@@ -51,27 +51,6 @@ fn two_principals_lift_an_opt_out_and_every_decision_says_so() {
     // Approved once, it cannot be approved again.
     let again = driven.approve("eve", id, ChangeKind::Override);
     assert_eq!(refused(&again), "CHANGE_UNKNOWN");
-}
-
-#[test]
-fn who_has_not_proven_who_it_is_is_neither_of_the_two() {
-    let mut driven = Driven::new();
-    for unproven in ["local", "anonymous", "link", "cluster"] {
-        for (first, second) in [(unproven, "bob"), ("ann", unproven)] {
-            let open = ProposedChange::Purpose(purpose("ai_training"));
-            for change in [lifting(driven.now, 30), open] {
-                let kind = change.kind();
-                let id = made(&driven.propose(first, change));
-                let reply = driven.approve(second, id, kind);
-                assert_eq!(
-                    refused(&reply),
-                    "SECOND_PRINCIPAL_REQUIRED",
-                    "{first}, {second}"
-                );
-                made(&driven.withdraw("ann", id, kind));
-            }
-        }
-    }
 }
 
 #[test]
@@ -246,77 +225,6 @@ fn what_waits_can_be_withdrawn_and_lapses_by_itself() {
 }
 
 #[test]
-fn an_expiry_is_required_and_bounded() {
-    let mut driven = Driven::new();
-    for minutes in [0, 61] {
-        let reply = driven.propose("ann", lifting(driven.now, minutes));
-        assert_eq!(refused(&reply), "OVERRIDE_EXPIRY_INVALID", "{minutes}");
-    }
-    // Whatever a node is set to, no more than 30 days.
-    let request_id = driven.next_request_id();
-    let propose = Body::Propose(Propose {
-        request_id,
-        change: lifting(driven.now, 31 * 24 * 60),
-        max_minutes: u32::MAX,
-    });
-    assert_eq!(refused(&driven.send(propose)), "OVERRIDE_EXPIRY_INVALID");
-    // Over before it was approved.
-    let id = made(&driven.propose("ann", lifting(driven.now, 1)));
-    driven.now += MINUTE;
-    let late = driven.approve("bob", id, ChangeKind::Override);
-    assert_eq!(refused(&late), "OVERRIDE_EXPIRY_INVALID");
-}
-
-/// An approval through a node that is set to a maximum.
-fn approval(driven: &mut Driven, change_id: EventId, max_minutes: u32) -> Body {
-    Body::Approve(Approve {
-        request_id: driven.next_request_id(),
-        change_id,
-        kind: ChangeKind::Override,
-        max_minutes: Some(max_minutes),
-    })
-}
-
-#[test]
-fn a_clock_that_leapt_ahead_stretches_no_maximum() {
-    // A leader's clock leaps half an hour ahead, something is written, and the clock is mended: the log's time stands still.
-    let leapt = || {
-        let mut driven = Driven::new();
-        driven.now += 30 * MINUTE;
-        driven.opt_out(&[1], &["sale"]).unwrap();
-        driven.now -= 30 * MINUTE;
-        driven
-    };
-    let mut driven = leapt();
-    let too_long = driven.propose("ann", lifting(driven.now, 61));
-    assert_eq!(refused(&too_long), "OVERRIDE_EXPIRY_INVALID");
-    made(&driven.propose("ann", lifting(driven.now, 60)));
-
-    // It was proposed while the clock was ahead, and is approved when it is mended.
-    let mut driven = Driven::new();
-    driven.now += 30 * MINUTE;
-    let id = made(&driven.propose("ann", lifting(driven.now, 60)));
-    driven.now -= 30 * MINUTE;
-    let body = approval(&mut driven, id, 60);
-    let reply = driven.send_as("bob", body);
-    assert_eq!(refused(&reply), "OVERRIDE_EXPIRY_INVALID");
-    driven.now += 30 * MINUTE;
-    let body = approval(&mut driven, id, 60);
-    made(&driven.send_as("bob", body));
-}
-
-#[test]
-fn the_approvers_node_bounds_an_override_too() {
-    let mut driven = Driven::new();
-    let id = made(&driven.propose("ann", lifting(driven.now, 60)));
-    let body = approval(&mut driven, id, 59);
-    let reply = driven.send_as("bob", body);
-    assert_eq!(refused(&reply), "OVERRIDE_EXPIRY_INVALID");
-    let body = approval(&mut driven, id, 60);
-    made(&driven.send_as("bob", body));
-}
-
-#[test]
 fn terms_that_cannot_be_taken() {
     let mut driven = Driven::new();
     let fit = terms(driven.now, 30, &["marketing"]);
@@ -391,36 +299,6 @@ fn terms_that_cannot_be_taken() {
         assert_eq!(refused(&reply), reason);
     }
     assert_eq!(driven.state.hash(), before);
-}
-
-#[test]
-fn widening_the_registry_takes_two() {
-    let mut driven = Driven::new();
-    let open = purpose("ai_training");
-    assert_eq!(refused(&driven.put(open.clone())), "WIDENS_ALLOW");
-    let essential = Purpose {
-        essential: true,
-        ..purpose("newsletter")
-    };
-    assert_eq!(refused(&driven.put(essential)), "WIDENS_ALLOW");
-    let narrow = Purpose {
-        default_deny: true,
-        ..purpose("sale")
-    };
-    let nothing = driven.propose("ann", ProposedChange::Purpose(narrow));
-    assert_eq!(refused(&nothing), "CHANGE_WIDENS_NOTHING");
-
-    assert_eq!(driven.reason(&[1], "ai_training"), Reason::DefaultDeny);
-    let id = made(&driven.propose("ann", ProposedChange::Purpose(open)));
-    let other = driven.approve("bob", id, ChangeKind::Override);
-    assert_eq!(refused(&other), "CHANGE_UNKNOWN");
-    made(&driven.approve("bob", id, ChangeKind::Registry));
-    assert_eq!(driven.reason(&[1], "ai_training"), Reason::DefaultAllow);
-    let event = driven.events.last().unwrap();
-    assert_eq!(
-        (event.kind, event.change_id),
-        (EventKind::Purpose, Some(id))
-    );
 }
 
 #[test]
