@@ -81,6 +81,11 @@ pub(crate) enum Input {
     /// No purpose in a request to put one.
     #[error("no purpose is given: fill in `purpose`")]
     PurposeRequired,
+    /// A purpose that does not say what people without a record get.
+    #[error(
+        "the purpose does not say whether people without a record are denied: fill in `default_deny`, since what is left out does not come to mean ALLOW"
+    )]
+    DefaultRequired,
     /// No change in a proposal.
     #[error("no change is given: fill in `change`")]
     ChangeRequired,
@@ -132,7 +137,7 @@ pub(crate) enum Input {
 impl Input {
     /// Every value, for tables and tests.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 30] = [
+    pub(crate) const ALL: [Self; 31] = [
         Self::BatchEmpty,
         Self::BatchTooLarge,
         Self::ServiceInvalid,
@@ -150,6 +155,7 @@ impl Input {
         Self::LastEventIdInvalid,
         Self::GpcRequired,
         Self::PurposeRequired,
+        Self::DefaultRequired,
         Self::ChangeRequired,
         Self::FloorRequired,
         Self::FloorOfItsOwn,
@@ -185,6 +191,7 @@ impl Input {
             Self::LastEventIdInvalid => "LAST_EVENT_ID_INVALID",
             Self::GpcRequired => "GPC_REQUIRED",
             Self::PurposeRequired => "PURPOSE_REQUIRED",
+            Self::DefaultRequired => "DEFAULT_REQUIRED",
             Self::ChangeRequired => "CHANGE_REQUIRED",
             Self::FloorRequired => "FLOOR_REQUIRED",
             Self::FloorOfItsOwn => "SCHEMA_FLOOR_ELSEWHERE",

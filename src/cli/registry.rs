@@ -39,7 +39,7 @@ pub struct PutArgs {
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
 
-    /// Deny people without a record [default: what stands]
+    /// Deny people without a record, or with =false allow them [default: what stands; of a new purpose it must be said]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     default_deny: Option<bool>,
 
@@ -139,7 +139,10 @@ async fn put(args: &PutArgs, client: &Client, output: &Output) -> Result<u8, Fai
     let purpose = Purpose {
         name: args.name.clone(),
         description: args.description.clone().unwrap_or(stands.description),
-        default_deny: args.default_deny.unwrap_or(stands.default_deny),
+        // Of one that is not there, or was essential until now, nothing is known: the node asks for it.
+        default_deny: args
+            .default_deny
+            .or(stands.default_deny.filter(|_| !stands.essential)),
         essential: args.essential.unwrap_or(stands.essential),
         ..Purpose::default()
     };
@@ -278,7 +281,7 @@ fn floor(version: u32) -> String {
 
 /// How a purpose is decided for people without a record.
 pub fn rule(purpose: &Purpose) -> &'static str {
-    match (purpose.essential, purpose.default_deny) {
+    match (purpose.essential, purpose.default_deny()) {
         (true, _) => "always allowed (essential)",
         (false, true) => "denied",
         (false, false) => "allowed",
@@ -290,7 +293,7 @@ pub fn as_json(purpose: &Purpose) -> Value {
     json!({
         "name": purpose.name,
         "description": purpose.description,
-        "default_deny": purpose.default_deny,
+        "default_deny": purpose.default_deny(),
         "essential": purpose.essential,
         "schema_version": purpose.schema_version,
         "schema_floor": purpose.schema_floor,

@@ -148,6 +148,7 @@ async fn without_principals_nobody_overrides_proposes_or_approves() {
     assert_refused(refused, Code::PermissionDenied, "PERMISSION_DENIED");
     let profiling = Purpose {
         name: "profiling".to_owned(),
+        default_deny: Some(false),
         ..Purpose::default()
     };
     let change = ProposeChangeRequest {

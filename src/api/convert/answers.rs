@@ -170,7 +170,7 @@ pub(in crate::api) fn purpose(purpose: Purpose, schema_floor: u32) -> v1::Purpos
     v1::Purpose {
         name: purpose.name.to_string(),
         description: purpose.description,
-        default_deny: purpose.default_deny,
+        default_deny: Some(purpose.default_deny),
         essential: purpose.essential,
         schema_version: purpose.schema_version,
         schema_floor,

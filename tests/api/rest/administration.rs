@@ -39,7 +39,7 @@ async fn a_purpose_that_is_put_is_there_for_all() {
     assert!(
         grpc.purposes
             .iter()
-            .any(|one| one.name == "marketing.post" && one.default_deny)
+            .any(|one| one.name == "marketing.post" && one.default_deny())
     );
 }
 

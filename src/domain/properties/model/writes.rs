@@ -316,7 +316,10 @@ impl Model {
             ..put.clone()
         };
         let Some(old) = self.purpose(name) else {
-            return Ok(Some((next, put.essential)));
+            let denies =
+                |p: &Purpose| p.default_deny && !p.essential && covered(name, p.name.as_str());
+            let beneath = !put.default_deny && self.purposes.iter().any(denies);
+            return Ok(Some((next, put.essential || beneath)));
         };
         let widens = !old.essential && (put.essential || (old.default_deny && !put.default_deny));
         let child = |p: &Purpose| p.name.parent() == Some(name) && p.essential;
