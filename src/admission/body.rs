@@ -8,7 +8,8 @@ use super::{
     permission::Permission,
 };
 use crate::domain::{
-    Body, ChangeKind, ImportChunk, ImportRow, ProposedChange, PurposeName, Revision, SchemaFloor,
+    Body, ChangeKind, ImportChunk, ImportRow, Namespace, ProposedChange, PurposeName, Revision,
+    SchemaFloor,
 };
 
 impl Admissible for Body {
@@ -38,12 +39,7 @@ impl Admissible for Body {
                 let need = Need::within(Permission::Registry, &add.namespace, Touches::Any);
                 Needs::one(need)
             }
-            // What it does not name any more is touched too.
-            Self::ConfigureNamespace(settings) => Needs::one(Need::within(
-                Permission::Registry,
-                &settings.namespace,
-                Touches::All,
-            )),
+            Self::ConfigureNamespace(settings) => Needs::one(configure(&settings.namespace)),
             Self::SetSchemaFloor(set) => Needs::one(floor(&set.floor)),
             Self::Propose(propose) => match &propose.change {
                 ProposedChange::Override(terms) => {
@@ -53,6 +49,7 @@ impl Admissible for Body {
                     Needs::one(registry(Touches::One(&purpose.name)))
                 }
                 ProposedChange::SchemaFloor(proposed) => Needs::one(floor(proposed)),
+                ProposedChange::Settings(settings) => Needs::one(configure(&settings.namespace)),
             },
             // The call names what was proposed by its id alone.
             Self::Approve(approve) => Needs::one(Need::everywhere(permission(approve.kind))),
@@ -116,6 +113,11 @@ fn registry(purpose: Touches<&PurposeName>) -> Need<'_> {
 /// What changing a schema floor needs.
 pub fn floor(floor: &SchemaFloor) -> Need<'_> {
     registry(floor.purpose.as_ref().map_or(Touches::All, Touches::One))
+}
+
+/// What configuring a namespace needs: what the settings do not name any more is touched too.
+fn configure(namespace: &Namespace) -> Need<'_> {
+    Need::within(Permission::Registry, namespace, Touches::All)
 }
 
 /// The permission that a change which takes two principals belongs to.

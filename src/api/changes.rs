@@ -10,8 +10,8 @@ use crate::{
     admission::admit,
     authority::ListPending,
     domain::{
-        Approve, Body, ChangeKind, EventId, Outcome, Pending, Propose, ProposedChange, RequestId,
-        Revision, Withdraw,
+        Approve, Body, ChangeKind, EventId, NamespaceSettings, Outcome, Pending, Propose,
+        ProposedChange, RequestId, Revision, Withdraw,
     },
     proto::v1::{
         self, ApproveChangeRequest, ApproveChangeResponse, ListPendingChangesRequest,
@@ -38,6 +38,13 @@ impl Api {
         let change = match asked.ok_or(Input::ChangeRequired)? {
             Change::Purpose(purpose) => ProposedChange::Purpose(convert::purpose(purpose)?),
             Change::Floor(floor) => ProposedChange::SchemaFloor(convert::floor(&floor)?),
+            Change::Settings(change) => {
+                let settings = change.settings.ok_or(Input::SettingsRequired)?;
+                ProposedChange::Settings(NamespaceSettings {
+                    namespace: convert::namespace(&change.namespace)?,
+                    gpc_purposes: convert::purposes(&settings.gpc_purposes)?,
+                })
+            }
         };
         let stepped = self.propose(call, &request.request_id, change).await?;
         Ok(ProposeChangeResponse {
@@ -195,6 +202,7 @@ fn waiting(pending: Pending) -> v1::Pending {
     let change = match pending.change {
         ProposedChange::Purpose(purpose) => Some(Change::Purpose(answers::purpose(purpose, 0))),
         ProposedChange::SchemaFloor(floor) => Some(Change::Floor(answers::floor(&floor))),
+        ProposedChange::Settings(settings) => Some(Change::Settings(answers::settings(&settings))),
         // Not asked for: overrides have a list of their own.
         ProposedChange::Override(_) => None,
     };

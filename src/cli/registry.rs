@@ -4,8 +4,8 @@ use clap::{Args, Subcommand};
 use refrain::{
     client::Client,
     proto::v1::{
-        ConfigureNamespaceRequest, ListNamespacesResponse, NamespaceSettings, PendingChange,
-        Purpose, PutPurposeRequest, pending_change::Change,
+        ConfigureNamespaceRequest, ListNamespacesResponse, NamespaceChange, NamespaceSettings,
+        PendingChange, Purpose, PutPurposeRequest, pending_change::Change,
     },
 };
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ use super::{
     failure::Failure,
     output::Output,
     paint::{Paint, Tone, cell, foreign, grouped},
-    request::{RequestArgs, failed},
+    request::RequestArgs,
 };
 
 /// What `purpose` can do.
@@ -78,6 +78,10 @@ pub struct ConfigureArgs {
     /// A purpose that Global Privacy Control opts out of; 1 to 16
     #[arg(long, value_name = "PURPOSE", required = true)]
     gpc_purpose: Vec<String>,
+
+    /// Propose it, for another principal to approve: that the signal opts out of less than it does needs that
+    #[arg(long)]
+    propose: bool,
 
     #[command(flatten)]
     request: RequestArgs,
@@ -229,16 +233,28 @@ pub async fn namespace(
 }
 
 async fn configure(args: &ConfigureArgs, client: &Client, output: &Output) -> Result<u8, Failure> {
+    let namespace = args.name.clone();
+    let settings = Some(NamespaceSettings {
+        gpc_purposes: args.gpc_purpose.clone(),
+    });
+    if args.propose {
+        let settings = NamespaceChange {
+            namespace,
+            settings,
+        };
+        let change = PendingChange {
+            change: Some(Change::Settings(settings)),
+        };
+        return propose(change, &args.request, client, output).await;
+    }
     let request_id = args.request.id(client);
     let request = ConfigureNamespaceRequest {
         request_id: request_id.clone(),
-        namespace: args.name.clone(),
-        settings: Some(NamespaceSettings {
-            gpc_purposes: args.gpc_purpose.clone(),
-        }),
+        namespace,
+        settings,
     };
     let done = client.configure_namespace(request).await;
-    let done = done.map_err(failed(&request_id))?;
+    let done = done.map_err(|error| changes::advised(error, &request_id))?;
     let json = json!({
         "event_id": done.event_id,
         "revision": done.revision,

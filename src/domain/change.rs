@@ -6,7 +6,7 @@ use super::names::{Namespace, Principal, PurposeName, ServiceName};
 use super::purpose::Purpose;
 use super::refusal::Refusal;
 use super::token::SubjectToken;
-use super::validate::check_purposes;
+use super::validate::{check_purposes, check_signal_purposes};
 use crate::limits;
 
 /// A schema version that callers must be built for.
@@ -16,6 +16,15 @@ pub struct SchemaFloor {
     pub purpose: Option<PurposeName>,
     /// The version; 0 for none.
     pub version: u32,
+}
+
+/// What a namespace's signals mean.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamespaceSettings {
+    /// The tenant.
+    pub namespace: Namespace,
+    /// What Global Privacy Control opts out of: 1 to 16 purposes, no two alike.
+    pub gpc_purposes: Vec<PurposeName>,
 }
 
 /// What an override lifts, why, and until when.
@@ -44,6 +53,8 @@ pub enum ProposedChange {
     Purpose(Purpose),
     /// A floor is to stand so.
     SchemaFloor(SchemaFloor),
+    /// A namespace's signals are to mean this.
+    Settings(NamespaceSettings),
 }
 
 /// Which permission a proposed change belongs to.
@@ -51,7 +62,7 @@ pub enum ProposedChange {
 pub enum ChangeKind {
     /// An override.
     Override,
-    /// A change of the registry: a purpose or a floor.
+    /// A change of the registry: a purpose, a floor or a namespace's settings.
     Registry,
 }
 
@@ -145,7 +156,7 @@ impl ProposedChange {
     pub fn kind(&self) -> ChangeKind {
         match self {
             Self::Override(_) => ChangeKind::Override,
-            Self::Purpose(_) | Self::SchemaFloor(_) => ChangeKind::Registry,
+            Self::Purpose(_) | Self::SchemaFloor(_) | Self::Settings(_) => ChangeKind::Registry,
         }
     }
 
@@ -155,6 +166,7 @@ impl ProposedChange {
             Self::Override(terms) => terms.validate(),
             Self::Purpose(purpose) => purpose.validate(),
             Self::SchemaFloor(floor) => floor.validate(),
+            Self::Settings(settings) => check_signal_purposes(&settings.gpc_purposes),
         }
     }
 }

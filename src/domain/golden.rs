@@ -113,6 +113,9 @@ fn governed() -> Driven {
             Body::Approve(_) => "bob",
             _ => "ann",
         };
+        if let Body::ConfigureNamespace(configure) = &body {
+            driven.state.forget_signals(&configure.namespace);
+        }
         driven.send_as(who, body).unwrap();
     }
     driven

@@ -27,8 +27,8 @@ mod validate;
 
 pub use basis::{Basis, Credential};
 pub use change::{
-    Approve, ChangeKind, Override, OverrideTerms, Pending, Propose, ProposedChange, SchemaFloor,
-    Withdraw,
+    Approve, ChangeKind, NamespaceSettings, Override, OverrideTerms, Pending, Propose,
+    ProposedChange, SchemaFloor, Withdraw,
 };
 pub use command::{
     AddNamespace, AddStampKey, Body, Change, Command, ConfigureNamespace, Create, FEATURE_LEVEL,

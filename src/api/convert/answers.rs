@@ -4,8 +4,9 @@ use prost_types::Timestamp;
 
 use crate::{
     domain::{
-        Change, Decision, Detail, Event, EventId, EventKind, Millis, Preferences, Purpose,
-        PurposeName, Reason, SchemaFloor, ServiceName, ServiceSeen, Signal, Standing, SubjectToken,
+        Change, Decision, Detail, Event, EventId, EventKind, Millis, NamespaceSettings,
+        Preferences, Purpose, PurposeName, Reason, SchemaFloor, ServiceName, ServiceSeen, Signal,
+        Standing, SubjectToken,
     },
     proto::v1,
 };
@@ -130,6 +131,16 @@ pub(in crate::api) fn identifier(subject: &SubjectToken) -> v1::Identifier {
     v1::Identifier {
         r#type: subject.identifier_type.to_string(),
         form: Some(v1::identifier::Form::Token(subject.token.to_string())),
+    }
+}
+
+pub(in crate::api) fn settings(settings: &NamespaceSettings) -> v1::NamespaceChange {
+    let purposes = settings.gpc_purposes.iter();
+    v1::NamespaceChange {
+        namespace: settings.namespace.to_string(),
+        settings: Some(v1::NamespaceSettings {
+            gpc_purposes: purposes.map(PurposeName::to_string).collect(),
+        }),
     }
 }
 

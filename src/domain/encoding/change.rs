@@ -9,8 +9,8 @@ use super::parts::{
 };
 use crate::domain::basis::{Basis, Credential};
 use crate::domain::change::{
-    Approve, ChangeKind, Override, OverrideTerms, Pending, Propose, ProposedChange, SchemaFloor,
-    Withdraw,
+    Approve, ChangeKind, NamespaceSettings, Override, OverrideTerms, Pending, Propose,
+    ProposedChange, SchemaFloor, Withdraw,
 };
 use crate::domain::ids::{EventId, Millis, RequestId};
 use crate::proto::persisted::{self, proposed_change::Change};
@@ -67,6 +67,11 @@ pub(crate) fn proposed_out(change: &ProposedChange) -> persisted::ProposedChange
         ProposedChange::Override(terms) => Change::Override(terms_out(terms)),
         ProposedChange::Purpose(purpose) => Change::Purpose(purpose_out(purpose)),
         ProposedChange::SchemaFloor(floor) => Change::SchemaFloor(floor_out(floor)),
+        ProposedChange::Settings(settings) => Change::Settings(persisted::ConfigureNamespace {
+            request_id: Bytes::new(),
+            namespace: settings.namespace.to_string(),
+            gpc_purposes: purpose_names_out(&settings.gpc_purposes),
+        }),
     };
     persisted::ProposedChange {
         change: Some(change),
@@ -82,6 +87,10 @@ pub(crate) fn proposed(
         Change::Override(message) => ProposedChange::Override(terms(message)?),
         Change::Purpose(message) => ProposedChange::Purpose(purpose(message)?),
         Change::SchemaFloor(message) => ProposedChange::SchemaFloor(floor(&message)?),
+        Change::Settings(message) => ProposedChange::Settings(NamespaceSettings {
+            namespace: namespace(&message.namespace)?,
+            gpc_purposes: purpose_names(&message.gpc_purposes)?,
+        }),
     })
 }
 

@@ -67,6 +67,10 @@ impl Player {
                 essential: *essential,
                 ..purpose(PURPOSES[*at])
             }),
+            Wanted::Settings { purposes } => ProposedChange::Settings(NamespaceSettings {
+                namespace: Namespace::default_namespace(),
+                gpc_purposes: purposes.iter().map(|at| name(PURPOSES[*at])).collect(),
+            }),
             Wanted::Floor { purpose, version } => {
                 ProposedChange::SchemaFloor(floor(purpose, *version))
             }

@@ -40,6 +40,12 @@ pub(super) fn proposed() -> impl Strategy<Value = ProposedChange> {
         terms.prop_map(ProposedChange::Override),
         purposes().prop_map(ProposedChange::Purpose),
         floors().prop_map(ProposedChange::SchemaFloor),
+        (namespaces(), vec(purpose_names(), 0..4)).prop_map(|(namespace, gpc_purposes)| {
+            ProposedChange::Settings(NamespaceSettings {
+                namespace,
+                gpc_purposes,
+            })
+        }),
     ]
 }
 

@@ -53,6 +53,9 @@ pub(super) enum Wanted {
         purpose: Option<usize>,
         version: u32,
     },
+    Settings {
+        purposes: Vec<usize>,
+    },
 }
 
 /// One step of a script.
@@ -237,6 +240,7 @@ fn governance() -> impl Strategy<Value = Step> {
             .prop_map(|(purpose, essential)| Wanted::Purpose { purpose, essential }),
         1 => (some_purpose(), 0..3_u32)
             .prop_map(|(purpose, version)| Wanted::Floor { purpose, version }),
+        1 => vec(0..6_usize, 1..3).prop_map(|purposes| Wanted::Settings { purposes }),
     ];
     prop_oneof![
         4 => (0..3_usize, wanted, select(vec![60, 60, 2, 30 * 24 * 60 + 1]))

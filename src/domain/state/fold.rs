@@ -39,6 +39,7 @@ impl State {
             }
             (EventKind::NamespaceSettings, Detail::Settings(gpc)) => {
                 self.fold_settings(event.namespace.as_ref(), gpc)?;
+                self.fold_made(event);
             }
             (EventKind::SchemaFloor, Detail::SchemaFloor(floor)) => {
                 self.fold_floor(floor)?;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::State;
+use super::administer::Planned;
 use super::apply::Events;
 use super::changes::about;
 use super::digest;
@@ -90,6 +91,7 @@ impl State {
                 self.purpose_event(command, plan.purpose)
             }
             ProposedChange::SchemaFloor(floor) => self.floor_event(command, floor.clone()),
+            ProposedChange::Settings(settings) => self.settings_event(command, settings.clone()),
             ProposedChange::Override(terms) => {
                 let proposed = pending.basis.as_ref().map(|basis| basis.max_minutes);
                 let both = approve.max_minutes.into_iter().chain(proposed);
@@ -207,6 +209,10 @@ impl State {
                     Err(Refusal::ChangeWidensNothing)
                 }
             }
+            ProposedChange::Settings(settings) => match self.plan_settings(settings)? {
+                Planned::Widening => Ok(()),
+                Planned::Nothing | Planned::Narrowing => Err(Refusal::ChangeWidensNothing),
+            },
             ProposedChange::Override(terms) => {
                 self.namespaces.id(&terms.namespace)?;
                 let preferable = |name| self.registry.preferable(name).map(drop);

@@ -202,20 +202,22 @@ impl State {
     }
 
     pub(super) fn signal_purposes(&self, namespace: NamespaceId) -> Vec<PurposeName> {
-        let ids: Vec<PurposeId> = match self.namespaces.gpc(namespace) {
+        // One that has become essential since cannot be opted out of any more; the others still can.
+        let open = |id: &PurposeId| self.registry.purpose(*id).is_none_or(|it| !it.essential);
+        let ids = self.signal_settings(namespace).into_iter().filter(open);
+        ids.filter_map(|id| self.registry.name(id)).collect()
+    }
+
+    /// What was configured, or what is usual, as far as it is registered; those that are essential too.
+    pub(super) fn signal_settings(&self, namespace: NamespaceId) -> Vec<PurposeId> {
+        match self.namespaces.gpc(namespace) {
             Some(configured) => configured.to_vec(),
             None => GPC_PURPOSES
                 .iter()
                 .filter_map(|text| PurposeName::parse(text).ok())
                 .filter_map(|name| self.registry.id(&name))
                 .collect(),
-        };
-        // One that has become essential since cannot be opted out of any more; the others still can.
-        ids.into_iter()
-            .filter_map(|id| self.registry.purpose(id))
-            .filter(|purpose| !purpose.essential)
-            .map(|purpose| purpose.name.clone())
-            .collect()
+        }
     }
 
     /// The changes that wait for a second principal and have not lapsed, by the time at which they were proposed.

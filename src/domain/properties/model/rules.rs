@@ -45,11 +45,29 @@ impl Model {
 
     /// Purposes that were named, and can be opted out of today.
     pub(super) fn signal_purposes(&self) -> Vec<PurposeName> {
+        let named = self.signal_settings();
+        let open = |name: &PurposeName| {
+            name.is_root() || self.purpose(name.as_str()).is_some_and(|p| !p.essential)
+        };
+        named.into_iter().filter(open).collect()
+    }
+
+    fn signal_settings(&self) -> Vec<PurposeName> {
         let usual = ["sale", "sharing", "advertising.targeted"];
         let usual = || usual.iter().map(|text| PurposeName::parse(text).unwrap());
-        let named = self.gpc.clone().unwrap_or_else(|| usual().collect());
-        let open = |name: &PurposeName| self.purpose(name.as_str()).is_some_and(|p| !p.essential);
-        named.into_iter().filter(open).collect()
+        self.gpc.clone().unwrap_or_else(|| usual().collect())
+    }
+
+    /// Whether some purpose that the signal opts out of would be covered no more.
+    pub(super) fn check_settings(&self, gpc: &[PurposeName]) -> Result<bool, &'static str> {
+        self.check_purposes(gpc)?;
+        let covers = |old: &PurposeName| gpc.iter().any(|it| covered(old.as_str(), it.as_str()));
+        Ok(!self.signal_settings().iter().all(covers))
+    }
+
+    pub(super) fn put_settings(&mut self, gpc: &[PurposeName]) {
+        self.gpc = Some(gpc.to_vec());
+        self.revision += 1;
     }
 
     /// The opt-in after a signal outweighs it, for as long as it is the person's last word there.
@@ -160,6 +178,13 @@ impl Model {
                 }
                 self.check_purposes(&terms.purposes)
             }
+            ProposedChange::Settings(settings) => {
+                if self.check_settings(&settings.gpc_purposes)? {
+                    Ok(())
+                } else {
+                    Err("CHANGE_WIDENS_NOTHING")
+                }
+            }
             ProposedChange::Purpose(put) => match self.plan(put)? {
                 Some((_, true)) => Ok(()),
                 _ => Err("CHANGE_WIDENS_NOTHING"),
@@ -204,6 +229,7 @@ impl Model {
                     Ok(())
                 }
             }
+            ProposedChange::Settings(settings) => Self::check_list(&settings.gpc_purposes),
             ProposedChange::Purpose(_) | ProposedChange::SchemaFloor(_) => Ok(()),
         }
     }
@@ -264,6 +290,7 @@ impl Model {
                 self.put_planned(purpose);
             }
             ProposedChange::SchemaFloor(floor) => self.put_floor(floor),
+            ProposedChange::Settings(settings) => self.put_settings(&settings.gpc_purposes),
         }
         self.pending.remove(at);
         Ok(self.registered(Some(command.event_id), None))

@@ -74,10 +74,13 @@ impl Model {
             Body::ConfigureNamespace(configure) => {
                 Self::check_list(&configure.gpc_purposes)?;
                 self.once(configure.request_id, command, |model| {
-                    model.check_purposes(&configure.gpc_purposes)?;
+                    if model.check_settings(&configure.gpc_purposes)? {
+                        return Err("WIDENS_ALLOW");
+                    }
                     let changed = model.gpc.as_ref() != Some(&configure.gpc_purposes);
-                    model.gpc = Some(configure.gpc_purposes.clone());
-                    model.revision += u64::from(changed);
+                    if changed {
+                        model.put_settings(&configure.gpc_purposes);
+                    }
                     Ok(model.registered(changed.then_some(command.event_id), None))
                 })
             }
@@ -161,7 +164,7 @@ impl Model {
         }
     }
 
-    fn check_list(purposes: &[PurposeName]) -> Result<(), &'static str> {
+    pub(super) fn check_list(purposes: &[PurposeName]) -> Result<(), &'static str> {
         if purposes.is_empty() {
             Err("PURPOSES_REQUIRED")
         } else if first_repeat(purposes) {
