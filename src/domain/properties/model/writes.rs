@@ -38,7 +38,9 @@ impl Model {
                     model.check_purposes(&set.opt_in)?;
                     for purpose in &set.opt_in {
                         let floors = model.floors.iter();
-                        let needed = floors.filter(|(at, _)| covered(purpose.as_str(), at));
+                        let needed = floors.filter(|(at, _)| {
+                            covered(purpose.as_str(), at) || covered(at, purpose.as_str())
+                        });
                         if needed.map(|(_, v)| *v).max() > Some(set.schema_version) {
                             return Err("SCHEMA_TOO_OLD");
                         }
