@@ -28,7 +28,7 @@ fn hold(file: &str, bytes: &[u8]) {
 }
 
 /// Holds an encoding, and that it is read back.
-fn hold_both<T: PartialEq + Debug>(
+pub(super) fn hold_both<T: PartialEq + Debug>(
     file: &str,
     value: &T,
     bytes: &[u8],

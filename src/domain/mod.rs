@@ -11,6 +11,8 @@ mod fixtures;
 mod floors;
 #[cfg(test)]
 mod golden;
+#[cfg(test)]
+mod golden_two;
 mod ids;
 mod names;
 mod normalise;

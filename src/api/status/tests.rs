@@ -46,6 +46,7 @@ fn refusals() -> Vec<Refusal> {
         Refusal::OverrideInvalid { why: "why" },
         Refusal::OverrideExpiryInvalid { minutes: 60 },
         Refusal::SecondPrincipalRequired,
+        Refusal::ChangeOutdated,
         Refusal::ChangeUnknown,
         Refusal::ChangeWidensNothing,
         Refusal::TooManyChanges {
@@ -108,6 +109,7 @@ fn refusals() -> Vec<Refusal> {
             | Refusal::OverrideInvalid { .. }
             | Refusal::OverrideExpiryInvalid { .. }
             | Refusal::SecondPrincipalRequired
+            | Refusal::ChangeOutdated
             | Refusal::ChangeUnknown
             | Refusal::ChangeWidensNothing
             | Refusal::TooManyChanges { .. }

@@ -129,6 +129,7 @@ pub(crate) fn basis_out(basis: &Basis) -> persisted::Basis {
     persisted::Basis {
         credential: credential_out(Some(basis.credential)),
         max_minutes: basis.max_minutes,
+        stood: basis.stood.as_deref().map(proposed_out),
     }
 }
 
@@ -136,6 +137,10 @@ pub(crate) fn basis(message: persisted::Basis) -> Result<Basis, DecodeError> {
     Ok(Basis {
         credential: Credential(digest16(&message.credential)?),
         max_minutes: message.max_minutes,
+        stood: message
+            .stood
+            .map(|stood| proposed(Some(stood)).map(Box::new))
+            .transpose()?,
     })
 }
 

@@ -54,10 +54,13 @@ fn credentials() -> impl Strategy<Value = Credential> {
 }
 
 pub(super) fn bases() -> impl Strategy<Value = Basis> {
-    (credentials(), any::<u32>()).prop_map(|(credential, max_minutes)| Basis {
-        credential,
-        max_minutes,
-    })
+    (credentials(), any::<u32>(), option::of(proposed())).prop_map(
+        |(credential, max_minutes, stood)| Basis {
+            credential,
+            max_minutes,
+            stood: stood.map(Box::new),
+        },
+    )
 }
 
 pub(super) fn reports() -> impl Strategy<Value = ReportUsage> {

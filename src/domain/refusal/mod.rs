@@ -184,6 +184,11 @@ pub enum Refusal {
         "no such change waits: it was approved, withdrawn or has lapsed, or its id is of another kind; list what waits"
     )]
     ChangeUnknown,
+    /// What is to change is not what it was when the change was proposed.
+    #[error(
+        "what stood when the change was proposed has changed since: withdraw it, look at what stands now, and propose it anew"
+    )]
+    ChangeOutdated,
     /// A change that one principal can make.
     #[error("the change widens nothing, so that it needs no second principal: make it directly")]
     ChangeWidensNothing,

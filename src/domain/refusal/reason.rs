@@ -3,7 +3,7 @@
 use super::{Refusal, RefusalKind};
 
 /// Every reason, so that one that comes over the wire gets its own static text back.
-const REASONS: [&str; 47] = [
+const REASONS: [&str; 48] = [
     "NAMESPACE_INVALID",
     "NAMESPACE_UNKNOWN",
     "PURPOSE_INVALID",
@@ -33,6 +33,7 @@ const REASONS: [&str; 47] = [
     "OVERRIDE_EXPIRY_INVALID",
     "SECOND_PRINCIPAL_REQUIRED",
     "CHANGE_UNKNOWN",
+    "CHANGE_OUTDATED",
     "CHANGE_WIDENS_NOTHING",
     "TOO_MANY_CHANGES",
     "SIGNAL_UNCONFIGURED",
@@ -86,6 +87,7 @@ impl Refusal {
             Self::OverrideExpiryInvalid { .. } => "OVERRIDE_EXPIRY_INVALID",
             Self::SecondPrincipalRequired => "SECOND_PRINCIPAL_REQUIRED",
             Self::ChangeUnknown => "CHANGE_UNKNOWN",
+            Self::ChangeOutdated => "CHANGE_OUTDATED",
             Self::ChangeWidensNothing => "CHANGE_WIDENS_NOTHING",
             Self::TooManyChanges { .. } => "TOO_MANY_CHANGES",
             Self::SignalUnconfigured => "SIGNAL_UNCONFIGURED",
@@ -126,6 +128,7 @@ impl Refusal {
             | Self::SubjectChanged { .. }
             | Self::OverridesOff
             | Self::SecondPrincipalRequired
+            | Self::ChangeOutdated
             | Self::TooManyChanges { .. }
             | Self::SignalUnconfigured
             | Self::ClusterAlreadyInitialised
@@ -217,6 +220,7 @@ pub(in crate::domain) fn every() -> Vec<Refusal> {
         Refusal::OverrideExpiryInvalid { minutes: 1 },
         Refusal::SecondPrincipalRequired,
         Refusal::ChangeUnknown,
+        Refusal::ChangeOutdated,
         Refusal::ChangeWidensNothing,
         Refusal::TooManyChanges {
             what: "overrides",

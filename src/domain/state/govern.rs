@@ -9,7 +9,8 @@ use super::changes::about;
 use super::digest;
 use crate::domain::basis::{Basis, Credential};
 use crate::domain::change::{
-    Approve, ChangeKind, OverrideTerms, Pending, Propose, ProposedChange, Withdraw,
+    Approve, ChangeKind, NamespaceSettings, OverrideTerms, Pending, Propose, ProposedChange,
+    SchemaFloor, Withdraw,
 };
 use crate::domain::command::{Command, Signal};
 use crate::domain::event::{Detail, Event, EventKind};
@@ -42,6 +43,7 @@ impl State {
             let basis = propose.credential.map(|credential| Basis {
                 credential,
                 max_minutes: propose.max_minutes,
+                stood: state.stands_there(&propose.change).map(Box::new),
             });
             let detail = Detail::Proposed(Box::new(propose.change.clone()), basis);
             let event = Event {
@@ -67,7 +69,12 @@ impl State {
             if !are_two(&pending, &command.principal, approve.credential) {
                 return Err(Refusal::SecondPrincipalRequired);
             }
-            // The log has moved since it was proposed.
+            // The log has moved since it was proposed, and who approves it has looked at what was proposed then.
+            let stands = state.stands_there(&pending.change);
+            let moved = |basis: &Basis| basis.stood.as_deref() != stands.as_ref();
+            if pending.basis.as_ref().is_some_and(moved) {
+                return Err(Refusal::ChangeOutdated);
+            }
             state.check_proposed(&pending.change)?;
             let event = state.approved_event(command, approve, &pending)?;
             let event_id = state.record(event, events)?;
@@ -217,6 +224,33 @@ impl State {
                 self.namespaces.id(&terms.namespace)?;
                 let preferable = |name| self.registry.preferable(name).map(drop);
                 terms.purposes.iter().try_for_each(preferable)
+            }
+        }
+    }
+
+    /// What stands where a change is to be made; none where nothing does, and for an override.
+    fn stands_there(&self, change: &ProposedChange) -> Option<ProposedChange> {
+        match change {
+            ProposedChange::Override(_) => None,
+            ProposedChange::Purpose(put) => {
+                let standing = self.registry.get(&put.name)?;
+                Some(ProposedChange::Purpose(standing.clone()))
+            }
+            ProposedChange::SchemaFloor(floor) => {
+                let version = self.floors.at(self.floor_place(floor).ok()?);
+                let purpose = floor.purpose.clone();
+                Some(ProposedChange::SchemaFloor(SchemaFloor {
+                    purpose,
+                    version,
+                }))
+            }
+            ProposedChange::Settings(settings) => {
+                let ids = self.signal_settings(self.namespaces.id(&settings.namespace).ok()?);
+                let names = ids.into_iter().filter_map(|id| self.registry.name(id));
+                Some(ProposedChange::Settings(NamespaceSettings {
+                    namespace: settings.namespace.clone(),
+                    gpc_purposes: names.collect(),
+                }))
             }
         }
     }

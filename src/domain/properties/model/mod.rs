@@ -45,6 +45,8 @@ struct Waiting {
     propose: Propose,
     by: Principal,
     since: u64,
+    /// What stood where it is to be made, in words.
+    stood: String,
 }
 
 /// An override that was approved.

@@ -245,9 +245,20 @@ impl Model {
             propose: propose.clone(),
             by: command.principal.clone(),
             since: self.log_time,
+            stood: self.standing(change),
         });
         self.revision += 1;
         Ok(self.registered(Some(command.event_id), None))
+    }
+
+    /// What stands where a change is to be made, in words.
+    fn standing(&self, change: &ProposedChange) -> String {
+        match change {
+            ProposedChange::Override(_) => String::new(),
+            ProposedChange::Purpose(put) => format!("{:?}", self.purpose(put.name.as_str())),
+            ProposedChange::SchemaFloor(floor) => self.floor(Self::floor_name(floor)).to_string(),
+            ProposedChange::Settings(_) => format!("{:?}", self.signal_settings()),
+        }
     }
 
     fn waiting(&self, id: EventId, kind: ChangeKind) -> Option<usize> {
@@ -264,13 +275,20 @@ impl Model {
             .waiting(approve.change_id, approve.kind)
             .ok_or("CHANGE_UNKNOWN")?;
         let Waiting {
-            id, propose, by, ..
+            id,
+            propose,
+            by,
+            stood,
+            ..
         } = self.pending[at].clone();
         let same_token = propose.credential.is_some() && propose.credential == approve.credential;
         if by == command.principal || same_token {
             return Err("SECOND_PRINCIPAL_REQUIRED");
         }
         let change = propose.change;
+        if propose.credential.is_some() && stood != self.standing(&change) {
+            return Err("CHANGE_OUTDATED");
+        }
         self.check_proposed(&change)?;
         match &change {
             ProposedChange::Override(terms) => {

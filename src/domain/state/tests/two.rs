@@ -218,3 +218,69 @@ fn widening_the_registry_takes_two() {
         (EventKind::Purpose, Some(id))
     );
 }
+
+#[test]
+fn what_has_changed_since_it_was_proposed_is_proposed_anew() {
+    let floor = |version| SchemaFloor {
+        purpose: Some(name("sale")),
+        version,
+    };
+    let raise = |driven: &mut Driven, version| {
+        let request_id = driven.next_request_id();
+        made(&driven.send(Body::SetSchemaFloor(SetSchemaFloor {
+            request_id,
+            floor: floor(version),
+        })));
+    };
+    let reworded = |driven: &mut Driven| {
+        let description = "Reworded.".to_owned();
+        let purpose = Purpose {
+            description,
+            default_deny: true,
+            ..purpose("ai_training")
+        };
+        made(&driven.put(purpose));
+    };
+    let more = |driven: &mut Driven| {
+        let request_id = driven.next_request_id();
+        made(&driven.send(Body::ConfigureNamespace(ConfigureNamespace {
+            request_id,
+            namespace: Namespace::default_namespace(),
+            gpc_purposes: names(&["sale", "sharing", "advertising"]),
+        })));
+    };
+    let less = NamespaceSettings {
+        namespace: Namespace::default_namespace(),
+        gpc_purposes: names(&["sale"]),
+    };
+    let raised = |driven: &mut Driven| raise(driven, 2);
+    let cases: [(ProposedChange, &dyn Fn(&mut Driven)); 3] = [
+        (ProposedChange::SchemaFloor(floor(0)), &raised),
+        (ProposedChange::Purpose(purpose("ai_training")), &reworded),
+        (ProposedChange::Settings(less), &more),
+    ];
+    for (change, meanwhile) in cases {
+        let mut driven = Driven::new();
+        driven.put(purpose("games")).unwrap();
+        raise(&mut driven, 1);
+        let propose = |driven: &mut Driven, credential: Option<u8>| {
+            let request_id = driven.next_request_id();
+            let propose = Body::Propose(Propose {
+                request_id,
+                change: change.clone(),
+                max_minutes: 0,
+                credential: credential.map(|byte| Credential([byte; 16])),
+            });
+            made(&driven.send_as("ann", propose))
+        };
+        let (old, new) = (propose(&mut driven, None), propose(&mut driven, Some(1)));
+        meanwhile(&mut driven);
+        let reply = driven.approve("bob", new, ChangeKind::Registry);
+        assert_eq!(refused(&reply), "CHANGE_OUTDATED");
+        // What was stored before these were kept goes on as it did.
+        let mut before = driven.clone();
+        made(&before.approve("bob", old, ChangeKind::Registry));
+        let anew = propose(&mut driven, Some(1));
+        made(&driven.approve("bob", anew, ChangeKind::Registry));
+    }
+}
