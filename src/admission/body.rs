@@ -8,7 +8,8 @@ use super::{
     permission::Permission,
 };
 use crate::domain::{
-    Body, ChangeKind, ImportChunk, ImportRow, ProposedChange, PurposeName, Revision, SchemaFloor,
+    Body, ChangeKind, ImportChunk, ImportRow, Namespace, ProposedChange, PurposeName, Revision,
+    SchemaFloor,
 };
 
 impl Admissible for Body {
@@ -38,12 +39,7 @@ impl Admissible for Body {
                 let need = Need::within(Permission::Registry, &add.namespace, Touches::Any);
                 Needs::one(need)
             }
-            // What it does not name any more is touched too.
-            Self::ConfigureNamespace(settings) => Needs::one(Need::within(
-                Permission::Registry,
-                &settings.namespace,
-                Touches::All,
-            )),
+            Self::ConfigureNamespace(settings) => Needs::one(configure(&settings.namespace)),
             Self::SetSchemaFloor(set) => Needs::one(floor(&set.floor)),
             Self::Propose(propose) => match &propose.change {
                 ProposedChange::Override(terms) => {
@@ -53,6 +49,7 @@ impl Admissible for Body {
                     Needs::one(registry(Touches::One(&purpose.name)))
                 }
                 ProposedChange::SchemaFloor(proposed) => Needs::one(floor(proposed)),
+                ProposedChange::Settings(settings) => Needs::one(configure(&settings.namespace)),
             },
             // The call names what was proposed by its id alone.
             Self::Approve(approve) => Needs::one(Need::everywhere(permission(approve.kind))),
@@ -85,16 +82,10 @@ impl Admissible for Body {
 
     fn widens(&self) -> Option<Widening> {
         match self {
-            Self::Propose(propose) if propose.change.kind() == ChangeKind::Override => {
-                Some(Widening::Override)
-            }
-            Self::Approve(approve) => Some(match approve.kind {
-                ChangeKind::Override => Widening::Override,
-                ChangeKind::Registry => Widening::Registry,
-            }),
+            Self::Propose(propose) => Some(widening(propose.change.kind())),
+            Self::Approve(approve) => Some(widening(approve.kind)),
             // The state refuses those among these that would widen ALLOW.
-            Self::Propose(_)
-            | Self::Withdraw(_)
+            Self::Withdraw(_)
             | Self::SetPreference(_)
             | Self::ReportSignal(_)
             | Self::ImportChunk(_)
@@ -124,11 +115,24 @@ pub fn floor(floor: &SchemaFloor) -> Need<'_> {
     registry(floor.purpose.as_ref().map_or(Touches::All, Touches::One))
 }
 
+/// What configuring a namespace needs: what the settings do not name any more is touched too.
+fn configure(namespace: &Namespace) -> Need<'_> {
+    Need::within(Permission::Registry, namespace, Touches::All)
+}
+
 /// The permission that a change which takes two principals belongs to.
 fn permission(kind: ChangeKind) -> Permission {
     match kind {
         ChangeKind::Override => Permission::Override,
         ChangeKind::Registry => Permission::Registry,
+    }
+}
+
+/// Which step a proposal or an approval is.
+fn widening(kind: ChangeKind) -> Widening {
+    match kind {
+        ChangeKind::Override => Widening::Override,
+        ChangeKind::Registry => Widening::Registry,
     }
 }
 

@@ -6,7 +6,7 @@ use super::{
     need::{Grant, Need, Needs, Touches},
     permission::{Permission, Permissions},
 };
-use crate::domain::{Principal, Refusal};
+use crate::domain::{Credential, Principal, Refusal};
 
 /// Somebody who calls: made by [`Principals::authenticate`](super::Principals::authenticate).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +14,7 @@ pub struct Caller {
     principal: Principal,
     grants: Arc<[Grant]>,
     standing: Standing,
+    credential: Option<Credential>,
 }
 
 /// How well a caller is known, which counts where a change takes two.
@@ -37,7 +38,13 @@ impl Caller {
             principal,
             grants: grants.into(),
             standing,
+            credential: None,
         }
+    }
+
+    pub(super) fn proven_by(self, credential: Credential) -> Self {
+        let credential = Some(credential);
+        Self { credential, ..self }
     }
 
     pub(super) fn standing(self, standing: Standing) -> Self {
@@ -47,6 +54,11 @@ impl Caller {
     /// Whether it has proven who it is.
     pub fn is_proven(&self) -> bool {
         self.standing != Standing::Address
+    }
+
+    /// What it has proven itself by, to be told apart from others by; none where it is known by an address alone.
+    pub fn credential(&self) -> Option<Credential> {
+        self.credential
     }
 
     /// Whether the node that it calls knows two principals that may override.

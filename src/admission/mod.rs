@@ -50,7 +50,7 @@ pub trait Admissible {
 pub enum Widening {
     /// An override is proposed or approved.
     Override,
-    /// A change of the registry is approved.
+    /// A change of the registry is proposed or approved.
     Registry,
 }
 
@@ -77,8 +77,8 @@ pub enum NotAdmitted {
 ///
 /// # Errors
 /// [`Denied`] where the caller lacks a permission; `OVERRIDES_OFF` where fewer than two principals may override;
-/// `SECOND_PRINCIPAL_REQUIRED` where a change is approved by somebody who is known by an address alone: `local` and
-/// `anonymous` may be the same person.
+/// `SECOND_PRINCIPAL_REQUIRED` where a change is proposed or approved by somebody who is known by an address alone: `local`
+/// and `anonymous` may be the same person, and anybody who has a token elsewhere.
 pub fn admit<T: Admissible>(caller: &Caller, what: T) -> Result<Admitted<T>, NotAdmitted> {
     caller.may(&what.needs())?;
     match what.widens() {

@@ -15,12 +15,9 @@ use super::{
     permission::{Permission, Permissions},
 };
 use crate::{
-    domain::{Principal, Refusal},
+    domain::{Credential, Principal, Refusal},
     limits,
 };
-
-/// Names that Refrain gives by itself, and that would therefore lie in an event.
-const RESERVED: [&str; 4] = ["local", "anonymous", "cluster", "link"];
 
 /// The SHA-256 of a token: what is configured, and all that is kept of a token. `Debug` does not show it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -37,6 +34,17 @@ impl TokenHash {
         let mut hash = [0; 32];
         hex::decode_to_slice(digits, &mut hash).ok()?;
         Some(Self(hash))
+    }
+
+    /// What is told of the token to those who must tell two callers apart, on every node and for ever: nothing that it could
+    /// be used by.
+    fn credential(self) -> Credential {
+        let digest = Sha256::new_with_prefix(b"refrain: who proposes and approves")
+            .chain_update(self.0)
+            .finalize();
+        let mut half = [0; 16];
+        half.copy_from_slice(&digest[..16]);
+        Credential(half)
     }
 
     /// As 64 hex digits.
@@ -127,7 +135,7 @@ impl Principals {
             tokens,
             grants,
         } = entry;
-        if RESERVED.contains(&name.as_str()) {
+        if name.is_reserved() {
             return Err(BadEntry::NameReserved);
         }
         if self.names.contains(&name) {
@@ -150,8 +158,10 @@ impl Principals {
         let caller = Caller::new(name.clone(), grants, Standing::Token);
         self.overriding += usize::from(caller.holds(Permission::Override));
         self.names.insert(name);
-        self.callers
-            .extend(distinct.into_iter().map(|token| (token, caller.clone())));
+        self.callers.extend(distinct.into_iter().map(|token| {
+            let caller = caller.clone().proven_by(token.credential());
+            (token, caller)
+        }));
         Ok(())
     }
 

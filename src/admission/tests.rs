@@ -7,7 +7,8 @@ use super::{
 use crate::{
     domain::{
         Approve, Body, ChangeKind, EventId, Millis, Namespace, OverrideTerms, Principal, Propose,
-        ProposedChange, PurposeName, Refusal, RequestId, SetPreference, Signal, Withdraw,
+        ProposedChange, PurposeName, Refusal, RequestId, SchemaFloor, SetPreference, Signal,
+        Withdraw,
     },
     limits,
 };
@@ -146,6 +147,8 @@ fn approval(kind: ChangeKind) -> Body {
         request_id: RequestId(uuid::Uuid::now_v7()),
         change_id: EventId(uuid::Uuid::now_v7()),
         kind,
+        max_minutes: None,
+        credential: None,
     })
 }
 
@@ -161,6 +164,19 @@ fn override_of(purpose: &str) -> Body {
             expires_at: Millis(0),
         }),
         max_minutes: 1,
+        credential: None,
+    })
+}
+
+fn proposal_of(purpose: &str) -> Body {
+    Body::Propose(Propose {
+        request_id: RequestId(uuid::Uuid::now_v7()),
+        change: ProposedChange::SchemaFloor(SchemaFloor {
+            purpose: Some(PurposeName::parse(purpose).unwrap()),
+            version: 0,
+        }),
+        max_minutes: 0,
+        credential: None,
     })
 }
 
@@ -207,20 +223,41 @@ fn an_override_takes_two_principals_that_may() {
 }
 
 #[test]
-fn who_is_known_by_an_address_alone_is_nobodys_second() {
+fn who_is_known_by_an_address_alone_is_neither_of_two() {
     let nobody = Principals::default();
     for remote in [LOOPBACK, ELSEWHERE] {
         let caller = nobody
             .authenticate(Bearer::Missing, remote.parse().ok(), true)
             .unwrap();
-        let refused = admit(&caller, approval(ChangeKind::Registry)).unwrap_err();
-        assert_eq!(
-            refused,
-            NotAdmitted::Refused(Refusal::SecondPrincipalRequired)
-        );
+        for step in [approval(ChangeKind::Registry), proposal_of("profiling")] {
+            let refused = admit(&caller, step).unwrap_err();
+            assert_eq!(
+                refused,
+                NotAdmitted::Refused(Refusal::SecondPrincipalRequired)
+            );
+        }
         let refused = admit(&caller, approval(ChangeKind::Override)).unwrap_err();
         assert!(matches!(refused, NotAdmitted::Denied(_)));
     }
+}
+
+#[test]
+fn a_token_is_known_again_by_any_name_and_not_by_what_is_told_of_it() {
+    let credential = |name: &str, tokens: &[&str], token: &str| {
+        let known = principals(&[entry(name, tokens, &[Permission::Registry])]);
+        let bearer = Bearer::Token(token.as_bytes());
+        known
+            .authenticate(bearer, None, false)
+            .unwrap()
+            .credential()
+    };
+    let one = credential("ada", &["one", "two"], "one");
+    assert_eq!(credential("grace", &["one"], "one"), one);
+    assert_ne!(credential("ada", &["one", "two"], "two"), one);
+    let told = hex::encode(one.unwrap().0);
+    assert!(!TokenHash::of(b"one").to_hex().contains(&told));
+    let nobody = Principals::default().authenticate(Bearer::Missing, LOOPBACK.parse().ok(), false);
+    assert_eq!(nobody.unwrap().credential(), None);
 }
 
 #[test]

@@ -10,7 +10,9 @@ use super::{
 use crate::{
     admission::admit,
     authority::ListPending,
-    domain::{Approve, Body, ChangeKind, Pending, Propose, ProposedChange, Withdraw},
+    domain::{
+        Approve, Body, ChangeKind, NamespaceSettings, Pending, Propose, ProposedChange, Withdraw,
+    },
     proto::v1::{
         self, ApproveChangeRequest, ApproveChangeResponse, ListPendingChangesRequest,
         ListPendingChangesResponse, PendingChange, ProposeChangeRequest, ProposeChangeResponse,
@@ -29,6 +31,13 @@ impl Api {
         let change = match asked.ok_or(Input::ChangeRequired)? {
             Change::Purpose(purpose) => ProposedChange::Purpose(convert::purpose(purpose)?),
             Change::Floor(floor) => ProposedChange::SchemaFloor(convert::floor(&floor)?),
+            Change::Settings(change) => {
+                let settings = change.settings.ok_or(Input::SettingsRequired)?;
+                ProposedChange::Settings(NamespaceSettings {
+                    namespace: convert::namespace(&change.namespace)?,
+                    gpc_purposes: convert::purposes(&settings.gpc_purposes)?,
+                })
+            }
         };
         let done = self.propose(call, &request.request_id, change).await?;
         Ok(ProposeChangeResponse {
@@ -105,6 +114,7 @@ impl Api {
             request_id,
             change,
             max_minutes,
+            credential: call.caller.credential(),
         });
         self.register(&call, request_id, body).await
     }
@@ -122,6 +132,11 @@ impl Api {
             request_id,
             change_id: convert::change_id(change_id)?,
             kind,
+            max_minutes: match kind {
+                ChangeKind::Override => Some(self.parts().override_max_minutes),
+                ChangeKind::Registry => None,
+            },
+            credential: call.caller.credential(),
         });
         self.register(&call, request_id, body).await
     }
@@ -149,6 +164,7 @@ fn waiting(pending: Pending) -> v1::Pending {
     let change = match pending.change {
         ProposedChange::Purpose(purpose) => Some(Change::Purpose(answers::purpose(purpose, 0))),
         ProposedChange::SchemaFloor(floor) => Some(Change::Floor(answers::floor(&floor))),
+        ProposedChange::Settings(settings) => Some(Change::Settings(answers::settings(&settings))),
         // Not asked for: overrides have a list of their own.
         ProposedChange::Override(_) => None,
     };

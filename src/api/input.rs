@@ -81,6 +81,11 @@ pub(crate) enum Input {
     /// No purpose in a request to put one.
     #[error("no purpose is given: fill in `purpose`")]
     PurposeRequired,
+    /// A purpose that does not say what people without a record get.
+    #[error(
+        "the purpose does not say whether people without a record are denied: fill in `default_deny`, since what is left out does not come to mean ALLOW"
+    )]
+    DefaultRequired,
     /// No change in a proposal.
     #[error("no change is given: fill in `change`")]
     ChangeRequired,
@@ -158,6 +163,7 @@ impl Input {
         Self::LastEventIdInvalid,
         Self::GpcRequired,
         Self::PurposeRequired,
+        Self::DefaultRequired,
         Self::ChangeRequired,
         Self::FloorRequired,
         Self::FloorOfItsOwn,
@@ -195,6 +201,7 @@ impl Input {
             Self::LastEventIdInvalid => "LAST_EVENT_ID_INVALID",
             Self::GpcRequired => "GPC_REQUIRED",
             Self::PurposeRequired => "PURPOSE_REQUIRED",
+            Self::DefaultRequired => "DEFAULT_REQUIRED",
             Self::ChangeRequired => "CHANGE_REQUIRED",
             Self::FloorRequired => "FLOOR_REQUIRED",
             Self::FloorOfItsOwn => "SCHEMA_FLOOR_ELSEWHERE",

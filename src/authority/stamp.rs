@@ -19,7 +19,7 @@ pub struct StampKeys {
     pub keys: Vec<StampKey>,
     /// The revision at which this holds.
     pub revision: Revision,
-    /// The time by which it was judged: the leader's clock or this node's, or the log's time, whichever is latest.
+    /// The time by which it was judged: the latest that the leader, this node or the log makes likely.
     pub at: Millis,
 }
 

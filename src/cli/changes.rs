@@ -4,8 +4,8 @@ use clap::{Args, Subcommand};
 use refrain::{
     client::{Client, Error},
     proto::v1::{
-        ApproveChangeRequest, Pending, PendingChange, ProposeChangeRequest, WithdrawChangeRequest,
-        pending_change::Change,
+        ApproveChangeRequest, NamespaceChange, Pending, PendingChange, ProposeChangeRequest,
+        WithdrawChangeRequest, pending_change::Change,
     },
 };
 use serde_json::{Value, json};
@@ -164,6 +164,11 @@ fn in_words(pending: &Pending) -> String {
             format!("schema floor of the cluster: {}", it.version)
         }
         Some(Change::Floor(it)) => format!("schema floor of {}: {}", it.purpose, it.version),
+        Some(Change::Settings(it)) => format!(
+            "Global Privacy Control in {}: opts out of {} and nothing else",
+            it.namespace,
+            purposes(it).join(", ")
+        ),
         None => "a change that this program does not know; do not approve it".to_owned(),
     }
 }
@@ -180,7 +185,15 @@ fn as_json(pending: &Pending) -> Value {
         Some(Change::Floor(it)) => {
             json["schema_floor"] = json!({ "purpose": it.purpose, "version": it.version });
         }
+        Some(Change::Settings(it)) => {
+            json["settings"] = json!({ "namespace": it.namespace, "gpc_purposes": purposes(it) });
+        }
         None => {}
     }
     json
+}
+
+fn purposes(change: &NamespaceChange) -> &[String] {
+    let settings = change.settings.as_ref();
+    settings.map_or(&[], |it| &it.gpc_purposes)
 }

@@ -4,8 +4,8 @@ use clap::{Args, Subcommand};
 use refrain::{
     client::Client,
     proto::v1::{
-        ConfigureNamespaceRequest, ListNamespacesResponse, NamespaceSettings, PendingChange,
-        Purpose, PutPurposeRequest, pending_change::Change,
+        ConfigureNamespaceRequest, ListNamespacesResponse, NamespaceChange, NamespaceSettings,
+        PendingChange, Purpose, PutPurposeRequest, pending_change::Change,
     },
 };
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ use super::{
     failure::Failure,
     output::Output,
     paint::{Paint, Tone, cell, foreign, grouped},
-    request::{RequestArgs, failed},
+    request::RequestArgs,
 };
 
 /// What `purpose` can do.
@@ -39,7 +39,7 @@ pub struct PutArgs {
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
 
-    /// Deny people without a record [default: what stands]
+    /// Deny people without a record, or with =false allow them [default: what stands; of a new purpose it must be said]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     default_deny: Option<bool>,
 
@@ -78,6 +78,10 @@ pub struct ConfigureArgs {
     /// A purpose that Global Privacy Control opts out of; 1 to 16
     #[arg(long, value_name = "PURPOSE", required = true)]
     gpc_purpose: Vec<String>,
+
+    /// Propose it, for another principal to approve: that the signal opts out of less than it does needs that
+    #[arg(long)]
+    propose: bool,
 
     #[command(flatten)]
     request: RequestArgs,
@@ -139,7 +143,10 @@ async fn put(args: &PutArgs, client: &Client, output: &Output) -> Result<u8, Fai
     let purpose = Purpose {
         name: args.name.clone(),
         description: args.description.clone().unwrap_or(stands.description),
-        default_deny: args.default_deny.unwrap_or(stands.default_deny),
+        // Of one that is not there, or was essential until now, nothing is known: the node asks for it.
+        default_deny: args
+            .default_deny
+            .or(stands.default_deny.filter(|_| !stands.essential)),
         essential: args.essential.unwrap_or(stands.essential),
         ..Purpose::default()
     };
@@ -226,16 +233,28 @@ pub async fn namespace(
 }
 
 async fn configure(args: &ConfigureArgs, client: &Client, output: &Output) -> Result<u8, Failure> {
+    let namespace = args.name.clone();
+    let settings = Some(NamespaceSettings {
+        gpc_purposes: args.gpc_purpose.clone(),
+    });
+    if args.propose {
+        let settings = NamespaceChange {
+            namespace,
+            settings,
+        };
+        let change = PendingChange {
+            change: Some(Change::Settings(settings)),
+        };
+        return propose(change, &args.request, client, output).await;
+    }
     let request_id = args.request.id(client);
     let request = ConfigureNamespaceRequest {
         request_id: request_id.clone(),
-        namespace: args.name.clone(),
-        settings: Some(NamespaceSettings {
-            gpc_purposes: args.gpc_purpose.clone(),
-        }),
+        namespace,
+        settings,
     };
     let done = client.configure_namespace(request).await;
-    let done = done.map_err(failed(&request_id))?;
+    let done = done.map_err(|error| changes::advised(error, &request_id))?;
     let json = json!({
         "event_id": done.event_id,
         "revision": done.revision,
@@ -278,7 +297,7 @@ fn floor(version: u32) -> String {
 
 /// How a purpose is decided for people without a record.
 pub fn rule(purpose: &Purpose) -> &'static str {
-    match (purpose.essential, purpose.default_deny) {
+    match (purpose.essential, purpose.default_deny()) {
         (true, _) => "always allowed (essential)",
         (false, true) => "denied",
         (false, false) => "allowed",
@@ -290,7 +309,7 @@ pub fn as_json(purpose: &Purpose) -> Value {
     json!({
         "name": purpose.name,
         "description": purpose.description,
-        "default_deny": purpose.default_deny,
+        "default_deny": purpose.default_deny(),
         "essential": purpose.essential,
         "schema_version": purpose.schema_version,
         "schema_floor": purpose.schema_floor,

@@ -4,7 +4,7 @@ use super::{Client, call::Effect, error::Error, registry::registry};
 use crate::proto::v1::{
     ApproveChangeRequest, ApproveChangeResponse, ListPendingChangesRequest,
     ListPendingChangesResponse, ProposeChangeRequest, ProposeChangeResponse, WithdrawChangeRequest,
-    WithdrawChangeResponse,
+    WithdrawChangeResponse, pending_change::Change,
 };
 
 impl Client {
@@ -16,6 +16,11 @@ impl Client {
         &self,
         mut request: ProposeChangeRequest,
     ) -> Result<ProposeChangeResponse, Error> {
+        if let Some(Change::Settings(settings)) =
+            request.change.as_mut().and_then(|it| it.change.as_mut())
+        {
+            self.tenant(&mut settings.namespace);
+        }
         self.name(&mut request.request_id);
         self.send(Effect::Changes, request, |channel, request| async move {
             registry(channel).propose_change(request).await

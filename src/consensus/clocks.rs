@@ -1,6 +1,7 @@
-//! The members' clocks: a leader that is far ahead of their median proposes nothing, and one that is far off hands over.
+//! The members' clocks: a leader that is far ahead of their median proposes nothing, and one that is far off hands over; what
+//! has expired is judged by the latest time that any of them makes likely.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -14,30 +15,52 @@ use crate::proto::peer::DescribeReply;
 
 /// What this node knows of the members' clocks. Every node keeps it, so that a new leader knows from its first moment.
 #[derive(Default)]
-pub struct Clocks(Mutex<Option<Median>>);
+pub struct Clocks(Mutex<Known>);
 
-/// What the members' median said, and when it was asked.
+#[derive(Default)]
+struct Known {
+    median: Option<Median>,
+    /// The latest time that anything was judged by in this life of the process.
+    judged: Option<Reading>,
+}
+
+/// What the members' median said. Of an even number of clocks there are two in the middle.
 #[derive(Clone, Copy)]
 struct Median {
+    /// The earlier: who is ahead is told by it.
+    early: Reading,
+    /// The later: what has expired is told by it.
+    late: Reading,
+}
+
+/// A time, and when it was that time. It goes on with the monotonic clock, which nobody sets.
+#[derive(Clone, Copy)]
+struct Reading {
     time: Millis,
-    asked: Instant,
+    at: Instant,
+}
+
+impl Reading {
+    fn by(self, now: Instant) -> Millis {
+        later(self.time, now.saturating_duration_since(self.at))
+    }
 }
 
 impl Clocks {
     /// Whether a clock that says `now` is too far ahead of the median. The median goes on with the monotonic clock, so
     /// that a wall clock which leaps is noticed at once, and not only when the members are asked again.
     pub fn ahead(&self, now: Millis) -> bool {
-        self.median().is_some_and(|median| too_far(now, median))
+        self.early().is_some_and(|median| too_far(now, median))
     }
 
     /// Whether a clock that says `now` is so far behind the median that another member should lead.
     pub fn behind(&self, now: Millis) -> bool {
-        self.median().is_some_and(|median| too_late(now, median))
+        self.early().is_some_and(|median| too_late(now, median))
     }
 
     /// What a clock that says `now` would say if it were near the median.
     pub fn near(&self, now: Millis) -> Millis {
-        let Some(Millis(median)) = self.median() else {
+        let Some(Millis(median)) = self.early() else {
             return now;
         };
         let earliest = median.saturating_sub(CLOCK_NEAR_MS);
@@ -45,9 +68,37 @@ impl Clocks {
         Millis(now.0.clamp(earliest, latest))
     }
 
-    fn median(&self) -> Option<Millis> {
-        let known = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.map(|median| later(median.time, median.asked.elapsed()))
+    fn early(&self) -> Option<Millis> {
+        let median = self.known().median;
+        median.map(|median| median.early.by(Instant::now()))
+    }
+
+    /// The time to judge by what has expired, given what a clock says: that, or the members' median, or a time that was
+    /// judged by before and has gone on since, whichever is the latest. So a clock that is slow or is set back makes
+    /// nothing last longer. One that leapt ahead and was mended makes things end early, until the process starts anew.
+    pub fn judge(&self, clock: Millis) -> Millis {
+        let mut known = self.known();
+        let now = Instant::now();
+        let median = known.median.map(|median| median.late.by(now));
+        let judged = known.judged.map(|judged| judged.by(now));
+        let time = clock.min(Millis::MAX).max(median.unwrap_or_default());
+        match judged {
+            // Not noted anew: the parts of a millisecond that every note leaves out would add up.
+            Some(judged) if judged >= time => judged.min(Millis::MAX),
+            _ => {
+                known.judged = Some(Reading { time, at: now });
+                time
+            }
+        }
+    }
+
+    /// Whether the members were asked, and answered.
+    pub fn asked(&self) -> bool {
+        self.known().median.is_some()
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -65,10 +116,11 @@ fn too_late(clock: Millis, median: Millis) -> bool {
     median.0.saturating_sub(clock.0) > CLOCK_BEHIND_MS
 }
 
-/// The middle one of some clocks; of an even number the earlier of the two in the middle.
-fn median(mut clocks: Vec<Millis>) -> Option<Millis> {
+/// The middle one of some clocks, twice; of an even number the two in the middle, the earlier first.
+fn median(mut clocks: Vec<Millis>) -> Option<(Millis, Millis)> {
     clocks.sort_unstable();
-    clocks.get(clocks.len().checked_sub(1)? / 2).copied()
+    let early = clocks.get(clocks.len().checked_sub(1)? / 2)?;
+    Some((*early, *clocks.get(clocks.len() / 2)?))
 }
 
 /// Asks the members for their clocks, and notes the median. Returns what those of the others said whose clocks are not far
@@ -96,20 +148,28 @@ pub async fn measure(core: &Core) -> Vec<DescribeReply> {
         })
         .collect();
     let all = clocks.iter().map(|(_, clock)| *clock).chain([now]);
-    let time = median(all.collect()).unwrap_or(now);
+    let (early, late) = median(all.collect()).unwrap_or((now, now));
     // Where nobody else answers there is nothing to be ahead of.
-    let known = (!clocks.is_empty()).then_some(Median { time, asked });
-    *core.clocks.0.lock().unwrap_or_else(PoisonError::into_inner) = known;
+    core.clocks.known().median = (!clocks.is_empty()).then_some(Median {
+        early: Reading {
+            time: early,
+            at: asked,
+        },
+        late: Reading {
+            time: late,
+            at: asked,
+        },
+    });
     let in_time = clocks
         .into_iter()
-        .filter(|(_, clock)| !too_far(*clock, time) && !too_late(*clock, time));
+        .filter(|(_, clock)| !too_far(*clock, early) && !too_late(*clock, early));
     in_time.map(|(node, _)| node).collect()
 }
 
 /// Says of which members the clocks are far from the median, for the cluster's alarms.
 pub fn apart(nodes: &[&DescribeReply]) -> Vec<String> {
     let told = || nodes.iter().filter(|node| node.clock_ms > 0);
-    let Some(median) = median(told().map(|node| Millis(node.clock_ms)).collect()) else {
+    let Some((median, _)) = median(told().map(|node| Millis(node.clock_ms)).collect()) else {
         return Vec::new();
     };
     told()
@@ -141,12 +201,13 @@ mod tests {
     }
 
     #[test]
-    fn the_median_is_the_middle_or_the_earlier_of_two() {
+    fn the_median_is_the_middle_or_the_two_there() {
+        let both = |early, late| Some((Millis(early), Millis(late)));
         assert_eq!(median(clocks(&[])), None);
-        assert_eq!(median(clocks(&[7])), Some(Millis(7)));
-        assert_eq!(median(clocks(&[9, 1])), Some(Millis(1)));
-        assert_eq!(median(clocks(&[9, 1, 5])), Some(Millis(5)));
-        assert_eq!(median(clocks(&[9, 1, 5, 3])), Some(Millis(3)));
+        assert_eq!(median(clocks(&[7])), both(7, 7));
+        assert_eq!(median(clocks(&[9, 1])), both(1, 9));
+        assert_eq!(median(clocks(&[9, 1, 5])), both(5, 5));
+        assert_eq!(median(clocks(&[9, 1, 5, 3])), both(3, 5));
     }
 
     #[test]
@@ -157,29 +218,55 @@ mod tests {
         assert!(!too_far(Millis(0), median));
     }
 
+    fn said(early: u64, late: u64) -> Median {
+        let at = Instant::now();
+        let reading = |time| Reading {
+            time: Millis(time),
+            at,
+        };
+        Median {
+            early: reading(early),
+            late: reading(late),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_judged_by_never_goes_back() {
+        let clocks = Clocks::default();
+        assert_eq!(clocks.judge(Millis(1_000)), Millis(1_000));
+        // The clock stands still, or is set back.
+        for _ in 0..4 {
+            tokio::time::advance(Duration::from_micros(500)).await;
+            clocks.judge(Millis(1_000));
+        }
+        assert_eq!(clocks.judge(Millis(0)), Millis(1_002));
+        // The members know better than this node's clock, and are not asked again.
+        clocks.known().median = Some(said(900, 5_000));
+        assert_eq!(clocks.judge(Millis(2_000)), Millis(5_000));
+        tokio::time::advance(Duration::from_secs(1)).await;
+        clocks.known().median = None;
+        assert_eq!(clocks.judge(Millis(2_000)), Millis(6_000));
+        assert_eq!(clocks.judge(Millis(7_000)), Millis(7_000));
+        assert_eq!(clocks.judge(Millis(u64::MAX)), Millis::MAX);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn the_median_goes_on_while_nobody_is_asked() {
         let clocks = Clocks::default();
         assert!(!clocks.ahead(Millis(u64::MAX)), "nothing is known");
-        *clocks.0.lock().unwrap() = Some(Median {
-            time: Millis(50_000),
-            asked: Instant::now(),
-        });
+        clocks.known().median = Some(said(50_000, 50_000));
         assert!(clocks.ahead(Millis(60_001)));
         tokio::time::advance(std::time::Duration::from_secs(1)).await;
         assert!(!clocks.ahead(Millis(61_000)));
         assert!(clocks.ahead(Millis(61_001)));
     }
 
-    #[test]
-    fn what_is_made_here_is_dated_near_the_median() {
+    #[tokio::test(start_paused = true)]
+    async fn what_is_made_here_is_dated_near_the_median() {
         let clocks = Clocks::default();
         assert_eq!(clocks.near(Millis(7)), Millis(7));
         assert!(!clocks.behind(Millis(0)), "nothing is known");
-        *clocks.0.lock().unwrap() = Some(Median {
-            time: Millis(50_000),
-            asked: Instant::now() + Duration::from_secs(60),
-        });
+        clocks.known().median = Some(said(50_000, 50_000));
         assert_eq!(clocks.near(Millis(50_900)), Millis(50_900));
         assert_eq!(clocks.near(Millis(90_000)), Millis(51_000));
         assert_eq!(clocks.near(Millis(3)), Millis(49_000));

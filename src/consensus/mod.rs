@@ -215,7 +215,7 @@ impl Consensus {
     }
 
     /// Returns when this node's state reflects every change that was acknowledged before the call, with the time to judge
-    /// by: the leader's clock or this node's, whichever is later.
+    /// by: the latest of the leader's clock, this node's, the members' median and what was judged by before.
     ///
     /// # Errors
     /// Why that was not so before the deadline.

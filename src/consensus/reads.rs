@@ -6,6 +6,7 @@ use openraft::raft::linearizable_read::LinearizerOption;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::clocks;
 use super::core::Core;
 use super::outcome::Unavailable;
 use crate::domain::Millis;
@@ -17,7 +18,7 @@ use crate::proto::peer::ReadIndexRequest;
 pub struct ReadPoint {
     /// The log index that the local state must have reached.
     pub index: u64,
-    /// The leader's clock, read within the round.
+    /// The time that the leader judges by, read within the round.
     pub leader_clock: Millis,
 }
 
@@ -89,24 +90,31 @@ async fn round(core: &Core) -> Answer {
     }
 }
 
-/// On the leader: has a majority confirm that it still leads, and returns its read index and its clock.
+/// On the leader: has a majority confirm that it still leads, and returns its read index and the time it judges by.
 pub async fn confirm(core: &Core) -> Answer {
     // An age of zero asks for an acknowledgement of a message that was sent after this call: a true read index, never
     // a lease.
     let fresh = LinearizerOption::new(Some(std::time::Duration::ZERO), true)
         .with_wait_timeout(READ_ROUND_TIMEOUT);
     match core.raft.get_read_linearizer(fresh).await {
-        Ok(linearizer) => Ok(ReadPoint {
-            index: linearizer.read_log_id().index(),
-            leader_clock: core.clock.now(),
-        }),
+        Ok(linearizer) => {
+            // A leader that has just started has nothing to hold its own clock against yet.
+            if !core.clocks.asked() {
+                clocks::measure(core).await;
+            }
+            Ok(ReadPoint {
+                index: linearizer.read_log_id().index(),
+                leader_clock: core.clocks.judge(core.clock.now()),
+            })
+        }
         Err(openraft::errors::RaftError::APIError(_)) => Err(Unavailable::NoQuorum),
         Err(openraft::errors::RaftError::Fatal(_)) => Err(Unavailable::StorageFailed),
     }
 }
 
 /// Returns when the local state reflects every change that was acknowledged before this call, with the time to judge by:
-/// the leader's clock or this node's, whichever is later, so that no clock which is behind makes anything last longer.
+/// the latest of what the leader judges by, this node's clock, the members' median and what was judged by before, so that no
+/// clock which is behind or set back makes anything last longer.
 ///
 /// # Errors
 /// Why that was not so before the deadline.
@@ -117,7 +125,7 @@ pub async fn catch_up(core: &Core, deadline: Instant) -> Result<Millis, Unavaila
         match timeout_at(deadline, core.reads.point()).await {
             Ok(Ok(point)) => {
                 applied(core, point.index, deadline).await?;
-                return Ok(point.leader_clock.max(core.clock.now()));
+                return Ok(core.clocks.judge(point.leader_clock.max(core.clock.now())));
             }
             // A leader may be found, or found again, before the deadline.
             Ok(Err(Unavailable::NoQuorum)) => why = Unavailable::NoQuorum,

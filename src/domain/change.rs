@@ -1,11 +1,12 @@
 //! Changes that can widen ALLOW, so that one principal proposes and another approves: overrides and some of the registry.
 
+use super::basis::{Basis, Credential};
 use super::ids::{EventId, Millis, RequestId, Revision};
 use super::names::{Namespace, Principal, PurposeName, ServiceName};
 use super::purpose::Purpose;
 use super::refusal::Refusal;
 use super::token::SubjectToken;
-use super::validate::check_purposes;
+use super::validate::{check_purposes, check_signal_purposes};
 use crate::limits;
 
 /// A schema version that callers must be built for.
@@ -15,6 +16,15 @@ pub struct SchemaFloor {
     pub purpose: Option<PurposeName>,
     /// The version; 0 for none.
     pub version: u32,
+}
+
+/// What a namespace's signals mean.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamespaceSettings {
+    /// The tenant.
+    pub namespace: Namespace,
+    /// What Global Privacy Control opts out of: 1 to 16 purposes, no two alike.
+    pub gpc_purposes: Vec<PurposeName>,
 }
 
 /// What an override lifts, why, and until when.
@@ -43,6 +53,8 @@ pub enum ProposedChange {
     Purpose(Purpose),
     /// A floor is to stand so.
     SchemaFloor(SchemaFloor),
+    /// A namespace's signals are to mean this.
+    Settings(NamespaceSettings),
 }
 
 /// Which permission a proposed change belongs to.
@@ -50,7 +62,7 @@ pub enum ProposedChange {
 pub enum ChangeKind {
     /// An override.
     Override,
-    /// A change of the registry: a purpose or a floor.
+    /// A change of the registry: a purpose, a floor or a namespace's settings.
     Registry,
 }
 
@@ -63,6 +75,8 @@ pub struct Propose {
     pub change: ProposedChange,
     /// How far from now an override may end, in minutes, as the node that was called is set; 0 for other changes.
     pub max_minutes: u32,
+    /// What the caller has proven itself by; none where that is not known.
+    pub credential: Option<Credential>,
 }
 
 /// Approves a change, and so makes it.
@@ -74,6 +88,10 @@ pub struct Approve {
     pub change_id: EventId,
     /// What the approver takes it for.
     pub kind: ChangeKind,
+    /// How far from now an override may end, in minutes, as the node that was called is set; none where it did not tell.
+    pub max_minutes: Option<u32>,
+    /// What the caller has proven itself by; none where that is not known.
+    pub credential: Option<Credential>,
 }
 
 /// Withdraws a change that waits, or revokes an override.
@@ -98,6 +116,8 @@ pub struct Pending {
     pub proposed_by: Principal,
     /// When, by the log's time.
     pub proposed_at: Millis,
+    /// What it rests on, where that is known.
+    pub basis: Option<Basis>,
 }
 
 /// An override that was approved.
@@ -136,7 +156,7 @@ impl ProposedChange {
     pub fn kind(&self) -> ChangeKind {
         match self {
             Self::Override(_) => ChangeKind::Override,
-            Self::Purpose(_) | Self::SchemaFloor(_) => ChangeKind::Registry,
+            Self::Purpose(_) | Self::SchemaFloor(_) | Self::Settings(_) => ChangeKind::Registry,
         }
     }
 
@@ -146,6 +166,7 @@ impl ProposedChange {
             Self::Override(terms) => terms.validate(),
             Self::Purpose(purpose) => purpose.validate(),
             Self::SchemaFloor(floor) => floor.validate(),
+            Self::Settings(settings) => check_signal_purposes(&settings.gpc_purposes),
         }
     }
 }

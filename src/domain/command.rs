@@ -14,6 +14,9 @@ use super::usage::ReportUsage;
 use crate::limits;
 
 /// The highest feature level that this program knows: it selects the rules of apply and the encoding of events.
+///
+/// Still 1, though rules have changed under it: nothing has been released yet, so that no cluster has members that would
+/// apply a command otherwise. From the first release on, a rule of apply changes with a level of its own.
 pub const FEATURE_LEVEL: u32 = 1;
 
 /// What a change does.

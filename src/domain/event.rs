@@ -1,5 +1,6 @@
 //! One accepted change: immutable, a leaf of the journal, and all that the state is made of.
 
+use super::basis::Basis;
 use super::change::{ProposedChange, SchemaFloor};
 use super::command::{Change, Create, Signal};
 use super::encoding::{self, DecodeError};
@@ -69,8 +70,8 @@ pub enum Detail {
     Settings(Vec<PurposeName>),
     /// The floor as it stands.
     SchemaFloor(SchemaFloor),
-    /// What was proposed.
-    Proposed(Box<ProposedChange>),
+    /// What was proposed, and what that rests on, where it is known.
+    Proposed(Box<ProposedChange>, Option<Basis>),
     /// What an override let through, by service.
     Lifted(Vec<(ServiceName, u64)>),
     /// A node's key for stamps; none where its keys were retired.

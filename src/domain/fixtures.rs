@@ -208,6 +208,7 @@ impl Driven {
             request_id,
             change,
             max_minutes: 60,
+            credential: None,
         });
         self.send_as(who, body)
     }
@@ -218,6 +219,8 @@ impl Driven {
             request_id,
             change_id,
             kind,
+            max_minutes: None,
+            credential: None,
         });
         self.send_as(who, body)
     }
@@ -269,7 +272,7 @@ pub(super) fn decide(
         service: &service("shop"),
         schema_version: 0,
         min_revision: 0,
-        at: Millis(0),
+        at: state.log_time(),
     })
 }
 

@@ -45,6 +45,26 @@ impl Floors {
         }
     }
 
+    /// Refuses a caller that was built for too old a registry to speak of a purpose and of all that lies beneath it.
+    ///
+    /// # Errors
+    /// `SCHEMA_TOO_OLD`.
+    pub(crate) fn check_all(
+        &self,
+        registry: &Registry,
+        id: PurposeId,
+        asked: u32,
+    ) -> Result<(), Refusal> {
+        let beneath = self.iter().filter(|(at, _)| registry.is_below(*at, id));
+        let beneath = beneath.map(|(_, version)| version).max().unwrap_or(0);
+        let needed = self.needed(registry, id).max(beneath);
+        if asked >= needed {
+            Ok(())
+        } else {
+            Err(Refusal::SchemaTooOld { asked, needed })
+        }
+    }
+
     /// Sets a floor, and says which stood there before.
     pub(crate) fn set(&mut self, id: PurposeId, version: u32) -> u32 {
         let before = match version {

@@ -28,7 +28,7 @@ fn hold(file: &str, bytes: &[u8]) {
 }
 
 /// Holds an encoding, and that it is read back.
-fn hold_both<T: PartialEq + Debug>(
+pub(super) fn hold_both<T: PartialEq + Debug>(
     file: &str,
     value: &T,
     bytes: &[u8],
@@ -113,6 +113,9 @@ fn governed() -> Driven {
             Body::Approve(_) => "bob",
             _ => "ann",
         };
+        if let Body::ConfigureNamespace(configure) = &body {
+            driven.state.forget_signals(&configure.namespace);
+        }
         driven.send_as(who, body).unwrap();
     }
     driven
@@ -137,6 +140,7 @@ fn later(driven: &mut Driven) -> Vec<Body> {
         request_id: driven.next_request_id(),
         change,
         max_minutes: 60,
+        credential: None,
     };
     let lift = propose(ProposedChange::Override(OverrideTerms {
         subject: Some(subject(1)),
@@ -157,6 +161,8 @@ fn later(driven: &mut Driven) -> Vec<Body> {
         request_id: driven.next_request_id(),
         change_id: EventId::new(Millis(0), [0; 10]),
         kind: ChangeKind::Override,
+        max_minutes: None,
+        credential: None,
     };
     let withdraw = Withdraw {
         request_id: driven.next_request_id(),

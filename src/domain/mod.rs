@@ -1,5 +1,6 @@
 //! The model and its rules: pure, synchronous and deterministic; no clock, no randomness, no order of hash maps.
 
+mod basis;
 mod change;
 mod command;
 mod encoding;
@@ -10,6 +11,8 @@ mod fixtures;
 mod floors;
 #[cfg(test)]
 mod golden;
+#[cfg(test)]
+mod golden_two;
 mod ids;
 mod names;
 mod normalise;
@@ -24,9 +27,10 @@ mod token;
 mod usage;
 mod validate;
 
+pub use basis::{Basis, Credential};
 pub use change::{
-    Approve, ChangeKind, Override, OverrideTerms, Pending, Propose, ProposedChange, SchemaFloor,
-    Withdraw,
+    Approve, ChangeKind, NamespaceSettings, Override, OverrideTerms, Pending, Propose,
+    ProposedChange, SchemaFloor, Withdraw,
 };
 pub use command::{
     AddNamespace, AddStampKey, Body, Change, Command, ConfigureNamespace, Create, FEATURE_LEVEL,

@@ -182,7 +182,16 @@ impl ServiceName {
     }
 }
 
+/// Names of principals that Refrain gives by itself. None is proof of who called.
+const RESERVED: [&str; 4] = ["local", "anonymous", "cluster", "link"];
+
 impl Principal {
+    /// Whether Refrain gives this name by itself, to somebody who has not proven to be anybody, so that in the name of a
+    /// configured principal it would lie.
+    pub fn is_reserved(&self) -> bool {
+        RESERVED.contains(&self.as_str())
+    }
+
     /// The cluster itself, for what it does without being asked.
     pub fn cluster() -> Self {
         Self("cluster".into())

@@ -153,9 +153,10 @@ impl Registry {
                     limit: limits::PURPOSES,
                 });
             }
-            // Nobody can opt out of an essential purpose, not by `*` either: who registers one goes round every opt-out.
+            // Nobody can opt out of an essential purpose, not by `*` either: who registers one goes round every opt-out. And
+            // what lies beneath a purpose that denies by default would be a way round that.
             return Ok(Some(Plan {
-                widens: put.essential,
+                widens: put.essential || (!put.default_deny && self.denies_above(&put.name)),
                 purpose: Purpose {
                     schema_version: next_version,
                     ..put.clone()
@@ -245,6 +246,16 @@ impl Registry {
                     })
             }
         }
+    }
+
+    /// Whether a purpose above a name denies people without a record.
+    fn denies_above(&self, name: &PurposeName) -> bool {
+        std::iter::successors(name.parent(), |above| {
+            above.rsplit_once('.').map(|(above, _)| above)
+        })
+        .filter_map(|above| self.by_name.get(above))
+        .filter_map(|id| self.purpose(*id))
+        .any(|above| above.default_deny && !above.essential)
     }
 
     fn may_be_essential(&self, put: &Purpose) -> Result<bool, Refusal> {
@@ -354,6 +365,22 @@ mod tests {
         assert!(!widens(&narrower));
         assert!(!widens(&named("service.legal")));
         assert!(!widens(&named("games")));
+        // Beneath what denies by default, near or far.
+        let mut registry = registry.clone();
+        let mut put = |name: &str, default_deny| {
+            let purpose = Purpose {
+                default_deny,
+                ..named(name)
+            };
+            let plan = registry.plan(&purpose).unwrap().unwrap();
+            registry.put(plan.purpose).unwrap();
+            plan.widens
+        };
+        assert!(put("ai_training.images", false));
+        assert!(put("ai_training.images.faces", false));
+        assert!(!put("ai_training.text", true));
+        assert!(!put("sale.deny", true));
+        assert!(!put("sale.allow", false));
     }
 
     #[test]

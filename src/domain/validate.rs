@@ -1,8 +1,7 @@
 //! The checks of what callers ask for that need no state: made at the edge, and again when it is applied.
 
 use super::command::{
-    Body, ConfigureNamespace, Create, FEATURE_LEVEL, ImportChunk, ImportRow, ReportSignal,
-    SetPreference, Signal,
+    Body, Create, FEATURE_LEVEL, ImportChunk, ImportRow, ReportSignal, SetPreference, Signal,
 };
 use super::names::PurposeName;
 use super::purpose::Purpose;
@@ -23,7 +22,7 @@ impl Body {
             Self::ReportSignal(report) => report.validate(),
             Self::ImportChunk(chunk) => chunk.validate(),
             Self::PutPurpose(put) => put.purpose.validate(),
-            Self::ConfigureNamespace(configure) => configure.validate(),
+            Self::ConfigureNamespace(configure) => check_signal_purposes(&configure.gpc_purposes),
             Self::SetSchemaFloor(set) => set.floor.validate(),
             Self::Propose(propose) => propose.change.validate(),
             Self::ReportUsage(report) => report.validate(),
@@ -103,14 +102,13 @@ impl ReportSignal {
     }
 }
 
-impl ConfigureNamespace {
-    fn validate(&self) -> Result<(), Refusal> {
-        check_purposes(&self.gpc_purposes)?;
-        if self.gpc_purposes.len() > limits::SIGNAL_PURPOSES {
-            return Err(Refusal::TooManyPurposes);
-        }
-        Ok(())
+/// Checks what a signal is to opt out of.
+pub(super) fn check_signal_purposes(purposes: &[PurposeName]) -> Result<(), Refusal> {
+    check_purposes(purposes)?;
+    if purposes.len() > limits::SIGNAL_PURPOSES {
+        return Err(Refusal::TooManyPurposes);
     }
+    Ok(())
 }
 
 impl ReportUsage {

@@ -340,6 +340,7 @@ async fn a_link_is_only_made_where_it_would_work() {
         let name = format!("{}{n}", "a".repeat(127));
         let purpose = Purpose {
             name: name.clone(),
+            default_deny: Some(false),
             ..Purpose::default()
         };
         let put = PutPurposeRequest {

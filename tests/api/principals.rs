@@ -325,6 +325,7 @@ async fn a_registrar_of_one_namespace_changes_nothing_for_the_others() {
     let put = PutPurposeRequest {
         purpose: Some(Purpose {
             name: "marketing.push".to_owned(),
+            default_deny: Some(false),
             ..Purpose::default()
         }),
         ..PutPurposeRequest::default()

@@ -13,6 +13,7 @@ fn put(name: &str) -> PutPurposeRequest {
         purpose: Some(Purpose {
             name: name.to_owned(),
             description: "For a test.".to_owned(),
+            default_deny: Some(false),
             ..Purpose::default()
         }),
         ..PutPurposeRequest::default()
@@ -110,6 +111,17 @@ async fn bad_purposes_get_a_reason() {
             invalid,
             "PURPOSE_INVALID",
         ),
+        (
+            with(|it| it.default_deny = None, "fresh"),
+            invalid,
+            "DEFAULT_REQUIRED",
+        ),
+        (
+            with(|it| it.default_deny = None, "sale"),
+            invalid,
+            "DEFAULT_REQUIRED",
+        ),
+        (put("ai_training.images"), precondition, "WIDENS_ALLOW"),
         (put("nothing.below"), precondition, "PARENT_UNKNOWN"),
         (
             with(|it| it.essential = true, "sale"),

@@ -142,12 +142,13 @@ async fn with_one_principal_that_may_override_nothing_is_overridden() {
 }
 
 #[tokio::test]
-async fn without_principals_nobody_overrides_and_nobody_approves() {
+async fn without_principals_nobody_overrides_proposes_or_approves() {
     let node = Node::start().await;
     let refused = propose(&node, "nobody's", "sale").await;
     assert_refused(refused, Code::PermissionDenied, "PERMISSION_DENIED");
     let profiling = Purpose {
         name: "profiling".to_owned(),
+        default_deny: Some(false),
         ..Purpose::default()
     };
     let change = ProposeChangeRequest {
@@ -156,10 +157,15 @@ async fn without_principals_nobody_overrides_and_nobody_approves() {
         }),
         ..ProposeChangeRequest::default()
     };
+    // Whoever it is might have a token elsewhere, and be the second too.
     let mut registry = node.registry();
-    let proposed = registry.propose_change(change).await.expect("local");
+    assert_refused(
+        registry.propose_change(change).await,
+        Code::FailedPrecondition,
+        "SECOND_PRINCIPAL_REQUIRED",
+    );
     let approval = ApproveChangeRequest {
-        change_id: proposed.into_inner().change_id,
+        change_id: uuid::Uuid::now_v7().to_string(),
         ..ApproveChangeRequest::default()
     };
     assert_refused(

@@ -165,6 +165,9 @@ fn history_preferences_and_registry_are_shown() {
         let of = |key: &str| purpose[key].to_string();
         [of("description"), of("default_deny"), of("essential")]
     };
+    // Of a new one the node is not told what nobody said, and refuses it.
+    run(&node, "purpose put marketing.fax");
+    assert_eq!(node.model().purposes["marketing.fax"].default_deny, None);
     // What no flag names stays.
     assert_eq!(put("--description pings"), [r#""pings""#, "true", "false"]);
     assert_eq!(

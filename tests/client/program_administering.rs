@@ -226,4 +226,17 @@ fn a_namespace_is_configured() {
     let all = told(&node, "namespace list");
     assert_eq!(all["settings"][0]["gpc_purposes"][1], "sharing");
     assert!(read(&node, "namespace list").contains("sale sharing"));
+
+    let line = "namespace configure acme --gpc-purpose sale --propose";
+    let id = told(&node, line)["change_id"].clone();
+    let text = read(&node, "changes list");
+    assert!(text.contains("in acme: opts out of sale and"), "{text}");
+    let waiting = told(&node, "changes list");
+    let settings = serde_json::json!({ "namespace": "acme", "gpc_purposes": ["sale"] });
+    assert_eq!(waiting["changes"][0]["settings"], settings);
+    for pending in &mut node.model().pending {
+        pending.proposed_by = "ada".to_owned();
+    }
+    read(&node, &format!("changes approve {}", id.as_str().unwrap()));
+    assert_eq!(node.model().settings["acme"].gpc_purposes, ["sale"]);
 }

@@ -4,8 +4,9 @@ use prost_types::Timestamp;
 
 use crate::{
     domain::{
-        Change, Decision, Detail, Event, EventId, EventKind, Millis, Preferences, Purpose,
-        PurposeName, Reason, SchemaFloor, ServiceName, ServiceSeen, Signal, Standing, SubjectToken,
+        Change, Decision, Detail, Event, EventId, EventKind, Millis, NamespaceSettings,
+        Preferences, Purpose, PurposeName, Reason, SchemaFloor, ServiceName, ServiceSeen, Signal,
+        Standing, SubjectToken,
     },
     proto::v1,
 };
@@ -133,6 +134,16 @@ pub(in crate::api) fn identifier(subject: &SubjectToken) -> v1::Identifier {
     }
 }
 
+pub(in crate::api) fn settings(settings: &NamespaceSettings) -> v1::NamespaceChange {
+    let purposes = settings.gpc_purposes.iter();
+    v1::NamespaceChange {
+        namespace: settings.namespace.to_string(),
+        settings: Some(v1::NamespaceSettings {
+            gpc_purposes: purposes.map(PurposeName::to_string).collect(),
+        }),
+    }
+}
+
 pub(in crate::api) fn floor(floor: &SchemaFloor) -> v1::SchemaFloor {
     v1::SchemaFloor {
         purpose: floor
@@ -170,7 +181,7 @@ pub(in crate::api) fn purpose(purpose: Purpose, schema_floor: u32) -> v1::Purpos
     v1::Purpose {
         name: purpose.name.to_string(),
         description: purpose.description,
-        default_deny: purpose.default_deny,
+        default_deny: Some(purpose.default_deny),
         essential: purpose.essential,
         schema_version: purpose.schema_version,
         schema_floor,

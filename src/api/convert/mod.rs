@@ -47,10 +47,15 @@ pub(super) fn purpose(asked: v1::Purpose) -> Result<Purpose, Failure> {
     if asked.schema_floor != 0 {
         return Err(Input::FloorOfItsOwn.into());
     }
+    let default_deny = match asked.default_deny {
+        // It has no meaning there.
+        None if asked.essential => false,
+        said => said.ok_or(Input::DefaultRequired)?,
+    };
     Ok(Purpose {
         name: PurposeName::parse(&asked.name)?,
         description: asked.description,
-        default_deny: asked.default_deny,
+        default_deny,
         essential: asked.essential,
         schema_version: asked.schema_version,
     })

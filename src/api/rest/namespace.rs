@@ -66,6 +66,37 @@ pub(super) struct Settings {
     gpc_purposes: Option<Vec<String>>,
 }
 
+/// What a namespace's signals are to mean.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NamedSettings {
+    /// Its name.
+    #[schema(min_length = 1, max_length = 64)]
+    namespace: String,
+    /// The purposes that Global Privacy Control opts out of.
+    #[schema(min_items = 1, max_items = 16)]
+    gpc_purposes: Vec<String>,
+}
+
+impl From<NamedSettings> for v1::NamespaceChange {
+    fn from(named: NamedSettings) -> Self {
+        let gpc_purposes = named.gpc_purposes;
+        Self {
+            namespace: named.namespace,
+            settings: Some(v1::NamespaceSettings { gpc_purposes }),
+        }
+    }
+}
+
+impl From<v1::NamespaceChange> for NamedSettings {
+    fn from(change: v1::NamespaceChange) -> Self {
+        Self {
+            namespace: change.namespace,
+            gpc_purposes: change.settings.unwrap_or_default().gpc_purposes,
+        }
+    }
+}
+
 /// What became of a namespace.
 #[derive(Serialize, ToSchema)]
 pub(super) struct NamespaceChanged {
@@ -81,7 +112,8 @@ pub(super) struct NamespaceChanged {
 }
 
 /// Adds a namespace where it is not there, and then sets what its signals mean where that is given. These are two changes:
-/// where the second is refused, the first may have been made, and `outcome` says `unknown`.
+/// where the second is refused, the first may have been made, and `outcome` says `unknown`. That Global Privacy Control opts out of
+/// less than it does, in a new namespace too, is refused: propose it.
 #[utoipa::path(
     put,
     path = "/admin/v1/namespaces/{namespace}",

@@ -10,6 +10,7 @@ use super::{
     body::Json,
     floor::SchemaFloor,
     judged::{Judged, WithId},
+    namespace::NamedSettings,
     problem::{BodyProblems, Problems},
     purpose::{Meaning, Purpose},
     time::Time,
@@ -24,6 +25,8 @@ pub(super) enum ChangeWish {
     Purpose(NamedMeaning),
     /// A schema floor as it is to stand.
     Floor(SchemaFloor),
+    /// A namespace's settings as they are to stand.
+    Settings(NamedSettings),
 }
 
 /// A purpose as it is to stand.
@@ -44,6 +47,7 @@ impl From<ChangeWish> for v1::PendingChange {
                 pending_change::Change::Purpose(meaning.named(name))
             }
             ChangeWish::Floor(floor) => pending_change::Change::Floor(floor.into()),
+            ChangeWish::Settings(settings) => pending_change::Change::Settings(settings.into()),
         };
         Self {
             change: Some(change),
@@ -98,6 +102,8 @@ pub(super) enum WhatChanges {
     Purpose(Purpose),
     /// A schema floor.
     Floor(SchemaFloor),
+    /// A namespace's settings.
+    Settings(NamedSettings),
 }
 
 /// A change that waits.
@@ -123,6 +129,7 @@ impl From<v1::Pending> for Pending {
         let what = |change| match change {
             pending_change::Change::Purpose(purpose) => WhatChanges::Purpose(purpose.into()),
             pending_change::Change::Floor(floor) => WhatChanges::Floor(floor.into()),
+            pending_change::Change::Settings(change) => WhatChanges::Settings(change.into()),
         };
         Self {
             change_id: one.change_id,

@@ -33,9 +33,9 @@ pub(super) struct Purpose {
 impl From<v1::Purpose> for Purpose {
     fn from(purpose: v1::Purpose) -> Self {
         Self {
+            default_deny: purpose.default_deny(),
             name: purpose.name,
             description: purpose.description,
-            default_deny: purpose.default_deny,
             essential: purpose.essential,
             schema_version: purpose.schema_version,
             schema_floor: purpose.schema_floor,
@@ -102,7 +102,7 @@ impl Meaning {
         v1::Purpose {
             name,
             description: self.description,
-            default_deny: self.default_deny,
+            default_deny: Some(self.default_deny),
             essential: self.essential,
             schema_version: 0,
             schema_floor: 0,

@@ -47,6 +47,7 @@ fn refusals() -> Vec<Refusal> {
         Refusal::OverrideInvalid { why: "why" },
         Refusal::OverrideExpiryInvalid { minutes: 60 },
         Refusal::SecondPrincipalRequired,
+        Refusal::ChangeOutdated,
         Refusal::ChangeUnknown,
         Refusal::ChangeWidensNothing,
         Refusal::TooManyChanges {
@@ -110,6 +111,7 @@ fn refusals() -> Vec<Refusal> {
             | Refusal::OverrideInvalid { .. }
             | Refusal::OverrideExpiryInvalid { .. }
             | Refusal::SecondPrincipalRequired
+            | Refusal::ChangeOutdated
             | Refusal::ChangeUnknown
             | Refusal::ChangeWidensNothing
             | Refusal::TooManyChanges { .. }

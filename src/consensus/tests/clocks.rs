@@ -1,4 +1,4 @@
-//! Nodes whose clocks disagree: who is far ahead proposes nothing, and a read is judged by the later clock.
+//! Nodes whose clocks disagree: who is far ahead proposes nothing, and no clock makes what has ended last longer.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,10 +7,13 @@ use std::time::Duration;
 use futures::StreamExt as _;
 
 use super::cluster::{Node, cluster, soon};
-use super::proposals::opt_out;
+use super::proposals::{opt_out, request_id, token};
 use crate::clock::{Clock, SystemClock};
 use crate::consensus::{Unavailable, WriteError, clocks, writes};
-use crate::domain::{Decision, Millis, Outcome};
+use crate::domain::{
+    Approve, Body, ChangeKind, Decision, Millis, Namespace, Outcome, OverrideTerms, Principal,
+    Proposal, Propose, ProposedChange, PurposeName, Question, Reason, ServiceName,
+};
 
 /// The system's clock, as far ahead of it as a test says.
 #[derive(Clone, Default)]
@@ -131,4 +134,119 @@ async fn a_read_is_judged_by_the_leaders_clock_or_its_own_whichever_is_later() {
         before <= at && at <= leader.clock.now(),
         "{at:?} is not the leader's"
     );
+}
+
+async fn write(node: &Node, principal: &str, body: Body) -> Outcome {
+    let principal = Principal::parse(principal).unwrap();
+    let proposal = Proposal { principal, body };
+    node.consensus.write(proposal, soon()).await.unwrap()
+}
+
+/// Opts subject 1 out of analytics, and lifts that for an hour.
+async fn lift_for_an_hour(node: &Node) {
+    node.write(1).await.unwrap();
+    let terms = OverrideTerms {
+        namespace: Namespace::default_namespace(),
+        purposes: vec![PurposeName::parse("analytics").unwrap()],
+        services: vec![ServiceName::parse("shop").unwrap()],
+        subject: None,
+        reason: "A recall.".to_owned(),
+        expires_at: Millis(SystemClock.now().0 + 3_600_000),
+    };
+    let propose = Propose {
+        request_id: request_id(),
+        change: ProposedChange::Override(terms),
+        max_minutes: 60,
+        credential: None,
+    };
+    let proposed = write(node, "ann", Body::Propose(propose)).await;
+    let Outcome::Registry { event_id, .. } = proposed else {
+        panic!("not proposed: {proposed:?}");
+    };
+    let approve = Approve {
+        request_id: request_id(),
+        change_id: event_id.unwrap(),
+        kind: ChangeKind::Override,
+        max_minutes: Some(60),
+        credential: None,
+    };
+    write(node, "bob", Body::Approve(approve)).await;
+    assert_eq!(reason(node).await, Reason::Overridden);
+}
+
+/// Why a node answers `shop` as it does about subject 1.
+async fn reason(node: &Node) -> Reason {
+    let at = node.consensus.read(soon()).await.unwrap();
+    let verdict = node.consensus.with_state(|state| {
+        state.decide(&Question {
+            namespace: &Namespace::default_namespace(),
+            tokens: &[token(1)],
+            purpose: &PurposeName::parse("analytics").unwrap(),
+            service: &ServiceName::parse("shop").unwrap(),
+            schema_version: 0,
+            min_revision: 0,
+            at,
+        })
+    });
+    verdict.unwrap().reason
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_leader_lengthens_no_override() {
+    let nodes = cluster(3).await;
+    let (leader, _) = leader_and_follower(&nodes);
+    lift_for_an_hour(leader).await;
+    // All but the leader's clock say that it is three hours later: the leader's is three hours slow.
+    for node in &nodes {
+        if node.consensus.node_id() != leader.consensus.node_id() {
+            node.clock.set_ahead(3 * HOUR);
+        }
+    }
+    clocks::measure(&leader.consensus.core).await;
+    let (leads, _) = leader.consensus.leader().unwrap();
+    assert_eq!(leads, leader.consensus.node_id(), "a slow clock may lead");
+    for node in &nodes {
+        assert_eq!(reason(node).await, Reason::OptedOut);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_clocks_the_later_ends_an_override() {
+    let nodes = cluster(2).await;
+    let (leader, follower) = leader_and_follower(&nodes);
+    lift_for_an_hour(leader).await;
+    follower.clock.set_ahead(3 * HOUR);
+    clocks::measure(&leader.consensus.core).await;
+    assert_eq!(reason(leader).await, Reason::OptedOut);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_that_is_set_back_lengthens_no_override() {
+    let node = Node::start(7).await;
+    node.consensus.init(soon()).await.unwrap();
+    node.ready().await;
+    lift_for_an_hour(&node).await;
+    // It ends, nothing is written, and the clock is set back.
+    node.clock.set_ahead(HOUR);
+    assert_eq!(reason(&node).await, Reason::OptedOut);
+    node.clock.set_ahead(Duration::ZERO);
+    assert_eq!(reason(&node).await, Reason::OptedOut);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nor_does_one_that_is_set_back_while_the_node_is_down() {
+    let node = Node::start(7).await;
+    node.consensus.init(soon()).await.unwrap();
+    node.ready().await;
+    lift_for_an_hour(&node).await;
+    // Most of the hour passes, and the log knows it; then the node starts again on a clock that is where it began.
+    node.clock.set_ahead(Duration::from_secs(3_000));
+    node.write(2).await.unwrap();
+    assert_eq!(reason(&node).await, Reason::Overridden);
+    let node = node.crash_and_restart(64 << 20).await;
+    node.ready().await;
+    assert_eq!(reason(&node).await, Reason::OptedOut);
+    // A clock that agrees with the log again is believed.
+    node.clock.set_ahead(Duration::from_secs(3_010));
+    assert_eq!(reason(&node).await, Reason::Overridden);
 }

@@ -1,13 +1,16 @@
 //! Changes that need two principals, overrides and schema floors, as they lie in commands, events and snapshots.
 
+use bytes::Bytes;
+
 use super::DecodeError;
 use super::parts::{
-    event_id, namespace, principal, purpose, purpose_name, purpose_names, purpose_names_out,
-    purpose_out, request_id, service, subject, subject_out, uuid_out,
+    digest16, event_id, namespace, principal, purpose, purpose_name, purpose_names,
+    purpose_names_out, purpose_out, request_id, service, subject, subject_out, uuid_out,
 };
+use crate::domain::basis::{Basis, Credential};
 use crate::domain::change::{
-    Approve, ChangeKind, Override, OverrideTerms, Pending, Propose, ProposedChange, SchemaFloor,
-    Withdraw,
+    Approve, ChangeKind, NamespaceSettings, Override, OverrideTerms, Pending, Propose,
+    ProposedChange, SchemaFloor, Withdraw,
 };
 use crate::domain::ids::{EventId, Millis, RequestId};
 use crate::proto::persisted::{self, proposed_change::Change};
@@ -64,6 +67,11 @@ pub(crate) fn proposed_out(change: &ProposedChange) -> persisted::ProposedChange
         ProposedChange::Override(terms) => Change::Override(terms_out(terms)),
         ProposedChange::Purpose(purpose) => Change::Purpose(purpose_out(purpose)),
         ProposedChange::SchemaFloor(floor) => Change::SchemaFloor(floor_out(floor)),
+        ProposedChange::Settings(settings) => Change::Settings(persisted::ConfigureNamespace {
+            request_id: Bytes::new(),
+            namespace: settings.namespace.to_string(),
+            gpc_purposes: purpose_names_out(&settings.gpc_purposes),
+        }),
     };
     persisted::ProposedChange {
         change: Some(change),
@@ -79,6 +87,10 @@ pub(crate) fn proposed(
         Change::Override(message) => ProposedChange::Override(terms(message)?),
         Change::Purpose(message) => ProposedChange::Purpose(purpose(message)?),
         Change::SchemaFloor(message) => ProposedChange::SchemaFloor(floor(&message)?),
+        Change::Settings(message) => ProposedChange::Settings(NamespaceSettings {
+            namespace: namespace(&message.namespace)?,
+            gpc_purposes: purpose_names(&message.gpc_purposes)?,
+        }),
     })
 }
 
@@ -87,6 +99,7 @@ pub(super) fn propose_out(propose: &Propose) -> persisted::Propose {
         request_id: uuid_out(propose.request_id.0),
         change: Some(proposed_out(&propose.change)),
         max_minutes: propose.max_minutes,
+        credential: credential_out(propose.credential),
     }
 }
 
@@ -95,6 +108,39 @@ pub(super) fn propose(message: persisted::Propose) -> Result<Propose, DecodeErro
         request_id: request_id(&message.request_id)?,
         change: proposed(message.change)?,
         max_minutes: message.max_minutes,
+        credential: credential(&message.credential)?,
+    })
+}
+
+fn credential_out(credential: Option<Credential>) -> Bytes {
+    credential
+        .map(|it| Bytes::copy_from_slice(&it.0))
+        .unwrap_or_default()
+}
+
+fn credential(bytes: &[u8]) -> Result<Option<Credential>, DecodeError> {
+    match bytes {
+        [] => Ok(None),
+        bytes => Ok(Some(Credential(digest16(bytes)?))),
+    }
+}
+
+pub(crate) fn basis_out(basis: &Basis) -> persisted::Basis {
+    persisted::Basis {
+        credential: credential_out(Some(basis.credential)),
+        max_minutes: basis.max_minutes,
+        stood: basis.stood.as_deref().map(proposed_out),
+    }
+}
+
+pub(crate) fn basis(message: persisted::Basis) -> Result<Basis, DecodeError> {
+    Ok(Basis {
+        credential: Credential(digest16(&message.credential)?),
+        max_minutes: message.max_minutes,
+        stood: message
+            .stood
+            .map(|stood| proposed(Some(stood)).map(Box::new))
+            .transpose()?,
     })
 }
 
@@ -107,6 +153,8 @@ fn reference_out(
         request_id: uuid_out(request_id.0),
         change_id: uuid_out(change_id.0),
         is_override: kind == ChangeKind::Override,
+        max_minutes: None,
+        credential: Bytes::new(),
     }
 }
 
@@ -119,7 +167,11 @@ fn kind(message: &persisted::ChangeReference) -> ChangeKind {
 }
 
 pub(super) fn approve_out(approve: &Approve) -> persisted::ChangeReference {
-    reference_out(approve.request_id, approve.change_id, approve.kind)
+    persisted::ChangeReference {
+        max_minutes: approve.max_minutes,
+        credential: credential_out(approve.credential),
+        ..reference_out(approve.request_id, approve.change_id, approve.kind)
+    }
 }
 
 pub(super) fn approve(message: &persisted::ChangeReference) -> Result<Approve, DecodeError> {
@@ -127,6 +179,8 @@ pub(super) fn approve(message: &persisted::ChangeReference) -> Result<Approve, D
         request_id: request_id(&message.request_id)?,
         change_id: event_id(&message.change_id)?,
         kind: kind(message),
+        max_minutes: message.max_minutes,
+        credential: credential(&message.credential)?,
     })
 }
 
@@ -148,6 +202,7 @@ pub(crate) fn pending_out(pending: &Pending) -> persisted::PendingChange {
         change: Some(proposed_out(&pending.change)),
         proposed_by: pending.proposed_by.to_string(),
         proposed_at_ms: pending.proposed_at.0,
+        basis: pending.basis.as_ref().map(basis_out),
     }
 }
 
@@ -157,6 +212,7 @@ pub(crate) fn pending(message: persisted::PendingChange) -> Result<Pending, Deco
         change: proposed(message.change)?,
         proposed_by: principal(&message.proposed_by)?,
         proposed_at: Millis(message.proposed_at_ms),
+        basis: message.basis.map(basis).transpose()?,
     })
 }
 

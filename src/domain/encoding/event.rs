@@ -4,7 +4,7 @@ use bytes::Bytes;
 use prost::Message as _;
 
 use super::DecodeError;
-use super::change::{floor, floor_out, proposed, proposed_out};
+use super::change::{basis, basis_out, floor, floor_out, proposed, proposed_out};
 use super::command::{create, create_out, stamp_key, stamp_key_out};
 use super::parts::{
     event_id, namespace, principal, purpose, purpose_names, purpose_names_out, purpose_out, sha256,
@@ -50,7 +50,7 @@ pub(crate) fn encode_event(event: &Event) -> Vec<u8> {
             Detail::OptedIn(names) => Some(DetailMessage::OptedIn(names_out(names))),
             Detail::Settings(names) => Some(DetailMessage::Settings(names_out(names))),
             Detail::SchemaFloor(floor) => Some(DetailMessage::SchemaFloor(floor_out(floor))),
-            Detail::Proposed(change) => Some(DetailMessage::Proposed(proposed_out(change))),
+            Detail::Proposed(change, _) => Some(DetailMessage::Proposed(proposed_out(change))),
             Detail::Lifted(services) => Some(DetailMessage::Lifted(totals_out(services))),
             Detail::StampKey {
                 node_id,
@@ -66,6 +66,10 @@ pub(crate) fn encode_event(event: &Event) -> Vec<u8> {
             .as_ref()
             .map(ToString::to_string)
             .unwrap_or_default(),
+        basis: match &event.detail {
+            Detail::Proposed(_, basis) => basis.as_ref().map(basis_out),
+            _ => None,
+        },
     }
     .encode_to_vec()
 }
@@ -81,9 +85,10 @@ pub(crate) fn decode_event(bytes: &[u8]) -> Result<Event, DecodeError> {
         Some(DetailMessage::OptedIn(message)) => Detail::OptedIn(purpose_names(&message.names)?),
         Some(DetailMessage::Settings(message)) => Detail::Settings(purpose_names(&message.names)?),
         Some(DetailMessage::SchemaFloor(message)) => Detail::SchemaFloor(floor(&message)?),
-        Some(DetailMessage::Proposed(message)) => {
-            Detail::Proposed(Box::new(proposed(Some(message))?))
-        }
+        Some(DetailMessage::Proposed(change)) => Detail::Proposed(
+            Box::new(proposed(Some(change))?),
+            message.basis.map(basis).transpose()?,
+        ),
         Some(DetailMessage::Lifted(message)) => Detail::Lifted(totals(&message)?),
         Some(DetailMessage::StampKey(message)) => {
             let (node_id, public_key) = stamp_key(&message)?;

@@ -43,7 +43,7 @@ fn same_decisions(state: &State, model: &Model) -> Result<(), TestCaseError> {
                             service: &service("shop"),
                             schema_version,
                             min_revision: 0,
-                            at: Millis(0),
+                            at: state.log_time(),
                         })
                         .map(|it| (it.decision, it.reason, it.event_id, it.override_id))
                         .map_err(|refusal| refusal.reason());

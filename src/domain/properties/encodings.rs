@@ -124,9 +124,9 @@ fn details() -> impl Strategy<Value = (EventKind, Detail)> {
         vec(purpose_names(), 0..4)
             .prop_map(|names| (EventKind::NamespaceSettings, Detail::Settings(names))),
         floors().prop_map(|floor| (EventKind::SchemaFloor, Detail::SchemaFloor(floor))),
-        proposed().prop_map(|change| (
+        (proposed(), option::of(bases())).prop_map(|(change, basis)| (
             EventKind::ChangeProposed,
-            Detail::Proposed(Box::new(change))
+            Detail::Proposed(Box::new(change), basis)
         )),
         vec((services(), any::<u64>()), 0..4)
             .prop_map(|totals| (EventKind::OverrideEnded, Detail::Lifted(totals))),

@@ -51,7 +51,7 @@ fn allows(state: &State, namespace: &Namespace, token: Token, purpose: &str) -> 
         service: &service("shop"),
         schema_version: state.registry().schema_version(),
         min_revision: 0,
-        at: Millis(0),
+        at: state.log_time(),
     });
     verdict
         .ok()
@@ -142,7 +142,7 @@ proptest! {
                     let (proposed, began) = (of(EventKind::ChangeProposed).unwrap(), of(EventKind::OverrideBegan).unwrap());
                     prop_assert!(proposed.principal != began.principal);
                     prop_assert!(of(EventKind::OverrideRevoked).is_none() && of(EventKind::OverrideEnded).is_none());
-                    let Detail::Proposed(change) = &proposed.detail else { panic!("no terms") };
+                    let Detail::Proposed(change, _) = &proposed.detail else { panic!("no terms") };
                     let ProposedChange::Override(terms) = &**change else { panic!("no override") };
                     prop_assert!(state.log_time() < terms.expires_at);
                     // Whichever clock says so ends it.

@@ -67,6 +67,10 @@ impl Player {
                 essential: *essential,
                 ..purpose(PURPOSES[*at])
             }),
+            Wanted::Settings { purposes } => ProposedChange::Settings(NamespaceSettings {
+                namespace: Namespace::default_namespace(),
+                gpc_purposes: purposes.iter().map(|at| name(PURPOSES[*at])).collect(),
+            }),
             Wanted::Floor { purpose, version } => {
                 ProposedChange::SchemaFloor(floor(purpose, *version))
             }
@@ -124,15 +128,27 @@ impl Player {
                     version: *version,
                 },
             }),
-            Step::Propose { change, .. } => Body::Propose(Propose {
+            Step::Propose {
+                who,
+                change,
+                max_minutes,
+            } => Body::Propose(Propose {
                 request_id: self.driven.next_request_id(),
                 change: self.wanted(change),
-                max_minutes: 60,
+                max_minutes: *max_minutes,
+                credential: credential(*who),
             }),
-            Step::Approve { back, kind, .. } => Body::Approve(Approve {
+            Step::Approve {
+                who,
+                back,
+                kind,
+                max_minutes,
+            } => Body::Approve(Approve {
                 change_id: self.proposed(*back)?,
                 request_id: self.driven.next_request_id(),
                 kind: *kind,
+                max_minutes: *max_minutes,
+                credential: credential(*who),
             }),
             Step::Withdraw { back, kind, .. } => Body::Withdraw(Withdraw {
                 change_id: self.proposed(*back)?,
@@ -232,4 +248,9 @@ impl Player {
         let at = self.bodies.len().checked_sub(back)?;
         self.bodies.get(at).cloned()
     }
+}
+
+/// What a principal proves itself by: the last two hold the same token, and the first one's node does not tell.
+fn credential(who: usize) -> Option<Credential> {
+    (who > 0).then_some(Credential([7; 16]))
 }

@@ -40,7 +40,27 @@ pub(super) fn proposed() -> impl Strategy<Value = ProposedChange> {
         terms.prop_map(ProposedChange::Override),
         purposes().prop_map(ProposedChange::Purpose),
         floors().prop_map(ProposedChange::SchemaFloor),
+        (namespaces(), vec(purpose_names(), 0..4)).prop_map(|(namespace, gpc_purposes)| {
+            ProposedChange::Settings(NamespaceSettings {
+                namespace,
+                gpc_purposes,
+            })
+        }),
     ]
+}
+
+fn credentials() -> impl Strategy<Value = Credential> {
+    any::<[u8; 16]>().prop_map(Credential)
+}
+
+pub(super) fn bases() -> impl Strategy<Value = Basis> {
+    (credentials(), any::<u32>(), option::of(proposed())).prop_map(
+        |(credential, max_minutes, stood)| Basis {
+            credential,
+            max_minutes,
+            stood: stood.map(Box::new),
+        },
+    )
 }
 
 pub(super) fn reports() -> impl Strategy<Value = ReportUsage> {
@@ -103,20 +123,36 @@ pub(super) fn later_bodies() -> impl Strategy<Value = Body> {
         (request_ids(), floors()).prop_map(|(request_id, floor)| Body::SetSchemaFloor(
             SetSchemaFloor { request_id, floor }
         )),
-        (request_ids(), proposed(), any::<u32>()).prop_map(|(request_id, change, max_minutes)| {
-            Body::Propose(Propose {
-                request_id,
-                change,
-                max_minutes,
-            })
-        }),
-        (request_ids(), event_ids(), kinds()).prop_map(|(request_id, change_id, kind)| {
-            Body::Approve(Approve {
-                request_id,
-                change_id,
-                kind,
-            })
-        }),
+        (
+            request_ids(),
+            proposed(),
+            any::<u32>(),
+            option::of(credentials())
+        )
+            .prop_map(|(request_id, change, max_minutes, credential)| {
+                Body::Propose(Propose {
+                    request_id,
+                    change,
+                    max_minutes,
+                    credential,
+                })
+            }),
+        (
+            request_ids(),
+            event_ids(),
+            kinds(),
+            option::of(any::<u32>()),
+            option::of(credentials())
+        )
+            .prop_map(|(request_id, change_id, kind, max_minutes, credential)| {
+                Body::Approve(Approve {
+                    request_id,
+                    change_id,
+                    kind,
+                    max_minutes,
+                    credential,
+                })
+            }),
         (request_ids(), event_ids(), kinds()).prop_map(|(request_id, change_id, kind)| {
             Body::Withdraw(Withdraw {
                 request_id,

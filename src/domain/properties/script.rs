@@ -53,6 +53,9 @@ pub(super) enum Wanted {
         purpose: Option<usize>,
         version: u32,
     },
+    Settings {
+        purposes: Vec<usize>,
+    },
 }
 
 /// One step of a script.
@@ -82,13 +85,18 @@ pub(super) enum Step {
         purpose: Option<usize>,
         version: u32,
     },
-    /// A change that needs two principals, by one of three.
-    Propose { who: usize, change: Wanted },
-    /// An approval of one of the last proposals, by one of three.
+    /// A change that needs two principals, by one of three, through a node that is set to a maximum.
+    Propose {
+        who: usize,
+        change: Wanted,
+        max_minutes: u32,
+    },
+    /// An approval of one of the last proposals, by one of three, through a node that is set to a maximum, or does not tell.
     Approve {
         who: usize,
         back: usize,
         kind: ChangeKind,
+        max_minutes: Option<u32>,
     },
     /// A withdrawal of one of the last proposals, by one of three.
     Withdraw {
@@ -232,11 +240,13 @@ fn governance() -> impl Strategy<Value = Step> {
             .prop_map(|(purpose, essential)| Wanted::Purpose { purpose, essential }),
         1 => (some_purpose(), 0..3_u32)
             .prop_map(|(purpose, version)| Wanted::Floor { purpose, version }),
+        1 => vec(0..6_usize, 1..3).prop_map(|purposes| Wanted::Settings { purposes }),
     ];
     prop_oneof![
-        4 => (0..3_usize, wanted).prop_map(|(who, change)| Step::Propose { who, change }),
-        6 => (0..3_usize, 0..3_usize, kinds())
-            .prop_map(|(who, back, kind)| Step::Approve { who, back, kind }),
+        4 => (0..3_usize, wanted, select(vec![60, 60, 2, 30 * 24 * 60 + 1]))
+            .prop_map(|(who, change, max_minutes)| Step::Propose { who, change, max_minutes }),
+        6 => (0..3_usize, 0..3_usize, kinds(), select(vec![None, Some(60), Some(2)]))
+            .prop_map(|(who, back, kind, max_minutes)| Step::Approve { who, back, kind, max_minutes }),
         1 => (0..3_usize, 0..3_usize, kinds())
             .prop_map(|(who, back, kind)| Step::Withdraw { who, back, kind }),
         1 => vec(0..6_usize, 1..3).prop_map(|purposes| Step::Configure { purposes }),

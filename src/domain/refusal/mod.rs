@@ -181,14 +181,21 @@ pub enum Refusal {
         /// How far from now it may end.
         minutes: u32,
     },
-    /// Who proposed a change cannot approve it.
-    #[error("who proposed a change cannot approve it: have another principal do so")]
+    /// Who proposed a change cannot approve it, and who has not proven who it is can do neither.
+    #[error(
+        "it takes two principals with a token each: have one propose it and another approve it"
+    )]
     SecondPrincipalRequired,
     /// A change that nobody proposed, or that is no longer there.
     #[error(
         "no such change waits: it was approved, withdrawn or has lapsed, or its id is of another kind; list what waits"
     )]
     ChangeUnknown,
+    /// What is to change is not what it was when the change was proposed.
+    #[error(
+        "what stood when the change was proposed has changed since: withdraw it, look at what stands now, and propose it anew"
+    )]
+    ChangeOutdated,
     /// A change that one principal can make.
     #[error("the change widens nothing, so that it needs no second principal: make it directly")]
     ChangeWidensNothing,

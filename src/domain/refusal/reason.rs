@@ -34,6 +34,7 @@ const REASONS: [&str; 48] = [
     "OVERRIDE_EXPIRY_INVALID",
     "SECOND_PRINCIPAL_REQUIRED",
     "CHANGE_UNKNOWN",
+    "CHANGE_OUTDATED",
     "CHANGE_WIDENS_NOTHING",
     "TOO_MANY_CHANGES",
     "SIGNAL_UNCONFIGURED",
@@ -88,6 +89,7 @@ impl Refusal {
             Self::OverrideExpiryInvalid { .. } => "OVERRIDE_EXPIRY_INVALID",
             Self::SecondPrincipalRequired => "SECOND_PRINCIPAL_REQUIRED",
             Self::ChangeUnknown => "CHANGE_UNKNOWN",
+            Self::ChangeOutdated => "CHANGE_OUTDATED",
             Self::ChangeWidensNothing => "CHANGE_WIDENS_NOTHING",
             Self::TooManyChanges { .. } => "TOO_MANY_CHANGES",
             Self::SignalUnconfigured => "SIGNAL_UNCONFIGURED",
@@ -128,6 +130,7 @@ impl Refusal {
             | Self::SubjectChanged { .. }
             | Self::OverridesOff
             | Self::SecondPrincipalRequired
+            | Self::ChangeOutdated
             | Self::TooManyChanges { .. }
             | Self::SignalUnconfigured
             | Self::ClusterAlreadyInitialised
@@ -221,6 +224,7 @@ pub(in crate::domain) fn every() -> Vec<Refusal> {
         Refusal::OverrideExpiryInvalid { minutes: 1 },
         Refusal::SecondPrincipalRequired,
         Refusal::ChangeUnknown,
+        Refusal::ChangeOutdated,
         Refusal::ChangeWidensNothing,
         Refusal::TooManyChanges {
             what: "overrides",

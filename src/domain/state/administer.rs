@@ -7,19 +7,31 @@ use super::apply::Events;
 use super::digest;
 use super::stamp_keys::StampKey;
 use super::wish::Named;
-use crate::domain::change::SchemaFloor;
+use crate::domain::change::{NamespaceSettings, SchemaFloor};
 use crate::domain::command::{
     AddNamespace, AddStampKey, Command, ConfigureNamespace, Create, PutPurpose, RaiseFeatureLevel,
     RetireStampKeys, SetSchemaFloor, Signal,
 };
 use crate::domain::event::{Detail, Event, EventKind};
 use crate::domain::ids::EventId;
+use crate::domain::names::PurposeName;
 use crate::domain::outcome::{Outcome, Reply};
 use crate::domain::purpose::Purpose;
 use crate::domain::refusal::Refusal;
 use crate::domain::registry::Registry;
 use crate::domain::usage::ReportUsage;
 use crate::limits;
+
+/// What a change of settings would do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Planned {
+    /// They stand so.
+    Nothing,
+    /// It would deny more, or as much.
+    Narrowing,
+    /// It would deny less: that needs two principals.
+    Widening,
+}
 
 /// The registry's schema version in a new cluster.
 const FIRST_SCHEMA_VERSION: u32 = 1;
@@ -99,24 +111,49 @@ impl State {
     ) -> Reply {
         let digest = digest::configure(&command.principal, configure);
         self.once(configure.request_id, digest, |state| {
-            let namespace = state.namespaces.id(&configure.namespace)?;
-            let ids = Named::of(&state.registry, &configure.gpc_purposes)?;
-            let unchanged = state
-                .namespaces
-                .gpc(namespace)
-                .is_some_and(|standing| ids.ids().eq(standing.iter().copied()));
-            let event_id = if unchanged {
-                None
-            } else {
-                let detail = Detail::Settings(configure.gpc_purposes.clone());
-                let event = Event {
-                    namespace: Some(configure.namespace.clone()),
-                    ..state.event(command, EventKind::NamespaceSettings, detail)
-                };
-                Some(state.record(event, events)?)
+            let settings = NamespaceSettings {
+                namespace: configure.namespace.clone(),
+                gpc_purposes: configure.gpc_purposes.clone(),
+            };
+            let event_id = match state.plan_settings(&settings)? {
+                Planned::Nothing => None,
+                Planned::Widening => {
+                    let namespace = &settings.namespace;
+                    let what =
+                        format!("less that Global Privacy Control opts out of in `{namespace}`");
+                    return Err(Refusal::WidensAllow { what });
+                }
+                Planned::Narrowing => {
+                    let event = state.settings_event(command, settings);
+                    Some(state.record(event, events)?)
+                }
             };
             Ok(state.registered(event_id, None))
         })
+    }
+
+    /// Looks whether a namespace can be set so, and whether a signal would then opt out of less than it does.
+    pub(super) fn plan_settings(&self, settings: &NamespaceSettings) -> Result<Planned, Refusal> {
+        let namespace = self.namespaces.id(&settings.namespace)?;
+        let ids = Named::of(&self.registry, &settings.gpc_purposes)?;
+        let standing = self.signal_settings(namespace);
+        let kept = |name: &PurposeName| settings.gpc_purposes.iter().any(|it| name.is_within(it));
+        let mut names = standing.iter().filter_map(|id| self.registry.name(*id));
+        Ok(if !names.all(|name| kept(&name)) {
+            Planned::Widening
+        } else if self.namespaces.gpc(namespace).is_some() && ids.ids().eq(standing) {
+            Planned::Nothing
+        } else {
+            Planned::Narrowing
+        })
+    }
+
+    pub(super) fn settings_event(&self, command: &Command, settings: NamespaceSettings) -> Event {
+        let detail = Detail::Settings(settings.gpc_purposes);
+        Event {
+            namespace: Some(settings.namespace),
+            ..self.event(command, EventKind::NamespaceSettings, detail)
+        }
     }
 
     pub(super) fn set_schema_floor(

@@ -70,7 +70,7 @@ impl State {
             for purpose in opt_in.ids() {
                 state
                     .floors
-                    .check(&state.registry, purpose, set.schema_version)?;
+                    .check_all(&state.registry, purpose, set.schema_version)?;
             }
             state.check_reached(set.min_revision)?;
             state.check_last_revision(set)?;

@@ -100,5 +100,9 @@ pub(super) fn about(change: &ProposedChange) -> (Option<Namespace>, Vec<PurposeN
         ProposedChange::Override(terms) => (Some(terms.namespace.clone()), terms.purposes.clone()),
         ProposedChange::Purpose(purpose) => (None, vec![purpose.name.clone()]),
         ProposedChange::SchemaFloor(floor) => (None, floor.purpose.iter().cloned().collect()),
+        ProposedChange::Settings(settings) => (
+            Some(settings.namespace.clone()),
+            settings.gpc_purposes.clone(),
+        ),
     }
 }

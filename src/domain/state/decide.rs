@@ -78,7 +78,8 @@ pub struct Question<'a> {
     pub schema_version: u32,
     /// The revision that must have been reached, or 0.
     pub min_revision: Revision,
-    /// The latest of the clocks of the leader and of the node that answers.
+    /// The latest time that the leader or the node that answers makes likely. Where it is clearly behind the log's time, a
+    /// clock is wrong that what ends must not depend on: then no override lifts anything.
     pub at: Millis,
 }
 
@@ -91,6 +92,8 @@ pub(super) struct Asking<'a> {
     /// For whom overrides lift; none where nothing is to be lifted.
     pub(super) lifted_for: Option<&'a ServiceName>,
     pub(super) at: Millis,
+    /// Whether overrides may lift anything.
+    pub(super) lifts: bool,
 }
 
 impl State {
@@ -130,6 +133,7 @@ impl State {
             tokens: question.tokens,
             lifted_for: Some(question.service),
             at: self.judged_at(question.at),
+            lifts: self.clock_holds(question.at),
         };
         let path = Path::of(&self.registry, id);
         Ok(self.verdict(&asking, purpose, &path))
@@ -156,6 +160,11 @@ impl State {
     /// The time by which it is judged what has expired: the log's time, where that is the latest.
     pub fn judged_at(&self, at: Millis) -> Millis {
         self.log_time.max(at)
+    }
+
+    /// Whether a clock may be right: one that is clearly behind the log's time cannot tell what has ended since.
+    pub(super) fn clock_holds(&self, at: Millis) -> bool {
+        self.log_time.0.saturating_sub(at.0) <= limits::CLOCK_AHEAD_MS
     }
 
     /// Decides over all tokens.
@@ -217,6 +226,9 @@ impl State {
         token: &SubjectToken,
         purpose: &Purpose,
     ) -> Option<EventId> {
+        if !asking.lifts {
+            return None;
+        }
         self.changes.lifting(
             asking.namespace,
             token,

@@ -39,13 +39,14 @@ impl State {
             }
             (EventKind::NamespaceSettings, Detail::Settings(gpc)) => {
                 self.fold_settings(event.namespace.as_ref(), gpc)?;
+                self.fold_made(event);
             }
             (EventKind::SchemaFloor, Detail::SchemaFloor(floor)) => {
                 self.fold_floor(floor)?;
                 self.fold_made(event);
             }
-            (EventKind::ChangeProposed, Detail::Proposed(change)) => {
-                self.fold_proposed(event, change);
+            (EventKind::ChangeProposed, Detail::Proposed(change, basis)) => {
+                self.fold_proposed(event, change, basis.as_ref());
             }
             (EventKind::ChangeWithdrawn, Detail::None) => self.fold_made(event),
             (EventKind::OverrideBegan, Detail::None) => self.fold_override_began(event)?,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::fold::inconsistent;
 use super::stamp_keys::StampKey;
 use super::{State, hash};
+use crate::domain::basis::Basis;
 use crate::domain::change::{Override, Pending, ProposedChange, SchemaFloor};
 use crate::domain::event::Event;
 use crate::domain::ids::Millis;
@@ -56,7 +57,12 @@ impl State {
         Ok(())
     }
 
-    pub(super) fn fold_proposed(&mut self, event: &Event, change: &ProposedChange) {
+    pub(super) fn fold_proposed(
+        &mut self,
+        event: &Event,
+        change: &ProposedChange,
+        basis: Option<&Basis>,
+    ) {
         let changes = Arc::make_mut(&mut self.changes);
         for lapsed in changes.take_lapsed(event.received_at) {
             self.sum.sub(hash::pending(&lapsed));
@@ -66,6 +72,7 @@ impl State {
             change: change.clone(),
             proposed_by: event.principal.clone(),
             proposed_at: event.received_at,
+            basis: basis.cloned(),
         };
         self.sum.add(hash::pending(&pending));
         if let Some(before) = changes.add_pending(pending) {
@@ -90,6 +97,7 @@ impl State {
             change: ProposedChange::Override(terms),
             proposed_by,
             proposed_at,
+            basis: _,
         }) = waits
         else {
             return inconsistent("an override that was not proposed");

@@ -3,11 +3,14 @@
 use std::sync::Arc;
 
 use super::State;
+use super::administer::Planned;
 use super::apply::Events;
 use super::changes::about;
 use super::digest;
+use crate::domain::basis::{Basis, Credential};
 use crate::domain::change::{
-    Approve, ChangeKind, OverrideTerms, Pending, Propose, ProposedChange, Withdraw,
+    Approve, ChangeKind, NamespaceSettings, OverrideTerms, Pending, Propose, ProposedChange,
+    SchemaFloor, Withdraw,
 };
 use crate::domain::command::{Command, Signal};
 use crate::domain::event::{Detail, Event, EventKind};
@@ -28,7 +31,7 @@ impl State {
         self.once(propose.request_id, digest, |state| {
             state.check_proposed(&propose.change)?;
             if let ProposedChange::Override(terms) = &propose.change {
-                state.check_expiry(terms, propose.max_minutes)?;
+                state.check_expiry(terms, propose.max_minutes, command.received_at)?;
             }
             if state.changes.waiting_count(state.log_time) >= limits::PENDING_CHANGES {
                 return Err(Refusal::TooManyChanges {
@@ -37,7 +40,12 @@ impl State {
                 });
             }
             let (namespace, purposes) = about(&propose.change);
-            let detail = Detail::Proposed(Box::new(propose.change.clone()));
+            let basis = propose.credential.map(|credential| Basis {
+                credential,
+                max_minutes: propose.max_minutes,
+                stood: state.stands_there(&propose.change).map(Box::new),
+            });
+            let detail = Detail::Proposed(Box::new(propose.change.clone()), basis);
             let event = Event {
                 namespace,
                 purposes,
@@ -58,19 +66,29 @@ impl State {
         let digest = digest::approve(&command.principal, approve);
         self.once(approve.request_id, digest, |state| {
             let pending = state.waiting(approve.change_id, approve.kind)?.clone();
-            if pending.proposed_by == command.principal {
+            if !are_two(&pending, &command.principal, approve.credential) {
                 return Err(Refusal::SecondPrincipalRequired);
             }
-            // The log has moved since it was proposed.
+            // The log has moved since it was proposed, and who approves it has looked at what was proposed then.
+            let stands = state.stands_there(&pending.change);
+            let moved = |basis: &Basis| basis.stood.as_deref() != stands.as_ref();
+            if pending.basis.as_ref().is_some_and(moved) {
+                return Err(Refusal::ChangeOutdated);
+            }
             state.check_proposed(&pending.change)?;
-            let event = state.approved_event(command, &pending)?;
+            let event = state.approved_event(command, approve, &pending)?;
             let event_id = state.record(event, events)?;
             Ok(state.registered(Some(event_id), None))
         })
     }
 
     /// The event of the change itself, which says who proposed it.
-    fn approved_event(&self, command: &Command, pending: &Pending) -> Result<Event, Refusal> {
+    fn approved_event(
+        &self,
+        command: &Command,
+        approve: &Approve,
+        pending: &Pending,
+    ) -> Result<Event, Refusal> {
         let event = match &pending.change {
             ProposedChange::Purpose(put) => {
                 let plan = self
@@ -80,8 +98,12 @@ impl State {
                 self.purpose_event(command, plan.purpose)
             }
             ProposedChange::SchemaFloor(floor) => self.floor_event(command, floor.clone()),
+            ProposedChange::Settings(settings) => self.settings_event(command, settings.clone()),
             ProposedChange::Override(terms) => {
-                self.check_expiry(terms, limits::OVERRIDE_MINUTES)?;
+                let proposed = pending.basis.as_ref().map(|basis| basis.max_minutes);
+                let both = approve.max_minutes.into_iter().chain(proposed);
+                let minutes = both.min().unwrap_or(limits::OVERRIDE_MINUTES);
+                self.check_expiry(terms, minutes, command.received_at)?;
                 if self.changes.overrides().count() >= limits::OVERRIDES {
                     return Err(Refusal::TooManyChanges {
                         what: "overrides",
@@ -194,6 +216,10 @@ impl State {
                     Err(Refusal::ChangeWidensNothing)
                 }
             }
+            ProposedChange::Settings(settings) => match self.plan_settings(settings)? {
+                Planned::Widening => Ok(()),
+                Planned::Nothing | Planned::Narrowing => Err(Refusal::ChangeWidensNothing),
+            },
             ProposedChange::Override(terms) => {
                 self.namespaces.id(&terms.namespace)?;
                 let preferable = |name| self.registry.preferable(name).map(drop);
@@ -202,13 +228,57 @@ impl State {
         }
     }
 
-    fn check_expiry(&self, terms: &OverrideTerms, max_minutes: u32) -> Result<(), Refusal> {
+    /// What stands where a change is to be made; none where nothing does, and for an override.
+    fn stands_there(&self, change: &ProposedChange) -> Option<ProposedChange> {
+        match change {
+            ProposedChange::Override(_) => None,
+            ProposedChange::Purpose(put) => {
+                let standing = self.registry.get(&put.name)?;
+                Some(ProposedChange::Purpose(standing.clone()))
+            }
+            ProposedChange::SchemaFloor(floor) => {
+                let version = self.floors.at(self.floor_place(floor).ok()?);
+                let purpose = floor.purpose.clone();
+                Some(ProposedChange::SchemaFloor(SchemaFloor {
+                    purpose,
+                    version,
+                }))
+            }
+            ProposedChange::Settings(settings) => {
+                let ids = self.signal_settings(self.namespaces.id(&settings.namespace).ok()?);
+                let names = ids.into_iter().filter_map(|id| self.registry.name(id));
+                Some(ProposedChange::Settings(NamespaceSettings {
+                    namespace: settings.namespace.clone(),
+                    gpc_purposes: names.collect(),
+                }))
+            }
+        }
+    }
+
+    /// How far an override reaches is judged by the leader's clock too: the log's time may stand still after a clock leapt
+    /// ahead, and what ends soon by it would last for as long again.
+    fn check_expiry(
+        &self,
+        terms: &OverrideTerms,
+        max_minutes: u32,
+        received_at: Millis,
+    ) -> Result<(), Refusal> {
         let minutes = max_minutes.min(limits::OVERRIDE_MINUTES);
-        let latest = self.log_time.0.saturating_add(u64::from(minutes) * 60_000);
+        let now = self.log_time.min(received_at);
+        let latest = now.0.saturating_add(u64::from(minutes) * 60_000);
         if terms.expires_at > self.log_time && terms.expires_at.0 <= latest {
             Ok(())
         } else {
             Err(Refusal::OverrideExpiryInvalid { minutes })
         }
     }
+}
+
+/// Whether whoever approves is another one than who proposed, as far as can be told: by another name, with another
+/// credential, and both names proven.
+fn are_two(pending: &Pending, principal: &Principal, credential: Option<Credential>) -> bool {
+    let proposer = pending.basis.as_ref().map(|basis| basis.credential);
+    let same =
+        pending.proposed_by == *principal || proposer.is_some_and(|it| credential == Some(it));
+    !same && !pending.proposed_by.is_reserved() && !principal.is_reserved()
 }

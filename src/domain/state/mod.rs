@@ -177,6 +177,13 @@ impl State {
         }
     }
 
+    /// Has Global Privacy Control mean nothing in a namespace, so that what is configured next narrows it, as it could before
+    /// that took two principals.
+    #[cfg(test)]
+    pub(super) fn forget_signals(&mut self, namespace: &Namespace) {
+        self.fold_settings(Some(namespace), &[]).unwrap();
+    }
+
     /// Makes the tables of requests and imports small, so that a test sees them overflow.
     #[cfg(test)]
     pub(super) fn shrink_tables(&mut self, requests: usize, imports: usize) {

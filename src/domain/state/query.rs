@@ -109,6 +109,7 @@ impl State {
             // override and is counted, is made under one.
             lifted_for: None,
             at: self.judged_at(question.at),
+            lifts: self.clock_holds(question.at),
         };
         let mut records = Vec::new();
         for subject in tokens {
@@ -220,20 +221,22 @@ impl State {
     }
 
     pub(super) fn signal_purposes(&self, namespace: NamespaceId) -> Vec<PurposeName> {
-        let ids: Vec<PurposeId> = match self.namespaces.gpc(namespace) {
+        // One that has become essential since cannot be opted out of any more; the others still can.
+        let open = |id: &PurposeId| self.registry.purpose(*id).is_none_or(|it| !it.essential);
+        let ids = self.signal_settings(namespace).into_iter().filter(open);
+        ids.filter_map(|id| self.registry.name(id)).collect()
+    }
+
+    /// What was configured, or what is usual, as far as it is registered; those that are essential too.
+    pub(super) fn signal_settings(&self, namespace: NamespaceId) -> Vec<PurposeId> {
+        match self.namespaces.gpc(namespace) {
             Some(configured) => configured.to_vec(),
             None => GPC_PURPOSES
                 .iter()
                 .filter_map(|text| PurposeName::parse(text).ok())
                 .filter_map(|name| self.registry.id(&name))
                 .collect(),
-        };
-        // One that has become essential since cannot be opted out of any more; the others still can.
-        ids.into_iter()
-            .filter_map(|id| self.registry.purpose(id))
-            .filter(|purpose| !purpose.essential)
-            .map(|purpose| purpose.name.clone())
-            .collect()
+        }
     }
 
     /// The changes that wait for a second principal and have not lapsed, by the time at which they were proposed.
@@ -251,14 +254,6 @@ impl State {
     /// The decisions that an override made an ALLOW so far, by service, as far as nodes have reported.
     pub fn lifted_by(&self, id: EventId) -> impl Iterator<Item = (&ServiceName, u64)> {
         self.usage.lifted_by(id)
-    }
-
-    /// Whether an override is over and waits for a command to make its last event.
-    pub fn has_override_to_end(&self, at: Millis) -> bool {
-        let at = self.judged_at(at).0;
-        let gathered =
-            |over: &Override| over.over_at().0.saturating_add(limits::OVERRIDE_GATHER_MS);
-        self.changes.overrides().any(|it| gathered(it) <= at)
     }
 
     /// The services that have asked, by name and version, as far as nodes have reported.

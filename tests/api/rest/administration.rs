@@ -39,7 +39,7 @@ async fn a_purpose_that_is_put_is_there_for_all() {
     assert!(
         grpc.purposes
             .iter()
-            .any(|one| one.name == "marketing.post" && one.default_deny)
+            .any(|one| one.name == "marketing.post" && one.default_deny())
     );
 }
 
@@ -98,7 +98,13 @@ async fn a_namespace_is_added_and_configured() {
     assert_eq!(again["changed"], false);
 
     let key = request_id();
-    let settings = json!({ "gpc_purposes": ["sale"] }).to_string();
+    let usual = ["sale", "sharing", "advertising.targeted"];
+    let less = json!({ "gpc_purposes": ["sale"] });
+    let half = json(&node, "PUT", path, &less).await;
+    assert_eq!(half.status.as_u16(), 409, "{half:?}");
+    assert_eq!(half.json()["reason"], "WIDENS_ALLOW");
+    let more = [&usual[..], &["analytics"]].concat();
+    let settings = json!({ "gpc_purposes": more }).to_string();
     let put = |path: &'static str| {
         let (node, key, settings) = (&node, key.clone(), settings.clone());
         async move {
@@ -122,7 +128,7 @@ async fn a_namespace_is_added_and_configured() {
         .await
         .refused(409, "REQUEST_ID_REUSED");
 
-    let both = json!({ "gpc_purposes": ["sharing"] });
+    let both = json!({ "gpc_purposes": ["sale", "sharing", "advertising"] });
     let both = json(&node, "PUT", "/admin/v1/namespaces/bank", &both)
         .await
         .ok();
@@ -136,8 +142,8 @@ async fn a_namespace_is_added_and_configured() {
         let all = listed["namespaces"].as_array().expect("namespaces").iter();
         all.clone().find(|one| one["name"] == name).expect("there")["gpc_purposes"].clone()
     };
-    assert_eq!(named("shop"), json!(["sale"]));
-    assert_eq!(named("bank"), json!(["sharing"]));
+    assert_eq!(named("shop"), json!(more));
+    assert_eq!(named("bank"), json!(["sale", "sharing", "advertising"]));
     let grpc = node
         .registry()
         .list_namespaces(ListNamespacesRequest {})
@@ -279,6 +285,22 @@ async fn what_widens_allow_takes_two() {
     let again = by(&node, "bob", "POST", &approve, &json!(null)).await;
     again.refused(404, "CHANGE_UNKNOWN");
 
+    // That a signal means less.
+    let less = json!({ "settings": { "namespace": "default", "gpc_purposes": ["sale"] } });
+    let proposed = by(&node, "ada", "POST", path, &less).await.ok();
+    let listed = by(&node, "bob", "GET", path, &json!(null)).await.ok();
+    assert_eq!(listed["changes"][0]["change"], less);
+    let approve = format!(
+        "{path}/{}/approve",
+        proposed["change_id"].as_str().expect("id")
+    );
+    by(&node, "bob", "POST", &approve, &json!(null)).await.ok();
+    let namespaces = by(&node, "ada", "GET", "/admin/v1/namespaces", &json!(null)).await;
+    assert_eq!(
+        namespaces.ok()["namespaces"][0]["gpc_purposes"],
+        json!(["sale"])
+    );
+
     let floor = json!({ "floor": { "version": 0 } });
     by(&node, "ada", "POST", path, &floor)
         .await
@@ -286,6 +308,7 @@ async fn what_widens_allow_takes_two() {
     for body in [
         json!({}),
         json!({ "purpose": {}, "floor": {} }),
+        json!({ "settings": { "gpc_purposes": ["sale"] } }),
         json!("floor"),
         json!({ "other": 1 }),
     ] {

@@ -189,6 +189,10 @@ impl RegistryService for Api {
                 Some(Wanted::Floor(floor)) => {
                     model.floors.insert(floor.purpose, floor.version);
                 }
+                Some(Wanted::Settings(change)) => {
+                    let settings = change.settings.unwrap_or_default();
+                    model.settings.insert(change.namespace, settings);
+                }
                 None => {}
             }
             Ok(ApproveChangeResponse {

@@ -34,8 +34,19 @@ pub(super) struct Model {
     import_floor: Option<RequestId>,
     floors: Vec<(String, u32)>,
     gpc: Option<Vec<PurposeName>>,
-    pending: Vec<(EventId, ProposedChange, Principal, u64)>,
+    pending: Vec<Waiting>,
     overrides: Vec<Lifting>,
+}
+
+/// A change that was proposed.
+#[derive(Clone)]
+struct Waiting {
+    id: EventId,
+    propose: Propose,
+    by: Principal,
+    since: u64,
+    /// What stood where it is to be made, in words.
+    stood: String,
 }
 
 /// An override that was approved.

@@ -1,6 +1,6 @@
 //! Signals, floors, and what needs two principals, in the model.
 
-use super::{Answer, Lifting, Model, Past, covered};
+use super::{Answer, Lifting, Model, Past, Waiting, covered};
 use crate::domain::*;
 
 impl Model {
@@ -45,11 +45,29 @@ impl Model {
 
     /// Purposes that were named, and can be opted out of today.
     pub(super) fn signal_purposes(&self) -> Vec<PurposeName> {
+        let named = self.signal_settings();
+        let open = |name: &PurposeName| {
+            name.is_root() || self.purpose(name.as_str()).is_some_and(|p| !p.essential)
+        };
+        named.into_iter().filter(open).collect()
+    }
+
+    fn signal_settings(&self) -> Vec<PurposeName> {
         let usual = ["sale", "sharing", "advertising.targeted"];
         let usual = || usual.iter().map(|text| PurposeName::parse(text).unwrap());
-        let named = self.gpc.clone().unwrap_or_else(|| usual().collect());
-        let open = |name: &PurposeName| self.purpose(name.as_str()).is_some_and(|p| !p.essential);
-        named.into_iter().filter(open).collect()
+        self.gpc.clone().unwrap_or_else(|| usual().collect())
+    }
+
+    /// Whether some purpose that the signal opts out of would be covered no more.
+    pub(super) fn check_settings(&self, gpc: &[PurposeName]) -> Result<bool, &'static str> {
+        self.check_purposes(gpc)?;
+        let covers = |old: &PurposeName| gpc.iter().any(|it| covered(old.as_str(), it.as_str()));
+        Ok(!self.signal_settings().iter().all(covers))
+    }
+
+    pub(super) fn put_settings(&mut self, gpc: &[PurposeName]) {
+        self.gpc = Some(gpc.to_vec());
+        self.revision += 1;
     }
 
     /// The opt-in after a signal outweighs it, for as long as it is the person's last word there.
@@ -160,6 +178,13 @@ impl Model {
                 }
                 self.check_purposes(&terms.purposes)
             }
+            ProposedChange::Settings(settings) => {
+                if self.check_settings(&settings.gpc_purposes)? {
+                    Ok(())
+                } else {
+                    Err("CHANGE_WIDENS_NOTHING")
+                }
+            }
             ProposedChange::Purpose(put) => match self.plan(put)? {
                 Some((_, true)) => Ok(()),
                 _ => Err("CHANGE_WIDENS_NOTHING"),
@@ -175,9 +200,17 @@ impl Model {
         }
     }
 
-    fn check_expiry(&self, terms: &OverrideTerms, minutes: u64) -> Result<(), &'static str> {
-        let left = terms.expires_at.0.saturating_sub(self.log_time);
-        if left > 0 && left <= minutes * 60_000 {
+    /// Not over by the log's time, and not too far from the leader's clock, nor from the log's time.
+    fn check_expiry(
+        &self,
+        command: &Command,
+        terms: &OverrideTerms,
+        minutes: u32,
+    ) -> Result<(), &'static str> {
+        let ends = terms.expires_at.0;
+        let reach = u64::from(minutes.min(30 * 24 * 60)) * 60_000;
+        let near = |now: u64| ends <= now + reach;
+        if ends > self.log_time && near(self.log_time) && near(command.received_at.0) {
             Ok(())
         } else {
             Err("OVERRIDE_EXPIRY_INVALID")
@@ -196,31 +229,44 @@ impl Model {
                     Ok(())
                 }
             }
+            ProposedChange::Settings(settings) => Self::check_list(&settings.gpc_purposes),
             ProposedChange::Purpose(_) | ProposedChange::SchemaFloor(_) => Ok(()),
         }
     }
 
-    pub(super) fn propose(&mut self, command: &Command, change: &ProposedChange) -> Answer {
+    pub(super) fn propose(&mut self, command: &Command, propose: &Propose) -> Answer {
+        let change = &propose.change;
         self.check_proposed(change)?;
         if let ProposedChange::Override(terms) = change {
-            self.check_expiry(terms, 60)?;
+            self.check_expiry(command, terms, propose.max_minutes)?;
         }
-        self.pending.push((
-            command.event_id,
-            change.clone(),
-            command.principal.clone(),
-            self.log_time,
-        ));
+        self.pending.push(Waiting {
+            id: command.event_id,
+            propose: propose.clone(),
+            by: command.principal.clone(),
+            since: self.log_time,
+            stood: self.standing(change),
+        });
         self.revision += 1;
         Ok(self.registered(Some(command.event_id), None))
     }
 
+    /// What stands where a change is to be made, in words.
+    fn standing(&self, change: &ProposedChange) -> String {
+        match change {
+            ProposedChange::Override(_) => String::new(),
+            ProposedChange::Purpose(put) => format!("{:?}", self.purpose(put.name.as_str())),
+            ProposedChange::SchemaFloor(floor) => self.floor(Self::floor_name(floor)).to_string(),
+            ProposedChange::Settings(_) => format!("{:?}", self.signal_settings()),
+        }
+    }
+
     fn waiting(&self, id: EventId, kind: ChangeKind) -> Option<usize> {
-        self.pending.iter().position(|(at, change, _, since)| {
-            let is_override = matches!(change, ProposedChange::Override(_));
-            *at == id
+        self.pending.iter().position(|it| {
+            let is_override = matches!(it.propose.change, ProposedChange::Override(_));
+            it.id == id
                 && is_override == (kind == ChangeKind::Override)
-                && since + fixtures::DAY > self.log_time
+                && it.since + fixtures::DAY > self.log_time
         })
     }
 
@@ -228,14 +274,28 @@ impl Model {
         let at = self
             .waiting(approve.change_id, approve.kind)
             .ok_or("CHANGE_UNKNOWN")?;
-        let (id, change, proposed_by, _) = self.pending[at].clone();
-        if proposed_by == command.principal {
+        let Waiting {
+            id,
+            propose,
+            by,
+            stood,
+            ..
+        } = self.pending[at].clone();
+        let same_token = propose.credential.is_some() && propose.credential == approve.credential;
+        if by == command.principal || same_token {
             return Err("SECOND_PRINCIPAL_REQUIRED");
+        }
+        let change = propose.change;
+        if propose.credential.is_some() && stood != self.standing(&change) {
+            return Err("CHANGE_OUTDATED");
         }
         self.check_proposed(&change)?;
         match &change {
             ProposedChange::Override(terms) => {
-                self.check_expiry(terms, 30 * 24 * 60)?;
+                let kept = propose.credential.map(|_| propose.max_minutes);
+                let told = kept.into_iter().chain(approve.max_minutes);
+                let minutes = told.min().unwrap_or(u32::MAX);
+                self.check_expiry(command, terms, minutes)?;
                 self.overrides.push(Lifting {
                     id,
                     terms: terms.clone(),
@@ -248,6 +308,7 @@ impl Model {
                 self.put_planned(purpose);
             }
             ProposedChange::SchemaFloor(floor) => self.put_floor(floor),
+            ProposedChange::Settings(settings) => self.put_settings(&settings.gpc_purposes),
         }
         self.pending.remove(at);
         Ok(self.registered(Some(command.event_id), None))

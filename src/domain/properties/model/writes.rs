@@ -38,7 +38,9 @@ impl Model {
                     model.check_purposes(&set.opt_in)?;
                     for purpose in &set.opt_in {
                         let floors = model.floors.iter();
-                        let needed = floors.filter(|(at, _)| covered(purpose.as_str(), at));
+                        let needed = floors.filter(|(at, _)| {
+                            covered(purpose.as_str(), at) || covered(at, purpose.as_str())
+                        });
                         if needed.map(|(_, v)| *v).max() > Some(set.schema_version) {
                             return Err("SCHEMA_TOO_OLD");
                         }
@@ -74,10 +76,13 @@ impl Model {
             Body::ConfigureNamespace(configure) => {
                 Self::check_list(&configure.gpc_purposes)?;
                 self.once(configure.request_id, command, |model| {
-                    model.check_purposes(&configure.gpc_purposes)?;
+                    if model.check_settings(&configure.gpc_purposes)? {
+                        return Err("WIDENS_ALLOW");
+                    }
                     let changed = model.gpc.as_ref() != Some(&configure.gpc_purposes);
-                    model.gpc = Some(configure.gpc_purposes.clone());
-                    model.revision += u64::from(changed);
+                    if changed {
+                        model.put_settings(&configure.gpc_purposes);
+                    }
                     Ok(model.registered(changed.then_some(command.event_id), None))
                 })
             }
@@ -88,7 +93,7 @@ impl Model {
             Body::Propose(propose) => {
                 Self::check_terms(&propose.change)?;
                 self.once(propose.request_id, command, |model| {
-                    model.propose(command, &propose.change)
+                    model.propose(command, propose)
                 })
             }
             Body::Approve(approve) => self.once(approve.request_id, command, |model| {
@@ -161,7 +166,7 @@ impl Model {
         }
     }
 
-    fn check_list(purposes: &[PurposeName]) -> Result<(), &'static str> {
+    pub(super) fn check_list(purposes: &[PurposeName]) -> Result<(), &'static str> {
         if purposes.is_empty() {
             Err("PURPOSES_REQUIRED")
         } else if first_repeat(purposes) {
@@ -332,7 +337,10 @@ impl Model {
             ..put.clone()
         };
         let Some(old) = self.purpose(name) else {
-            return Ok(Some((next, put.essential)));
+            let denies =
+                |p: &Purpose| p.default_deny && !p.essential && covered(name, p.name.as_str());
+            let beneath = !put.default_deny && self.purposes.iter().any(denies);
+            return Ok(Some((next, put.essential || beneath)));
         };
         let widens = !old.essential && (put.essential || (old.default_deny && !put.default_deny));
         let child = |p: &Purpose| p.name.parent() == Some(name) && p.essential;

@@ -70,6 +70,22 @@ fn an_opt_out_is_taken_from_the_oldest_caller_and_an_opt_in_is_not() {
 }
 
 #[test]
+fn an_opt_in_is_held_to_the_floors_beneath_it_too() {
+    for place in ["marketing", "*"] {
+        let mut driven = Driven::new();
+        made(&raise(&mut driven, Some("marketing.email"), 1));
+        driven.opt_out(&[1], &["marketing.email"]).unwrap();
+        // It covers `marketing.email` without naming it.
+        assert_eq!(refused(&driven.opt_in(&[1], &[place])), "SCHEMA_TOO_OLD");
+        driven.opt_in(&[1], &["sale"]).unwrap();
+        driven.opt_in(&[1], &["marketing.sms"]).unwrap();
+        let mut set = driven.preference(Change::OptIn, &[1], &[place]);
+        set.schema_version = 1;
+        driven.send(Body::SetPreference(set)).unwrap();
+    }
+}
+
+#[test]
 fn preferences_leave_out_what_the_caller_cannot_know() {
     let mut driven = Driven::new();
     made(&raise(&mut driven, Some("marketing"), 1));

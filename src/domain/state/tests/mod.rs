@@ -9,3 +9,4 @@ mod requests;
 mod signals;
 mod snapshots;
 mod speed;
+mod two;

@@ -31,12 +31,18 @@ fn a_signal_opts_out_of_what_the_namespace_says() {
         });
         driven.send(body)
     };
-    made(&configure(&mut driven, &["analytics"]));
-    let again = configure(&mut driven, &["analytics"]).unwrap();
+    // More, and what covers it: one principal is enough.
+    let more = ["sale", "sharing", "advertising", "analytics"];
+    made(&configure(&mut driven, &more));
+    let again = configure(&mut driven, &more).unwrap();
     assert!(matches!(again, Outcome::Registry { changed: false, .. }));
     driven.gpc(&[2]).unwrap();
-    assert_eq!(driven.reason(&[2], "analytics"), Reason::OptedOut);
-    assert_eq!(driven.reason(&[2], "sale"), Reason::DefaultAllow);
+    for purpose in ["analytics", "sale", "advertising.targeted"] {
+        assert_eq!(driven.reason(&[2], purpose), Reason::OptedOut);
+    }
+    made(&configure(&mut driven, &["*"]));
+    driven.gpc(&[3]).unwrap();
+    assert_eq!(driven.reason(&[3], "marketing"), Reason::OptedOut);
     assert_eq!(
         refused(&configure(&mut driven, &["service"])),
         "PURPOSE_ESSENTIAL"
@@ -127,4 +133,51 @@ fn what_became_essential_is_left_out() {
     driven.gpc(&[1]).unwrap();
     assert_eq!(driven.reason(&[1], "sharing"), Reason::OptedOut);
     assert_eq!(driven.reason(&[1], "sale"), Reason::Essential);
+}
+
+#[test]
+fn that_a_signal_means_less_takes_two() {
+    let mut driven = Driven::new();
+    driven.add_namespace("other").unwrap();
+    for namespace in ["default", "other"].map(|text| Namespace::parse(text).unwrap()) {
+        let settings = |purposes: &[&str]| NamespaceSettings {
+            namespace: namespace.clone(),
+            gpc_purposes: names(purposes),
+        };
+        let configure = |driven: &mut Driven, purposes: &[&str]| {
+            let NamespaceSettings {
+                namespace,
+                gpc_purposes,
+            } = settings(purposes);
+            let request_id = driven.next_request_id();
+            driven.send(Body::ConfigureNamespace(ConfigureNamespace {
+                request_id,
+                namespace,
+                gpc_purposes,
+            }))
+        };
+        let less = ["sale", "sharing"];
+        assert_eq!(refused(&configure(&mut driven, &less)), "WIDENS_ALLOW");
+        let beneath = ["sale", "sharing", "marketing"];
+        assert_eq!(refused(&configure(&mut driven, &beneath)), "WIDENS_ALLOW");
+        let more = ["sale", "sharing", "advertising"];
+        let propose = |purposes: &[&str]| ProposedChange::Settings(settings(purposes));
+        let reply = driven.propose("ann", propose(&more));
+        assert_eq!(refused(&reply), "CHANGE_WIDENS_NOTHING");
+        made(&configure(&mut driven, &more));
+        // What lies beneath is less.
+        let targeted = ["sale", "sharing", "advertising.targeted"];
+        assert_eq!(refused(&configure(&mut driven, &targeted)), "WIDENS_ALLOW");
+
+        let id = made(&driven.propose("ann", propose(&less)));
+        assert_eq!(driven.state.gpc_purposes(&namespace), Ok(names(&more)));
+        let alone = driven.approve("ann", id, ChangeKind::Registry);
+        assert_eq!(refused(&alone), "SECOND_PRINCIPAL_REQUIRED");
+        made(&driven.approve("bob", id, ChangeKind::Registry));
+        assert_eq!(driven.state.gpc_purposes(&namespace), Ok(names(&less)));
+        let made = driven.events.last().unwrap();
+        assert_eq!(made.kind, EventKind::NamespaceSettings);
+        assert_eq!(made.proposed_by, Principal::parse("ann").ok());
+        assert_eq!(driven.state.pending_changes(Millis(0)).count(), 0);
+    }
 }

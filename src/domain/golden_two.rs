@@ -1,0 +1,46 @@
+//! Golden files of what is kept of the two principals of a change, and of a namespace's settings as a change.
+
+use super::fixtures::*;
+use super::golden::hold_both;
+use super::*;
+
+#[test]
+fn what_a_change_rests_on() {
+    let mut driven = Driven::new();
+    let less = ProposedChange::Settings(NamespaceSettings {
+        namespace: Namespace::default_namespace(),
+        gpc_purposes: names(&["sale"]),
+    });
+    let request_id = driven.next_request_id();
+    let propose = Body::Propose(Propose {
+        request_id,
+        change: less,
+        max_minutes: 60,
+        credential: Some(Credential([1; 16])),
+    });
+    let command = driven.command(propose.clone());
+    let file = "command-propose-credential";
+    hold_both(file, &command, &command.encode(), Command::decode);
+    let change_id = made(&driven.send_as("ann", propose));
+    let event = driven.events.last().unwrap();
+    let file = "leaf-change-proposed-basis";
+    hold_both(file, event, &event.encode(), Event::decode);
+    let request_id = driven.next_request_id();
+    let approve = Body::Approve(Approve {
+        request_id,
+        change_id,
+        kind: ChangeKind::Registry,
+        max_minutes: Some(60),
+        credential: Some(Credential([2; 16])),
+    });
+    let command = driven.command(approve);
+    let file = "command-approve-credential";
+    hold_both(file, &command, &command.encode(), Command::decode);
+    let restored = State::from_chunks(driven.state.chunks().map(Ok::<_, ()>)).unwrap();
+    assert_eq!(restored.hash(), driven.state.hash());
+    assert!(
+        restored
+            .pending_changes(Millis(0))
+            .eq(driven.state.pending_changes(Millis(0)))
+    );
+}
