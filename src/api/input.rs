@@ -145,7 +145,7 @@ pub(crate) enum Input {
 impl Input {
     /// Every value, for tables and tests.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 32] = [
+    pub(crate) const ALL: [Self; 33] = [
         Self::BatchEmpty,
         Self::BatchTooLarge,
         Self::ServiceInvalid,

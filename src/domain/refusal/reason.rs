@@ -3,7 +3,7 @@
 use super::{Refusal, RefusalKind};
 
 /// Every reason, so that one that comes over the wire gets its own static text back.
-const REASONS: [&str; 48] = [
+const REASONS: [&str; 49] = [
     "NAMESPACE_INVALID",
     "NAMESPACE_UNKNOWN",
     "PURPOSE_INVALID",

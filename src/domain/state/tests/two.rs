@@ -254,7 +254,8 @@ fn what_has_changed_since_it_was_proposed_is_proposed_anew() {
         gpc_purposes: names(&["sale"]),
     };
     let raised = |driven: &mut Driven| raise(driven, 2);
-    let cases: [(ProposedChange, &dyn Fn(&mut Driven)); 3] = [
+    type Meanwhile<'a> = &'a dyn Fn(&mut Driven);
+    let cases: [(ProposedChange, Meanwhile<'_>); 3] = [
         (ProposedChange::SchemaFloor(floor(0)), &raised),
         (ProposedChange::Purpose(purpose("ai_training")), &reworded),
         (ProposedChange::Settings(less), &more),
