@@ -96,7 +96,7 @@ fn preferences_show_what_the_person_chose_whoever_asks() {
         service: &shop,
         schema_version: 0,
         min_revision: 0,
-        at: Millis(0),
+        at: Millis(driven.now),
     };
     let checked = driven.state.decide(&question).unwrap();
     assert_eq!(checked.reason, Reason::Overridden);
