@@ -3,5 +3,7 @@
 // A test says by a panic what went wrong.
 #![allow(clippy::unwrap_used)]
 
+#[path = "../invariants/mod.rs"]
+mod invariants;
 mod leader_cut_off;
 mod world;
