@@ -38,6 +38,9 @@ pub(super) fn settings(timing: &Timing) -> Result<openraft::Config, StartError> 
         max_in_snapshot_log_to_keep: timing.log_entries_kept,
         purge_batch_size: timing.log_entries_kept.max(1),
         max_payload_entries: APPEND_ENTRIES,
+        // A restored leader knows how far the log is committed only from a hint that may be old, and would let reads go by
+        // it. In a new term it first commits an entry of its own.
+        enable_leader_restore: Some(false),
         backoff: "100ms".to_owned(),
         ..openraft::Config::default()
     }
