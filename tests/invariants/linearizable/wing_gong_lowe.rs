@@ -10,7 +10,7 @@ use super::super::history::{Call, Change, History, Key, Operation, Outcome, Rule
 use super::super::verdict::Findings;
 
 /// How many steps a search may take before it gives up.
-pub const STEPS: usize = 50_000;
+pub const STEPS: usize = 20_000;
 /// The most calls in one search.
 const CALLS: usize = 1_024;
 
