@@ -17,6 +17,7 @@ pub fn script(steps: usize) -> impl Strategy<Value = Vec<Step>> {
 pub fn cases(count: u32) -> ProptestConfig {
     ProptestConfig {
         failure_persistence: None,
+        max_shrink_iters: 4_000,
         ..ProptestConfig::with_cases(count)
     }
 }

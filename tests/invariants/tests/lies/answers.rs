@@ -102,9 +102,15 @@ fn turn(operation: &mut Operation) -> bool {
     true
 }
 
+/// Of a request that was answered once: of two answers, I7 tells that they differ.
 pub fn repeat_of_another(history: &mut History, pick: usize) -> bool {
     let places = operations(history, |it| {
-        matches!(it.outcome, Outcome::Done { changed: false, .. })
+        let all = history
+            .operations
+            .iter()
+            .filter(|other| other.call == it.call);
+        let answered = all.filter(|other| other.outcome.revision().is_some());
+        matches!(it.outcome, Outcome::Done { changed: false, .. }) && answered.count() == 1
     });
     let Some(place) = choose(&places, pick) else {
         return false;
