@@ -112,20 +112,23 @@ fn subjects(call: &Call) -> Vec<(&str, &str)> {
 fn apart(acts: Vec<Act<'_>>) -> Vec<Vec<Act<'_>>> {
     let mut rooms: BTreeMap<usize, Vec<Act<'_>>> = BTreeMap::new();
     let mut room_of: HashMap<(&str, &str), usize> = HashMap::new();
-    for (own, act) in acts.into_iter().enumerate() {
-        let mut together = vec![act];
-        for subject in subjects(&together[0].operation.call) {
-            if let Some(room) = room_of.insert(subject, own).filter(|room| *room != own) {
-                let moved = rooms.remove(&room).unwrap_or_default();
-                for act in &moved {
-                    for subject in subjects(&act.operation.call) {
-                        room_of.insert(subject, own);
-                    }
-                }
-                together.extend(moved);
+    for (new, act) in acts.into_iter().enumerate() {
+        let subjects = subjects(&act.operation.call);
+        let known = subjects.iter().filter_map(|subject| room_of.get(subject));
+        let mut known: Vec<usize> = known.copied().collect();
+        known.sort_unstable();
+        known.dedup();
+        // The fullest takes the others in.
+        known.sort_by_key(|room| rooms.get(room).map_or(0, Vec::len));
+        let own = known.pop().unwrap_or(new);
+        let moved = known.iter().filter_map(|room| rooms.remove(room));
+        let moved: Vec<Act<'_>> = moved.flatten().chain([act]).collect();
+        for act in &moved {
+            for subject in self::subjects(&act.operation.call) {
+                room_of.insert(subject, own);
             }
         }
-        rooms.insert(own, together);
+        rooms.entry(own).or_default().extend(moved);
     }
     let mut rooms: Vec<Vec<Act<'_>>> = rooms.into_values().collect();
     for acts in &mut rooms {

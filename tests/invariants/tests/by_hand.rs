@@ -108,6 +108,24 @@ fn a_search_that_is_too_long_is_no_pass() {
 }
 
 #[test]
+fn a_long_story_of_one_subject_is_judged_or_given_up() {
+    let mut tale = Tale::new();
+    for turn in 0..1_024 {
+        let call = if turn % 2 == 0 {
+            tale.out("ada/p")
+        } else {
+            tale.in_("ada/p")
+        };
+        tale.set(&call);
+    }
+    tale.holds();
+    tale.check(0, "ada/p", true, 1_024);
+    let report = judge(&tale.0);
+    report.assert_holds();
+    assert_eq!(report.gave_up(), 1);
+}
+
+#[test]
 fn an_allow_after_an_acknowledged_opt_out_is_caught_whatever_revision_it_claims() {
     for revision in [0, 1] {
         for asked in ["ada/p", "ada/p.q"] {
