@@ -1,8 +1,8 @@
 //! I6: fails closed: without quorum, while starting, with a broken disk or past the deadline, never ALLOW, and an answer in time.
 //!
 //! Gilbert and Lynch, "Brewer's Conjecture and the Feasibility of Consistent, Available, Partition-Tolerant Web Services" (2002): cut off, a
-//! node must give up one of the two, and here that is always the answer. The bound on the wait is what Jepsen calls an `:info` that a
-//! client must not have to wait for.
+//! node must give up one of the two, and here that is always the answer. Whether it was cut off is for the run to say, whether it answered for
+//! the caller; neither is taken from the node.
 
 use super::history::{Closed, Closure, History, Operation, Outcome, Tick};
 use super::verdict::Findings;

@@ -94,7 +94,7 @@ impl Fold {
                 Some((Change::OptIn, revision)) => {
                     newest_opt_in = newest_opt_in.max(Some(revision));
                 }
-                Some((Change::OptOut, revision)) if newest_opt_in < Some(revision) => {
+                Some((Change::OptOut, revision)) if newest_opt_in <= Some(revision) => {
                     return Some(Change::OptOut);
                 }
                 Some(_) | None => {}

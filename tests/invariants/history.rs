@@ -1,6 +1,7 @@
 //! What a run did and what was seen of it, as plain data: the invariants are judged over this and nothing else.
 //!
-//! A test records while it runs (`record.rs`) and adds at the end what it reads off the nodes: journals, states, watches. Not modelled: signals of browsers, overrides, and `snapshot` watches.
+//! A test records while it runs (`record.rs`) and adds at the end what it reads off the nodes: journals, states, watches. Not modelled:
+//! signals of browsers, overrides, and `snapshot` watches.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

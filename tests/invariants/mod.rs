@@ -11,7 +11,7 @@ mod fails_closed;
 mod feed;
 mod fold;
 pub mod history;
-mod linearizable;
+pub mod linearizable;
 mod never_allows;
 mod nothing_lost;
 mod one_effect;
@@ -19,6 +19,8 @@ pub mod record;
 mod requests;
 mod revisions;
 mod same_state;
+#[cfg(test)]
+mod tests;
 pub mod verdict;
 
 use history::History;

@@ -4,7 +4,7 @@
 //! above r (or one whose outcome is unknown) began before that check ended. A check of a purpose is covered by opt-outs at it and above
 //! it, and an opt-in counts from the opt-out's purpose down to the one asked.
 //!
-//! After the one-line properties that FoundationDB's simulation holds beside its models (Zhou et al., "FoundationDB: A Distributed
+//! After the invariants that workloads hold in FoundationDB's simulation (Zhou et al., "FoundationDB: A Distributed
 //! Unbundled Transactional Key Value Store", SIGMOD 2021, section 4): it knows neither journal nor linearization, so that an error in either
 //! cannot hide the one lie that matters most.
 

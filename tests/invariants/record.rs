@@ -9,6 +9,13 @@ use super::history::{
 #[must_use = "its outcome has to be recorded"]
 pub struct Begun(usize);
 
+impl Begun {
+    /// Its place among the operations.
+    pub fn place(self) -> usize {
+        self.0
+    }
+}
+
 impl History {
     /// A moment later than all before.
     pub fn tick(&mut self) -> Tick {

@@ -1,7 +1,7 @@
 //! I4: revisions follow real time; an answer's revision is at least every revision acknowledged before it was asked for, and what it says is
 //! what a replay to that revision says.
 //!
-//! Real time as in strict serializability (Herlihy and Wing, "Linearizability", TOPLAS 1990, section 2), over all keys at once; the replay
+//! Real time as in Herlihy and Wing, "Linearizability" (TOPLAS 1990), but over all keys at once, as strict serializability wants it; the replay
 //! as in etcd's robustness tests (`tests/robustness/validate` in etcd), which judge answers by the events that were persisted.
 
 use super::earlier::Earlier;

@@ -5,7 +5,7 @@
 //! robustness tests (`tests/robustness/validate`) take it from the revisions of etcd. Every call is placed as early as the ones before it
 //! let it be; where that is after its end, no moments exist.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::earlier::Earlier;
 use super::super::fold::Fold;
@@ -127,16 +127,25 @@ fn order(history: &History, group: Group<'_>) -> Result<(), Wrong> {
     for (revision, step) in group.reads {
         stops.entry(revision).or_default().reads.push(step);
     }
-    for step in group.repeats {
+    // A repeat makes no revision of its own. It comes after all that was known when it began, and then wherever it is right.
+    let mut repeats = group.repeats;
+    repeats.sort_by_key(|step| step.begun);
+    let mut over = 0;
+    let mut ahead: BTreeSet<(Tick, Revision)> = BTreeSet::new();
+    for step in repeats {
         let Kind::Repeat(_, since) = step.kind else {
             continue;
         };
-        // A repeat makes no revision of its own: it comes after all that was known when it began, and then where it is right.
-        let known = known
-            .before(step.begun)
-            .map_or(0, |(revision, ())| revision);
-        let stop = stops.entry(since.max(known)).or_default();
-        stop.repeats.push(step);
+        while let Some((ended, at)) = ahead.first().copied()
+            && ended < step.begun
+        {
+            ahead.pop_first();
+            over = over.max(at);
+        }
+        let known = known.before(step.begun).map_or(0, |(at, ())| at);
+        let earliest = since.max(known).max(over);
+        ahead.insert((step.ended, earliest));
+        stops.entry(earliest).or_default().repeats.push(step);
     }
 
     let mut walk = Walk::default();

@@ -5,6 +5,7 @@
 //! a subject's purposes, since one purpose decides for those beneath it.
 
 pub mod by_revision;
+mod standing;
 pub mod wing_gong_lowe;
 
 use super::history::History;

@@ -1,16 +1,18 @@
 //! The second checker of I1: looks for any order at all that explains what a subject's callers saw, and pays no regard to revisions.
 //!
 //! Wing and Gong, "Testing and Verifying Concurrent Objects" (JPDC 1993): of the calls that no other call has to come before, try each as the
-//! next. Lowe, "Testing for Linearizability" (CCPE 2017): a set of calls done with the same state reached was tried already. The rule
-//! of who decides is written here once more, by scanning, so that an error in the other checker's is not shared.
+//! next. Lowe, "Testing for Linearizability" (CCPE 2017): a set of calls done with the same state reached was tried already. Two more cuts keep
+//! changes of which nobody heard from multiplying the search: of equal ones the first comes first, and what fails fails with more of
+//! them spent too.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use super::super::history::{Call, Change, History, Key, Operation, Outcome, Rule, Tick};
 use super::super::verdict::Findings;
+use super::standing::{Meaning, Standing};
 
 /// How many steps a search may take before it gives up.
-pub const STEPS: usize = 50_000;
+pub const STEPS: usize = 20_000;
 /// The most calls in one search.
 const CALLS: usize = 1_024;
 
@@ -21,9 +23,6 @@ struct Act<'a> {
     ended: Option<Tick>,
     operation: &'a Operation,
 }
-
-/// What stands: changes in layers, one for each call that made them, the newest last.
-type State<'a> = Vec<Vec<(&'a Key, Change)>>;
 
 /// Which calls are done, a bit each.
 type Done = Vec<u64>;
@@ -40,12 +39,11 @@ pub fn check(history: &History, steps: usize) -> Findings {
         let mut search = Search {
             history,
             acts: &acts,
-            tried: HashSet::new(),
+            tried: HashMap::new(),
             left: steps,
-            best: vec![0; acts.len().div_ceil(64)],
+            best: none(&acts),
         };
-        let none = search.best.clone();
-        match search.explains(none, &State::new()) {
+        match search.explains(none(&acts), &Standing::default()) {
             Some(true) => {}
             Some(false) => {
                 let stuck = search.stuck();
@@ -114,20 +112,23 @@ fn subjects(call: &Call) -> Vec<(&str, &str)> {
 fn apart(acts: Vec<Act<'_>>) -> Vec<Vec<Act<'_>>> {
     let mut rooms: BTreeMap<usize, Vec<Act<'_>>> = BTreeMap::new();
     let mut room_of: HashMap<(&str, &str), usize> = HashMap::new();
-    for (own, act) in acts.into_iter().enumerate() {
-        let mut together = vec![act];
-        for subject in subjects(&together[0].operation.call) {
-            if let Some(room) = room_of.insert(subject, own).filter(|room| *room != own) {
-                let moved = rooms.remove(&room).unwrap_or_default();
-                for act in &moved {
-                    for subject in subjects(&act.operation.call) {
-                        room_of.insert(subject, own);
-                    }
-                }
-                together.extend(moved);
+    for (new, act) in acts.into_iter().enumerate() {
+        let subjects = subjects(&act.operation.call);
+        let known = subjects.iter().filter_map(|subject| room_of.get(subject));
+        let mut known: Vec<usize> = known.copied().collect();
+        known.sort_unstable();
+        known.dedup();
+        // The fullest takes the others in.
+        known.sort_by_key(|room| rooms.get(room).map_or(0, Vec::len));
+        let own = known.pop().unwrap_or(new);
+        let moved = known.iter().filter_map(|room| rooms.remove(room));
+        let moved: Vec<Act<'_>> = moved.flatten().chain([act]).collect();
+        for act in &moved {
+            for subject in self::subjects(&act.operation.call) {
+                room_of.insert(subject, own);
             }
         }
-        rooms.insert(own, together);
+        rooms.entry(own).or_default().extend(moved);
     }
     let mut rooms: Vec<Vec<Act<'_>>> = rooms.into_values().collect();
     for acts in &mut rooms {
@@ -139,9 +140,14 @@ fn apart(acts: Vec<Act<'_>>) -> Vec<Vec<Act<'_>>> {
 struct Search<'a> {
     history: &'a History,
     acts: &'a [Act<'a>],
-    tried: HashSet<(Done, State<'a>)>,
+    /// By the answered acts done and what stands then, which others were spent: all in vain.
+    tried: HashMap<(Done, Meaning<'a>), Vec<Done>>,
     left: usize,
     best: Done,
+}
+
+fn none(acts: &[Act<'_>]) -> Done {
+    vec![0; acts.len().div_ceil(64)]
 }
 
 fn has(done: &Done, at: usize) -> bool {
@@ -157,37 +163,75 @@ fn size(done: &Done) -> u32 {
     done.iter().map(|bits| bits.count_ones()).sum()
 }
 
+fn is_within(done: &Done, other: &Done) -> bool {
+    done.iter().zip(other).all(|(own, other)| own & !other == 0)
+}
+
 impl<'a> Search<'a> {
     /// Whether the acts that are left can follow; none where that takes too long to tell.
-    fn explains(&mut self, mut done: Done, state: &State<'a>) -> Option<bool> {
+    fn explains(&mut self, mut done: Done, standing: &Standing<'a>) -> Option<bool> {
         // An answer that is right comes next at no cost, since it changes nothing.
-        while let Some(at) = self.right(&done, state) {
+        while let Some(at) = self.right(&done, standing) {
             done = with(done, at);
         }
-        if size(&done) > size(&self.best) {
-            self.best.clone_from(&done);
+        let (mut answered, mut spent) = (none(self.acts), none(self.acts));
+        for (at, act) in self
+            .acts
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| has(&done, *at))
+        {
+            let part = match act.ended {
+                Some(_) => &mut answered,
+                None => &mut spent,
+            };
+            *part = with(std::mem::take(part), at);
+        }
+        if size(&answered) > size(&self.best) {
+            self.best.clone_from(&answered);
         }
         if self.first_end(&done).is_none() {
             return Some(true);
         }
-        if !self.tried.insert((done.clone(), state.clone())) {
+        let before = self
+            .tried
+            .entry((answered, standing.meaning()))
+            .or_default();
+        if before.iter().any(|before| is_within(before, &spent)) {
             return Some(false);
         }
+        before.push(spent);
         self.left = self.left.checked_sub(1)?;
-        for at in self.next(&done) {
-            if let Call::Set { changes, .. } = &self.acts[at].operation.call {
-                let mut then = state.clone();
-                for layer in &mut then {
-                    layer.retain(|(key, _)| !changes.contains_key(*key));
-                }
-                then.retain(|layer| !layer.is_empty());
-                then.push(changes.iter().map(|(key, change)| (key, *change)).collect());
-                if self.explains(with(done.clone(), at), &then)? {
-                    return Some(true);
-                }
+        for at in self.changes(&done) {
+            if let Call::Set { changes, .. } = &self.acts[at].operation.call
+                && self.explains(with(done.clone(), at), &standing.with(changes))?
+            {
+                return Some(true);
             }
         }
         Some(false)
+    }
+
+    /// The changes that may come next, those that were answered first.
+    fn changes(&self, done: &Done) -> Vec<usize> {
+        let mut found: Vec<usize> = Vec::new();
+        for at in self.next(done) {
+            let act = &self.acts[at];
+            let Call::Set { changes, .. } = &act.operation.call else {
+                continue;
+            };
+            let same = |other: &usize| {
+                let other = &self.acts[*other];
+                other.ended.is_none()
+                    && matches!(&other.operation.call, Call::Set { changes: others, .. } if others == changes)
+            };
+            // One of which nobody heard is as good as another that began before it.
+            if act.ended.is_some() || !found.iter().any(same) {
+                found.push(at);
+            }
+        }
+        found.sort_by_key(|at| self.acts[*at].ended.is_none());
+        found
     }
 
     /// When the first of the acts that must be done was over.
@@ -205,12 +249,12 @@ impl<'a> Search<'a> {
     }
 
     /// An answer that is right as things stand, and may come next.
-    fn right(&self, done: &Done, state: &State<'_>) -> Option<usize> {
+    fn right(&self, done: &Done, standing: &Standing<'_>) -> Option<usize> {
         let mut next = self.next(done).into_iter();
-        next.find(|at| self.is_right(*at, state))
+        next.find(|at| self.is_right(*at, standing))
     }
 
-    fn is_right(&self, at: usize, state: &State<'_>) -> bool {
+    fn is_right(&self, at: usize, standing: &Standing<'_>) -> bool {
         let operation = self.acts[at].operation;
         match (&operation.call, &operation.outcome) {
             (
@@ -223,7 +267,7 @@ impl<'a> Search<'a> {
             ) => {
                 let said: Vec<Option<Change>> = tokens
                     .iter()
-                    .map(|token| said(state, namespace, token, purpose))
+                    .map(|token| standing.said(namespace, token, purpose))
                     .collect();
                 let right = match self.history.rules.get(purpose) {
                     None => return false,
@@ -235,9 +279,7 @@ impl<'a> Search<'a> {
                 right == *allow
             }
             (Call::Preferences { namespace, tokens }, Outcome::Stands { records, .. }) => {
-                let wanted = |key: &Key| key.namespace == *namespace && tokens.contains(&key.token);
-                let stands = state.iter().flatten().filter(|(key, _)| wanted(key));
-                let stands: BTreeMap<&Key, Change> = stands.copied().collect();
+                let stands = standing.of(namespace, tokens);
                 stands.len() == records.len()
                     && records
                         .iter()
@@ -251,37 +293,5 @@ impl<'a> Search<'a> {
     fn stuck(&self) -> Vec<String> {
         let next = self.next(&self.best).into_iter();
         next.map(|at| self.acts[at].operation.to_string()).collect()
-    }
-}
-
-/// What a token's records come to: an opt-out that no later opt-in lifts, or else an opt-in.
-fn said(state: &State<'_>, namespace: &str, token: &str, purpose: &str) -> Option<Change> {
-    let concerns = |key: &Key| {
-        let beneath = purpose.strip_prefix(&key.purpose);
-        let covers = beneath.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
-        key.namespace == namespace && key.token == token && (covers || key.purpose == "*")
-    };
-    let words = |key: &Key| {
-        if key.purpose == "*" {
-            0
-        } else {
-            key.purpose.len()
-        }
-    };
-    let records = state.iter().enumerate();
-    let records = records.flat_map(|(layer, changes)| changes.iter().map(move |it| (layer, it)));
-    let records: Vec<_> = records.filter(|(_, (key, _))| concerns(key)).collect();
-    let lifted = |out: usize, key: &Key| {
-        records.iter().any(|(layer, (other, change))| {
-            *change == Change::OptIn && *layer > out && words(other) >= words(key)
-        })
-    };
-    let denies = records
-        .iter()
-        .any(|(layer, (key, change))| *change == Change::OptOut && !lifted(*layer, key));
-    match records.first() {
-        None => None,
-        Some(_) if denies => Some(Change::OptOut),
-        Some(_) => Some(Change::OptIn),
     }
 }
