@@ -19,7 +19,7 @@ pub enum Way {
     /// Two nodes do not hear each other.
     Split,
     /// One node does not hear one other.
-    OneWay,
+    HalfDeaf,
     /// What two nodes say to each other waits, and comes all at once.
     Held,
     /// All messages between nodes take up to so long, and overtake each other.
@@ -61,7 +61,7 @@ impl Fault {
             Self::Link(Way::Deaf, ..) => "deaf",
             Self::Link(Way::Mute, ..) => "mute",
             Self::Link(Way::Split, ..) => "split",
-            Self::Link(Way::OneWay, ..) => "one_way",
+            Self::Link(Way::HalfDeaf, ..) => "one_way",
             Self::Link(Way::Held, ..) => "held",
             Self::Link(Way::Slow(_), ..) => "slow_link",
             Self::Crash(_) => "crash",
@@ -105,7 +105,7 @@ impl Fault {
                     Way::Deaf => others.for_each(|it| sim.partition_oneway(name(it), name(node))),
                     Way::Mute => others.for_each(|it| sim.partition_oneway(name(node), name(it))),
                     Way::Split => sim.partition(name(node), name(other)),
-                    Way::OneWay => sim.partition_oneway(name(node), name(other)),
+                    Way::HalfDeaf => sim.partition_oneway(name(node), name(other)),
                     Way::Held => sim.hold(name(node), name(other)),
                     Way::Slow(most) => latency(sim, nodes, most),
                 }
@@ -129,7 +129,7 @@ impl Fault {
                     Way::Deaf => others.for_each(|it| sim.repair_oneway(name(it), name(node))),
                     Way::Mute => others.for_each(|it| sim.repair_oneway(name(node), name(it))),
                     Way::Split => sim.repair(name(node), name(other)),
-                    Way::OneWay => sim.repair_oneway(name(node), name(other)),
+                    Way::HalfDeaf => sim.repair_oneway(name(node), name(other)),
                     Way::Held => sim.release(name(node), name(other)),
                     Way::Slow(_) => latency(sim, nodes, LATENCY.1),
                 }

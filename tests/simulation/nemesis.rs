@@ -108,7 +108,7 @@ impl Nemesis {
         }
         while let Some(over) = self.active.iter().position(|it| it.until <= now) {
             let active = self.active.swap_remove(over);
-            self.end(sim, active);
+            self.end(sim, &active);
         }
         if now >= self.next {
             self.next = now + Duration::from_millis(self.random.random_range(150..1_000));
@@ -123,7 +123,7 @@ impl Nemesis {
     pub fn heal(&mut self, sim: &mut Sim<'static>) {
         self.learn(sim);
         for active in std::mem::take(&mut self.active) {
-            self.end(sim, active);
+            self.end(sim, &active);
         }
         for host in &mut self.hosts {
             host.machine().disk.heal();
@@ -175,7 +175,7 @@ impl Nemesis {
             Fault::PowerCut => 1,
             _ => self.random.random_range(300..2_500),
         };
-        let recorded = self.record.borrow_mut().fault(fault.kind(), &fault);
+        let recorded = self.record.borrow_mut().fault(fault.kind(), fault);
         let until = now + Duration::from_millis(lasts);
         let random = &mut self.random;
         match fault {
@@ -204,7 +204,7 @@ impl Nemesis {
         });
     }
 
-    fn end(&mut self, sim: &mut Sim<'static>, active: Active) {
+    fn end(&mut self, sim: &mut Sim<'static>, active: &Active) {
         let mut record = self.record.borrow_mut();
         if let (Some(closure), Some(node)) = (active.closure, active.fault.cut_off()) {
             record.opens(node, closure);
@@ -267,7 +267,7 @@ impl Nemesis {
             9..17 => Fault::Link(Way::Deaf, node, other),
             17..25 => Fault::Link(Way::Mute, node, other),
             25..31 => Fault::Link(Way::Split, node, other),
-            31..37 => Fault::Link(Way::OneWay, node, other),
+            31..37 => Fault::Link(Way::HalfDeaf, node, other),
             37..42 => Fault::Link(Way::Held, node, other),
             42..49 => {
                 let slow = Duration::from_millis(random.random_range(100..2_000));

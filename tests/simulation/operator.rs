@@ -81,7 +81,8 @@ pub async fn form(members: usize) {
     }
 }
 
-async fn add(through: Node, node: Node) -> Option<()> {
+/// Adds a node through another, and waits until it is a voter.
+pub async fn add(through: Node, node: Node) -> Option<()> {
     let request = AddRequest {
         peer_address: format!("{}:{PEERS}", name(node)),
         learner: false,

@@ -23,8 +23,8 @@ use crate::world::network;
 
 /// Clients of a run.
 const CLIENTS: usize = 5;
-/// Changes that have to be acknowledged in a second of faults; fewer, and the run has shown nothing.
-const ACKNOWLEDGED_EACH_SECOND: f64 = 1.0;
+/// Seconds of faults for each change that has to be acknowledged at the least; fewer, and the run has shown nothing.
+const SECONDS_EACH: u64 = 1;
 
 /// What a run came to.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -66,10 +66,7 @@ pub fn run(seed: u64, faults: Duration, told: bool) -> Summary {
     } else {
         (5, 5)
     };
-    let compaction = (
-        random.random_range(512..4_096),
-        random.random_range(0..20),
-    );
+    let compaction = (random.random_range(512..4_096), random.random_range(0..20));
     let mut sim = network(seed, faults + Duration::from_secs(300));
     let record = Record::new(told);
     record.borrow_mut().note(format_args!(
@@ -145,12 +142,14 @@ pub fn run(seed: u64, faults: Duration, told: bool) -> Summary {
         terms: record.term,
         installed: counting.count("installed a snapshot"),
         events: record.goal,
-        served_after_ms: record.served_after.map_or(0, |it| it.as_millis() as u64),
+        served_after_ms: record
+            .served_after
+            .map_or(0, |it| u64::try_from(it.as_millis()).unwrap()),
         ..count(&record.history)
     };
     let needs = Needs {
         faults: Vec::new(),
-        acknowledged: (faults.as_secs_f64() * ACKNOWLEDGED_EACH_SECOND) as usize,
+        acknowledged: usize::try_from(faults.as_secs() / SECONDS_EACH).unwrap(),
         compared: 1,
         gave_up: 0,
     };

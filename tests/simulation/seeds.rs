@@ -35,8 +35,9 @@ fn seconds() -> u64 {
 /// Without a seed for tokio's scheduler two runs of a seed are two different runs.
 #[track_caller]
 fn can_repeat() {
+    let scheduler_takes_a_seed = cfg!(tokio_unstable);
     assert!(
-        cfg!(tokio_unstable),
+        scheduler_takes_a_seed,
         "built without `--cfg tokio_unstable`, so a seed would not repeat. The flag stands in .cargo/config.toml, which RUSTFLAGS in \
          the environment replaces: unset it, or add the flag to it"
     );

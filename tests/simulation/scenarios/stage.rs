@@ -49,14 +49,14 @@ impl Hands {
 }
 
 /// Tells a story on a stage of so many hosts. Nodes die only where the story says so.
-pub fn tell<F: Future<Output = ()>>(
+pub fn tell<F>(
     seed: u64,
     nodes: usize,
     compaction: Option<(u64, u64)>,
     story: impl FnOnce(Hands) -> F + 'static,
 ) -> Told
 where
-    F: 'static,
+    F: Future<Output = ()> + 'static,
 {
     let told = Told::listen();
     let mut sim = network(seed, Duration::from_secs(600));
