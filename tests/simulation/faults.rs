@@ -33,7 +33,7 @@ pub enum Fault {
     Link(Way, usize, usize),
     /// A node ends without a word, and loses what it had not synced.
     Crash(usize),
-    /// All nodes do.
+    /// All nodes do, after a time in which syncs are slow.
     PowerCut,
     /// A node's syncs take so long.
     SlowSync(usize, Duration),

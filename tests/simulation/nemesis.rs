@@ -172,17 +172,18 @@ impl Nemesis {
         let now = sim.elapsed();
         let lasts = match &fault {
             Fault::Link(..) => self.random.random_range(1_200..3_000),
-            Fault::PowerCut => 1,
+            Fault::PowerCut => self.random.random_range(200..1_200),
             _ => self.random.random_range(300..2_500),
         };
         let recorded = self.record.borrow_mut().fault(fault.kind(), fault);
         let until = now + Duration::from_millis(lasts);
         let random = &mut self.random;
         match fault {
+            // Syncs become slow first, so that there is something to lose.
             Fault::PowerCut => {
-                for host in self.hosts.iter_mut().filter(|host| host.up) {
-                    let back = Duration::from_millis(random.random_range(100..1_500));
-                    host.crash(sim, now + back);
+                for host in &self.hosts {
+                    let slow = Duration::from_millis(random.random_range(10..400));
+                    host.machine().disk.slow((slow / 8, slow));
                 }
             }
             Fault::Crash(node) => self.hosts[node].crash(sim, until),
@@ -211,6 +212,12 @@ impl Nemesis {
         }
         record.mended(active.fault.kind(), active.recorded);
         drop(record);
+        if active.fault == Fault::PowerCut {
+            for host in self.hosts.iter_mut().filter(|host| host.up) {
+                let back = Duration::from_millis(self.random.random_range(100..1_500));
+                host.crash(sim, sim.elapsed() + back);
+            }
+        }
         let machine = self.hosts[active.fault.host().unwrap_or(0)].machine();
         active.fault.end(sim, &machine, self.hosts.len());
     }
