@@ -70,6 +70,8 @@ pub struct Config {
     pub max_calls: usize,
     /// Bytes of log after which a snapshot is made.
     pub snapshot_log_bytes: u64,
+    /// Log entries that stay behind a snapshot. No flag sets it: tests keep few, so that a follower soon needs a snapshot.
+    pub log_entries_kept: u64,
     /// The most time that a graceful stop may take.
     pub drain_timeout: Duration,
     /// How far from now an override that is proposed here may end, in minutes.
@@ -160,6 +162,7 @@ impl Config {
             max_calls: 4096,
             // So little that a restart replays for no more than a few seconds.
             snapshot_log_bytes: 16 << 20,
+            log_entries_kept: limits::LOG_ENTRIES_KEPT,
             drain_timeout: Duration::from_secs(10),
             override_max_minutes: 24 * 60,
             usage_report: Duration::from_secs(60),

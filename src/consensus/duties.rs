@@ -17,6 +17,7 @@ use crate::domain::{
 };
 use crate::limits::{BACKFILL_TIMEOUT, DUTY_INTERVAL, FEATURE_LEVEL_INTERVAL};
 use crate::proto::peer::FetchJournalRequest;
+use crate::storage::off_thread;
 
 /// As the leader: writes the first command of a new cluster, raises the feature level when all members are able, and retires
 /// the keys of nodes that have left.
@@ -176,10 +177,8 @@ async fn fetch(core: &Core, bundle: u64) -> bool {
         };
         let reply = reply.into_inner();
         let journal = core.replica.journal().clone();
-        let supplied = tokio::task::spawn_blocking(move || {
-            journal.supply(bundle, reply.entries, reply.evidence)
-        })
-        .await;
+        let supplied =
+            off_thread(move || journal.supply(bundle, reply.entries, reply.evidence)).await;
         match supplied {
             Ok(Ok(())) => return true,
             Ok(Err(error)) => {

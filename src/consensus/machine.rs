@@ -14,6 +14,7 @@ use super::room::{Use, out_of_room};
 use super::snapshot::{Content, SnapshotData, Snapshots};
 use super::types::{EncodedReply, LogId, SnapshotMeta, StoredMembership, Types};
 use crate::domain::State;
+use crate::storage::off_thread;
 
 /// The state machine that openraft is given.
 pub struct Machine {
@@ -107,9 +108,7 @@ impl RaftStateMachine<Types> for Machine {
         let (snapshots, covers) = (self.snapshots.clone(), meta.clone());
         // The snapshot becomes the node's own before the state moves to it: after a crash in between, it is what the
         // node starts from.
-        let content = tokio::task::spawn_blocking(move || snapshots.adopt(&covers, file))
-            .await
-            .map_err(io::Error::other)??;
+        let content = off_thread(move || snapshots.adopt(&covers, file)).await??;
         let index = meta.last_log_id.map_or(0, |id| id.index);
         let revision = content.state.revision();
         self.replica.install(content.state, &content.edge, index)?;
@@ -147,13 +146,12 @@ impl RaftSnapshotBuilder<Types> for Builder {
         };
         let meta = content.meta.clone();
         let (replica, snapshots) = (self.replica.clone(), self.snapshots.clone());
-        let saved = tokio::task::spawn_blocking(move || {
+        let saved = off_thread(move || {
             // The log is purged up to the snapshot: the journal's bundles must be on the disk by then.
             replica.journal().sync()?;
             Ok::<_, io::Error>(snapshots.save(&content))
         })
-        .await
-        .map_err(io::Error::other)??;
+        .await??;
         match saved {
             Ok(snapshot) => Ok(Snapshot { meta, snapshot }),
             Err(error) if out_of_room(&error) => {

@@ -23,6 +23,7 @@ mod reads;
 mod replica;
 mod report;
 mod room;
+mod runtime;
 mod service;
 mod settings;
 mod snapshot;
@@ -122,15 +123,16 @@ impl Consensus {
         let network = network::Network {
             peers: peers.clone(),
         };
-        let raft = Raft::new(
+        let starting = Raft::new(
             identity.node_id,
             Arc::new(settings::settings(&timing)?),
             network,
             log_store::LogStore::new(log.clone()),
             machine,
-        )
-        .await
-        .map_err(|e| StartError::Raft(e.to_string()))?;
+        );
+        let raft = runtime::drawing_from(entropy.clone(), starting)
+            .await
+            .map_err(|e| StartError::Raft(e.to_string()))?;
         let (reads, waiting) = reads::queue();
         let usage = Usage::new(&*entropy);
         let core = Arc::new(Core {

@@ -24,6 +24,7 @@ use crate::proto::peer::{
     RaftMessage, RaftReply, ReadIndexReply, ReadIndexRequest, SnapshotChunk, peer_server::Peer,
     propose_reply,
 };
+use crate::storage::off_thread;
 
 /// Answers the other nodes.
 pub struct Service(pub Arc<Core>);
@@ -223,7 +224,7 @@ impl Peer for Service {
         let request = request.into_inner();
         self.check_member(request.envelope.as_ref())?;
         let journal = self.0.replica.journal().clone();
-        let bundle = tokio::task::spawn_blocking(move || journal.bundle(request.bundle))
+        let bundle = off_thread(move || journal.bundle(request.bundle))
             .await
             .map_err(|e| Status::internal(e.to_string()))?;
         match bundle {

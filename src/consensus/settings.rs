@@ -1,7 +1,7 @@
 //! How openraft is set up.
 
 use super::StartError;
-use crate::limits::{APPEND_ENTRIES, LOG_ENTRIES_KEPT};
+use crate::limits::APPEND_ENTRIES;
 
 /// How long Raft waits, in milliseconds.
 #[derive(Debug, Clone, Copy)]
@@ -12,6 +12,8 @@ pub struct Timing {
     pub election_timeout_ms: (u64, u64),
     /// Bytes of commands after which a snapshot is made.
     pub snapshot_log_bytes: u64,
+    /// Log entries that stay behind a snapshot.
+    pub log_entries_kept: u64,
     /// Between two reports of usage.
     pub usage_report_ms: u64,
     /// By the log's time, until a node changes its key for stamps.
@@ -33,8 +35,8 @@ pub(super) fn settings(timing: &Timing) -> Result<openraft::Config, StartError> 
         enable_pre_vote: Some(true),
         // Snapshots are made by bytes, see `duties`.
         snapshot_policy: openraft::SnapshotPolicy::Never,
-        max_in_snapshot_log_to_keep: LOG_ENTRIES_KEPT,
-        purge_batch_size: LOG_ENTRIES_KEPT,
+        max_in_snapshot_log_to_keep: timing.log_entries_kept,
+        purge_batch_size: timing.log_entries_kept.max(1),
         max_payload_entries: APPEND_ENTRIES,
         // A restored leader knows how far the log is committed only from a hint that may be old, and would let reads go by
         // it. In a new term it first commits an entry of its own.

@@ -12,7 +12,10 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     domain::{Event, Revision, Standing},
     limits,
-    storage::journal::{Journal, JournalError},
+    storage::{
+        self,
+        journal::{Journal, JournalError},
+    },
 };
 
 pub use self::{
@@ -120,7 +123,7 @@ fn read(journal: &Journal, from: Revision, to: Revision) -> Result<Vec<Event>, F
 async fn off_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, FeedEnd> + Send + 'static,
 ) -> Result<T, FeedEnd> {
-    match tokio::task::spawn_blocking(work).await {
+    match storage::off_thread(work).await {
         Ok(done) => done,
         Err(error) => {
             tracing::error!(%error, "a read of the journal did not end");

@@ -122,6 +122,7 @@ pub async fn start(config: Config, injected: Injected) -> anyhow::Result<Running
                 milliseconds(config.timing.election_max),
             ),
             snapshot_log_bytes: config.snapshot_log_bytes,
+            log_entries_kept: config.log_entries_kept,
             usage_report_ms: milliseconds(config.usage_report),
             stamp_key_ms: milliseconds(config.stamp_key_life),
         },

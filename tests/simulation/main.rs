@@ -1,9 +1,23 @@
 //! Whole nodes in a simulated network with a simulated clock: real code, disks in memory, no sockets.
 
 // A test says by a panic what went wrong.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
-mod cluster;
-mod leader_cut_off;
-mod override_ends;
+mod calls;
+mod clients;
+mod clock;
+mod disk;
+mod faults;
+mod hosts;
+#[path = "../invariants/mod.rs"]
+mod invariants;
+mod nemesis;
+mod operator;
+mod random;
+mod record;
+mod run;
+mod scenarios;
+mod seeds;
+mod told;
+mod watchers;
 mod world;

@@ -176,6 +176,7 @@ fn timing(snapshot_log_bytes: u64) -> Timing {
         heartbeat_ms: 50,
         election_timeout_ms: (200, 400),
         snapshot_log_bytes,
+        log_entries_kept: crate::limits::LOG_ENTRIES_KEPT,
         usage_report_ms: 60_000,
         stamp_key_ms: 60_000,
     }

@@ -148,9 +148,19 @@ impl MemoryLog {
 
     /// The node dies when the `count` oldest pending operations had reached the disk, but nobody had been told.
     pub fn crash_after(&self, count: usize) {
+        self.crash_within(count, 0);
+    }
+
+    /// The same, in the midst of one more operation: of an append, the first `entries` had reached the disk.
+    pub fn crash_within(&self, count: usize, entries: usize) {
         let mut inner = self.lock();
         for _ in 0..count {
             inner.settle_one();
+        }
+        if let Some((Op::Append(torn), _)) = inner.pending.front_mut() {
+            let mut reached = std::mem::take(torn);
+            reached.truncate(entries);
+            inner.durable.apply(Op::Append(reached));
         }
         inner.now = inner.durable.view();
         inner.held = false;

@@ -89,3 +89,16 @@ fn a_failed_disk_fails_everything_until_the_node_is_new() {
     log.crash();
     assert_eq!(log.all(), entries(1, 0..5, 10));
 }
+
+#[test]
+fn a_crash_may_tear_an_append() {
+    let log = MemoryLog::new();
+    log.hold();
+    log.append(entries(1, 0..5, 10), Box::new(|_| unreachable!()))
+        .unwrap();
+    log.append(entries(1, 5..9, 10), Box::new(|_| unreachable!()))
+        .unwrap();
+    log.crash_within(1, 3);
+    assert_eq!(log.ends().last, Some((1, 7)));
+    assert_eq!(log.all(), entries(1, 0..8, 10));
+}

@@ -1,6 +1,5 @@
 //! An override whose leader crashes ends at its time on every node, and its last event tells what it let through.
 
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use refrain::admission::{Entry, Grant, Permission, Permissions, TokenHash};
@@ -18,8 +17,12 @@ use refrain::proto::v1::{
 use tokio::time::sleep;
 use tonic::Status;
 
-use crate::cluster::{NODES, by, email, form, leader, simulation, until};
-use crate::world::{Platter, SimulatedClock, channel, node};
+use super::principals::{by, form, leader};
+use super::stage::{Hands, PATIENCE, tell_configured};
+use crate::calls::identifiers;
+use crate::clock::SimulatedClock;
+use crate::operator::until;
+use crate::world::channel;
 
 const ADA: &str = "ada";
 const BOB: &str = "bob";
@@ -42,17 +45,14 @@ fn configure(config: &mut Config) {
     }
 }
 
-/// Which node is down, as the story wants it.
-type Down = Arc<Mutex<Option<usize>>>;
-
 async fn check(place: usize) -> Result<CheckResponse, Status> {
     let question = CheckRequest {
-        identifiers: email(1),
+        identifiers: identifiers(&["s1".to_owned()]),
         purpose: PURPOSE.to_owned(),
         service: SERVICE.to_owned(),
         ..CheckRequest::default()
     };
-    let mut client = DecisionServiceClient::new(channel(NODES[place]));
+    let mut client = DecisionServiceClient::new(channel(place));
     Ok(client.check(by(ADA, question)).await?.into_inner())
 }
 
@@ -67,7 +67,10 @@ struct Standing {
 impl Standing {
     /// Asks a node until it answers, and holds that it lifts until its end and not a moment longer.
     async fn asked(&mut self, place: usize) -> Decision {
-        let answer = until("a check is answered", || async { check(place).await.ok() }).await;
+        let answer = until("a check is answered", PATIENCE, || async {
+            check(place).await.ok()
+        })
+        .await;
         let at = SystemTime::try_from(answer.evaluated_at.unwrap()).unwrap();
         if at < self.ends {
             assert_eq!(answer.reason(), Reason::Overridden, "{answer:?}");
@@ -88,7 +91,7 @@ impl Standing {
 
     /// Waits until a node lists all that was let through so far.
     async fn counted(&self, place: usize) {
-        until("what was counted is reported", || async {
+        until("what was counted is reported", PATIENCE, || async {
             let listed = list(place).await?;
             (listed.overrides[0].lifted == self.totals()).then_some(())
         })
@@ -97,7 +100,7 @@ impl Standing {
 }
 
 async fn list(place: usize) -> Option<ListOverridesResponse> {
-    let mut client = OverrideServiceClient::new(channel(NODES[place]));
+    let mut client = OverrideServiceClient::new(channel(place));
     let listed = client.list_overrides(by(BOB, ListOverridesRequest {}));
     Some(listed.await.ok()?.into_inner())
 }
@@ -105,13 +108,13 @@ async fn list(place: usize) -> Option<ListOverridesResponse> {
 /// Opts the subject out, and has that lifted by two.
 async fn lift(near: usize, far: usize) -> Standing {
     let out = SetOptOutRequest {
-        identifiers: email(1),
+        identifiers: identifiers(&["s1".to_owned()]),
         purposes: vec![PURPOSE.to_owned()],
         ..SetOptOutRequest::default()
     };
-    let mut preferences = PreferenceServiceClient::new(channel(NODES[near]));
+    let mut preferences = PreferenceServiceClient::new(channel(near));
     preferences.set_opt_out(by(ADA, out)).await.unwrap();
-    let now = Duration::from_millis(SimulatedClock.now().0);
+    let now = Duration::from_millis(SimulatedClock::default().now().0);
     let ends = SystemTime::UNIX_EPOCH + now + LASTING;
     let propose = ProposeOverrideRequest {
         scope: Some(OverrideScope {
@@ -123,7 +126,7 @@ async fn lift(near: usize, far: usize) -> Standing {
         expires_at: Some(ends.into()),
         ..ProposeOverrideRequest::default()
     };
-    let mut overrides = OverrideServiceClient::new(channel(NODES[near]));
+    let mut overrides = OverrideServiceClient::new(channel(near));
     let proposed = overrides.propose_override(by(ADA, propose)).await.unwrap();
     let id = proposed.into_inner().override_id;
     let denied = check(far).await.unwrap();
@@ -132,7 +135,7 @@ async fn lift(near: usize, far: usize) -> Standing {
         override_id: id.clone(),
         ..ApproveOverrideRequest::default()
     };
-    let mut overrides = OverrideServiceClient::new(channel(NODES[far]));
+    let mut overrides = OverrideServiceClient::new(channel(far));
     overrides.approve_override(by(BOB, approve)).await.unwrap();
     Standing {
         id,
@@ -144,7 +147,7 @@ async fn lift(near: usize, far: usize) -> Standing {
 /// The event that ends an override, once it comes; however often the connection to the node breaks.
 async fn ended(place: usize) -> Event {
     loop {
-        let mut client = WatchServiceClient::new(channel(NODES[place]));
+        let mut client = WatchServiceClient::new(channel(place));
         let follow = WatchRequest {
             from_revision: 1,
             ..WatchRequest::default()
@@ -164,12 +167,15 @@ async fn ended(place: usize) -> Event {
     }
 }
 
-async fn story(down: Down) {
+async fn story(hands: Hands) {
     form(ADA).await;
-    for place in 0..NODES.len() {
-        until("a node serves", || async { check(place).await.ok() }).await;
+    for place in 0..3 {
+        until("a node serves", PATIENCE, || async {
+            check(place).await.ok()
+        })
+        .await;
     }
-    let old = leader(NODES[0], ADA).await;
+    let old = leader(0, ADA).await;
     let (near, far) = ((old + 1) % 3, (old + 2) % 3);
     let mut standing = lift(near, far).await;
     for place in [old, near, far, old] {
@@ -177,7 +183,7 @@ async fn story(down: Down) {
     }
     standing.counted(near).await;
 
-    *down.lock().unwrap() = Some(old);
+    hands.crash(old).await;
     for place in [near, far] {
         assert_eq!(standing.asked(place).await, Decision::Allow);
     }
@@ -189,14 +195,14 @@ async fn story(down: Down) {
         lifts = standing.asked(near).await == Decision::Allow;
         standing.asked(far).await;
     }
-    *down.lock().unwrap() = None;
+    hands.restart(old).await;
     assert_eq!(standing.asked(old).await, Decision::Deny, "a restart");
     let event = ended(old).await;
     assert_eq!(event.change_id, standing.id);
     assert_eq!(event.lifted, standing.totals());
     assert_eq!(event, ended(far).await);
-    for place in 0..NODES.len() {
-        let left = until("a node lists", || list(place)).await;
+    for place in 0..3 {
+        let left = until("a node lists", PATIENCE, || list(place)).await;
         assert!(left.overrides.is_empty(), "{left:?}");
         assert_eq!(standing.asked(place).await, Decision::Deny);
     }
@@ -204,31 +210,5 @@ async fn story(down: Down) {
 
 #[test]
 fn an_override_ends_at_its_time_with_what_it_let_through() {
-    let mut simulation = simulation(Duration::from_secs(900));
-    for name in NODES {
-        let platter = Platter::default();
-        simulation.host(name, move || {
-            let platter = platter.clone();
-            async move { node(name, platter, configure).await }
-        });
-    }
-    let down = Down::default();
-    let wanted = Arc::clone(&down);
-    simulation.client("client", async {
-        story(wanted).await;
-        Ok(())
-    });
-    let mut is_down = None;
-    while !simulation.step().unwrap() {
-        let wanted = *down.lock().unwrap();
-        if wanted == is_down {
-            continue;
-        }
-        match (is_down, wanted) {
-            (_, Some(place)) => simulation.crash(NODES[place]),
-            (Some(place), None) => simulation.bounce(NODES[place]),
-            (None, None) => {}
-        }
-        is_down = wanted;
-    }
+    tell_configured(4_711, 3, None, configure, story);
 }

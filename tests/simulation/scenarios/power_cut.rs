@@ -1,0 +1,60 @@
+//! The power goes right after an acknowledgement: the change is there when the first node answers again, and nobody answers sooner.
+//!
+//! A single node's acknowledgement that is lost, a read index before the new leader's first commit, reads during replay, and a leader
+//! that comes back with an old idea of what is committed would all show here.
+
+use std::time::Duration;
+
+use refrain::proto::v1::Decision;
+use tokio::time::sleep;
+
+use super::stage::{check, decides, opt_out, tell};
+use crate::operator::form;
+
+#[test]
+fn what_was_acknowledged_is_there_at_the_first_answer() {
+    tell(11, 3, None, |hands| async move {
+        form(3).await;
+        for round in 0..8 {
+            let subject = format!("s{round}");
+            assert_eq!(decides(round % 3, &subject).await, Decision::Allow);
+            opt_out(round % 3, &subject).await;
+            hands
+                .world(|sim, hosts| {
+                    for host in hosts {
+                        host.crash(sim, Duration::MAX);
+                    }
+                })
+                .await;
+            for node in 0..3 {
+                hands.restart((round + node) % 3).await;
+            }
+            // From the first moment on: an error, or DENY.
+            for _ in 0..60 {
+                for node in 0..3 {
+                    if let Ok(decision) = check(node, &subject).await {
+                        assert_eq!(decision, Decision::Deny, "node {node}, round {round}");
+                    }
+                }
+                sleep(Duration::from_millis(5)).await;
+            }
+            for node in 0..3 {
+                assert_eq!(decides(node, &subject).await, Decision::Deny);
+            }
+        }
+    });
+}
+
+#[test]
+fn a_cluster_of_one_keeps_its_word() {
+    tell(12, 1, None, |hands| async move {
+        form(1).await;
+        for round in 0..10 {
+            let subject = format!("s{round}");
+            opt_out(0, &subject).await;
+            hands.crash(0).await;
+            hands.restart(0).await;
+            assert_eq!(decides(0, &subject).await, Decision::Deny);
+        }
+    });
+}
