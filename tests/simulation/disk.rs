@@ -86,10 +86,16 @@ impl SimulatedDisk {
         self.files.set_free_bytes(None);
     }
 
-    /// Cuts the power: of what was not synced some is lost, some is kept, and some is torn.
-    pub fn crash(&self) {
+    /// Cuts the power: of what was not synced all is lost, or some is lost, some is kept, and some is torn.
+    pub fn crash(&self, loses_all: bool) {
         let mut work = self.work();
         work.due.clear();
+        if loses_all {
+            self.log.crash();
+            self.files.crash();
+            self.log.hold();
+            return;
+        }
         let reached = work.random.random_range(0..=self.log.pending());
         let torn = work.random.random_range(0..4);
         self.log.crash_within(reached, torn);

@@ -75,10 +75,10 @@ impl Host {
         self.machine.borrow().clone()
     }
 
-    /// Ends it without a word, and cuts the power of its disk.
-    pub fn crash(&mut self, sim: &mut Sim<'static>, back_at: Duration) {
+    /// Ends it without a word, and cuts the power of its disk, which may lose all that was not synced.
+    pub fn crash(&mut self, sim: &mut Sim<'static>, back_at: Duration, loses_all: bool) {
         sim.crash(name(self.node));
-        self.machine.borrow().disk.crash();
+        self.machine.borrow().disk.crash(loses_all);
         self.died.borrow_mut().take();
         self.up = false;
         self.back_at = Some(back_at);

@@ -81,7 +81,7 @@ impl Nemesis {
                 self.record
                     .borrow_mut()
                     .note(format_args!("node {node} died of its disk: {why}"));
-                host.crash(sim, back);
+                host.crash(sim, back, false);
             }
             if host.up {
                 host.machine().disk.advance(now);
@@ -130,7 +130,7 @@ impl Nemesis {
             host.machine().clock.set(sim.elapsed(), 0, 1_000);
             // A log that has failed stays so until its node has died of it.
             if host.up && host.doomed {
-                host.crash(sim, Duration::ZERO);
+                host.crash(sim, Duration::ZERO, false);
             }
             if !host.up {
                 host.back_at = Some(sim.elapsed());
@@ -154,7 +154,7 @@ impl Nemesis {
                 self.membership[node] = Membership::Out;
                 let now = sim.elapsed();
                 if self.hosts[node].up {
-                    self.hosts[node].crash(sim, now + Duration::from_millis(300));
+                    self.hosts[node].crash(sim, now + Duration::from_millis(300), false);
                 }
                 self.hosts[node].wipe();
             }
@@ -186,7 +186,10 @@ impl Nemesis {
                     host.machine().disk.slow((slow / 8, slow));
                 }
             }
-            Fault::Crash(node) => self.hosts[node].crash(sim, until),
+            Fault::Crash(node) => {
+                let loses_all = random.random_bool(0.5);
+                self.hosts[node].crash(sim, until, loses_all);
+            }
             Fault::LogError(node) | Fault::FileError(node) | Fault::Full(node, _) => {
                 self.hosts[node].doomed = true;
                 fault.begin(sim, &self.hosts[node].machine(), self.hosts.len());
@@ -213,9 +216,10 @@ impl Nemesis {
         record.mended(active.fault.kind(), active.recorded);
         drop(record);
         if active.fault == Fault::PowerCut {
+            let loses_all = self.random.random_bool(0.5);
             for host in self.hosts.iter_mut().filter(|host| host.up) {
                 let back = Duration::from_millis(self.random.random_range(100..1_500));
-                host.crash(sim, sim.elapsed() + back);
+                host.crash(sim, sim.elapsed() + back, loses_all);
             }
         }
         let machine = self.hosts[active.fault.host().unwrap_or(0)].machine();
@@ -280,8 +284,8 @@ impl Nemesis {
                 let slow = Duration::from_millis(random.random_range(100..2_000));
                 Fault::Link(Way::Slow(slow), node, other)
             }
-            49..64 => Fault::Crash(node),
-            64..69 => Fault::PowerCut,
+            49..61 => Fault::Crash(node),
+            61..69 => Fault::PowerCut,
             69..79 => {
                 let slow = Duration::from_millis(random.random_range(50..800));
                 Fault::SlowSync(node, slow)

@@ -16,13 +16,20 @@ fn what_was_acknowledged_is_there_at_the_first_answer() {
     tell(11, 3, None, |hands| async move {
         form(3).await;
         for round in 0..8 {
+            // So slow that whatever is acknowledged before it was synced is lost.
+            hands
+                .world(|_, hosts| {
+                    let slow = (Duration::from_millis(40), Duration::from_millis(60));
+                    hosts.iter().for_each(|host| host.machine().disk.slow(slow));
+                })
+                .await;
             let subject = format!("s{round}");
             assert_eq!(decides(round % 3, &subject).await, Decision::Allow);
             opt_out(round % 3, &subject).await;
             hands
                 .world(|sim, hosts| {
                     for host in hosts {
-                        host.crash(sim, Duration::MAX);
+                        host.crash(sim, Duration::MAX, true);
                     }
                 })
                 .await;
@@ -51,6 +58,10 @@ fn a_cluster_of_one_keeps_its_word() {
         form(1).await;
         for round in 0..10 {
             let subject = format!("s{round}");
+            let slow = (Duration::from_millis(40), Duration::from_millis(60));
+            hands
+                .world(move |_, hosts| hosts[0].machine().disk.slow(slow))
+                .await;
             opt_out(0, &subject).await;
             hands.crash(0).await;
             hands.restart(0).await;

@@ -39,7 +39,7 @@ impl Hands {
 
     /// Ends a node without a word. It stays down.
     pub async fn crash(&self, node: usize) {
-        self.world(move |sim, hosts| hosts[node].crash(sim, Duration::MAX))
+        self.world(move |sim, hosts| hosts[node].crash(sim, Duration::MAX, true))
             .await;
     }
 
@@ -88,7 +88,7 @@ where
         for host in &mut hosts {
             if let Some(why) = host.died() {
                 assert!(host.doomed, "node {} came to an end: {why}", host.node);
-                host.crash(&mut sim, Duration::MAX);
+                host.crash(&mut sim, Duration::MAX, true);
             }
             if host.up {
                 host.machine().disk.advance(now);

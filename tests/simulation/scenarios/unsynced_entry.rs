@@ -26,7 +26,7 @@ fn no_acknowledgement_comes_before_a_majority_has_synced() {
         hands
             .world(|sim, hosts| {
                 for host in hosts {
-                    host.crash(sim, Duration::MAX);
+                    host.crash(sim, Duration::MAX, true);
                 }
             })
             .await;
