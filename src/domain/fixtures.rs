@@ -69,7 +69,7 @@ pub(super) struct Driven {
     pub(super) state: State,
     pub(super) now: u64,
     pub(super) events: Vec<Event>,
-    commands: u64,
+    pub(super) commands: u64,
 }
 
 impl Driven {

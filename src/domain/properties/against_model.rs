@@ -24,6 +24,20 @@ fn said(reply: Result<Outcome, &'static str>) -> Said {
     Ok((outcome, reasons))
 }
 
+/// Who asks, built for which version, and at which time: the leader's clock may be wrong, and so may the reader's.
+fn askers(log_time: u64) -> [(ServiceName, u32, Millis); 7] {
+    [
+        ("shop", 0, log_time),
+        ("shop", 2, log_time),
+        ("other", 0, log_time),
+        ("", 0, log_time),
+        ("shop", 0, 0),
+        ("shop", 0, log_time - 10_000),
+        ("shop", 0, log_time + 120_000),
+    ]
+    .map(|(text, schema_version, at)| (service(text), schema_version, Millis(at)))
+}
+
 fn same_decisions(state: &State, model: &Model) -> Result<(), TestCaseError> {
     let subjects = (0..SUBJECTS).flat_map(|a| (a..SUBJECTS).map(move |b| (a, b)));
     for (a, b) in subjects {
@@ -33,34 +47,59 @@ fn same_decisions(state: &State, model: &Model) -> Result<(), TestCaseError> {
             vec![subject(b), subject(a)]
         };
         for namespace in NAMESPACES.map(|text| Namespace::parse(text).unwrap()) {
-            for purpose in PURPOSES.into_iter().filter(|purpose| *purpose != "*") {
-                for schema_version in [0, 2] {
+            for (service, schema_version, at) in askers(state.log_time().0) {
+                let root = PurposeName::root();
+                let question = Question {
+                    namespace: &namespace,
+                    tokens: &tokens,
+                    purpose: &root,
+                    service: &service,
+                    schema_version,
+                    min_revision: 0,
+                    at,
+                };
+                same_preferences(state, model, &question)?;
+                for purpose in PURPOSES.into_iter().filter(|purpose| *purpose != "*") {
+                    let question = Question {
+                        purpose: &name(purpose),
+                        ..question
+                    };
                     let ours = state
-                        .decide(&Question {
-                            namespace: &namespace,
-                            tokens: &tokens,
-                            purpose: &name(purpose),
-                            service: &service("shop"),
-                            schema_version,
-                            min_revision: 0,
-                            at: state.log_time(),
-                        })
+                        .decide(&question)
                         .map(|it| (it.decision, it.reason, it.event_id, it.override_id))
                         .map_err(|refusal| refusal.reason());
-                    let expected = model.decide(&namespace, &tokens, purpose, schema_version);
-                    prop_assert_eq!(
-                        ours,
-                        expected,
-                        "{} for {} and {} in {}",
-                        purpose,
-                        a,
-                        b,
-                        namespace
-                    );
+                    prop_assert_eq!(ours, model.decide(&question), "{:?}", question);
                 }
             }
         }
     }
+    Ok(())
+}
+
+fn same_preferences(
+    state: &State,
+    model: &Model,
+    question: &Question<'_>,
+) -> Result<(), TestCaseError> {
+    let ours = state.preferences(question).map_err(|it| it.reason());
+    let ours = ours.map(|found| {
+        let decided = found.decisions.into_iter();
+        let decided = decided
+            .map(|it| (it.purpose.to_string(), it.decision, it.reason, it.event_id))
+            .collect();
+        let stands = found.records.into_iter().map(|it| {
+            let purpose = it.purpose.to_string();
+            (
+                it.subject.token,
+                purpose,
+                it.signalled,
+                it.change,
+                it.event_id,
+            )
+        });
+        (decided, stands.collect())
+    });
+    prop_assert_eq!(ours, model.preferences(question), "{:?}", question);
     Ok(())
 }
 

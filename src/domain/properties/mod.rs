@@ -4,6 +4,7 @@ mod against_model;
 mod encodings;
 mod model;
 mod never_lost;
+mod one_alone;
 mod player;
 mod rule_values;
 mod same_everywhere;

@@ -8,7 +8,7 @@ use crate::domain::fixtures::*;
 use crate::domain::*;
 
 /// The purposes that scripts speak of: some ship, some may be registered on the way, one never is.
-pub(super) const PURPOSES: [&str; 12] = [
+pub(super) const PURPOSES: [&str; 13] = [
     "*",
     "marketing",
     "marketing.email",
@@ -21,6 +21,7 @@ pub(super) const PURPOSES: [&str; 12] = [
     "games.chess",
     "games.chess.blitz",
     "service.chat",
+    "ai_training.images",
 ];
 
 /// The namespaces: one ships, one may be added, one never is.

@@ -1,7 +1,7 @@
-//! The registry: what a change of a purpose means, and what widens.
+//! How purposes lie in the tree, and which changes of them widen ALLOW or are refused.
 
-use super::super::purpose::default_purposes;
 use super::*;
+use crate::domain::purpose::default_purposes;
 
 fn named(name: &str) -> Purpose {
     Purpose {

@@ -61,6 +61,12 @@ type Answer = Result<Outcome, &'static str>;
 /// What is decided: the decision, the reason, the event, and the override.
 pub(super) type Decided = (Decision, Reason, Option<EventId>, Option<EventId>);
 
+/// What is told of a subject: how each purpose is decided, and what stands, by token, purpose and whether a signal said it.
+pub(super) type Told = (
+    Vec<(String, Decision, Reason, Option<EventId>)>,
+    Vec<(Token, String, bool, Change, EventId)>,
+);
+
 /// Whether `purpose` is `above` or lies beneath it.
 fn covered(purpose: &str, above: &str) -> bool {
     above == "*" || purpose == above || purpose.starts_with(&format!("{above}."))
@@ -133,36 +139,75 @@ impl Model {
         .max_by_key(|out| out.revision)
     }
 
-    /// What [`State::decide`] should say to the service `shop` at the log's time.
-    pub(super) fn decide(
-        &self,
-        namespace: &Namespace,
-        tokens: &[SubjectToken],
-        purpose: &str,
-        schema_version: u32,
-    ) -> Result<Decided, &'static str> {
-        if !self.namespaces.contains(namespace) {
+    /// The checks that all questions about a subject share.
+    fn admit(&self, asked: &Question<'_>) -> Result<(), &'static str> {
+        if !self.namespaces.contains(asked.namespace) {
             return Err("NAMESPACE_UNKNOWN");
         }
-        if schema_version > self.schema_version {
+        if asked.schema_version > self.schema_version {
             return Err("SCHEMA_UNKNOWN");
         }
-        if schema_version < self.floor("*") {
+        if asked.schema_version < self.floor("*") {
             return Err("SCHEMA_TOO_OLD");
         }
-        let asked = self.purpose(purpose).ok_or("PURPOSE_UNKNOWN")?;
+        Ok(())
+    }
+
+    /// What [`State::preferences`] should say: how every purpose is decided that the caller may know of, and what was said
+    /// last, by token and purpose, the person's word and the signal's apart.
+    pub(super) fn preferences(&self, asked: &Question<'_>) -> Result<Told, &'static str> {
+        self.admit(asked)?;
+        let mut names: Vec<&PurposeName> = self.purposes.iter().map(|p| &p.name).collect();
+        names.sort_unstable();
+        let decided = names.into_iter().filter_map(|purpose| {
+            let (decision, reason, event_id, _) =
+                self.decide(&Question { purpose, ..*asked }).ok()?;
+            Some((purpose.to_string(), decision, reason, event_id))
+        });
+        let mut records = Vec::new();
+        for token in asked.tokens.iter().map(|t| t.token) {
+            let said = || self.of(asked.namespace, token);
+            let last = |c: &&Past| {
+                let later = |other: &Past| {
+                    other.purpose == c.purpose
+                        && other.signalled == c.signalled
+                        && other.revision > c.revision
+                };
+                !said().any(later)
+            };
+            let mut of_token: Vec<_> = said()
+                .filter(last)
+                .map(|c| (token, c.purpose.clone(), c.signalled, c.change, c.event_id))
+                .collect();
+            of_token.sort_unstable_by(|a, b| (&a.1, a.2).cmp(&(&b.1, b.2)));
+            records.extend(of_token);
+        }
+        Ok((decided.collect(), records))
+    }
+
+    /// What [`State::decide`] should say.
+    pub(super) fn decide(&self, asked: &Question<'_>) -> Result<Decided, &'static str> {
+        let Question {
+            namespace,
+            tokens,
+            schema_version,
+            ..
+        } = *asked;
+        let purpose = asked.purpose.as_str();
+        self.admit(asked)?;
+        let registered = self.purpose(purpose).ok_or("PURPOSE_UNKNOWN")?;
         let needed = self.floors.iter().filter(|(at, _)| covered(purpose, at));
         if needed.map(|(_, version)| *version).max() > Some(schema_version) {
             return Err("SCHEMA_TOO_OLD");
         }
-        if asked.essential {
+        if registered.essential {
             return Ok((Decision::Allow, Reason::Essential, None, None));
         }
         // A subject whose opt-out is lifted counts as one who said nothing.
         let (lifted, others): (Vec<&SubjectToken>, Vec<&SubjectToken>) =
             tokens.iter().partition(|t| {
                 self.denying(namespace, t.token, purpose).is_some()
-                    && self.lifting(namespace, t.token, purpose).is_some()
+                    && self.lifting(asked, t.token, purpose).is_some()
             });
         let denying = others
             .iter()
@@ -181,11 +226,11 @@ impl Model {
         };
         let opt_ins: Vec<_> = others.iter().map(|t| opt_in(t.token)).collect();
         let said_nothing = !lifted.is_empty() || opt_ins.iter().any(Option::is_none);
-        if asked.default_deny && said_nothing {
+        if registered.default_deny && said_nothing {
             return Ok((Decision::Deny, Reason::DefaultDeny, None, None));
         }
         if let Some(first) = lifted.first() {
-            let by = self.lifting(namespace, first.token, purpose);
+            let by = self.lifting(asked, first.token, purpose);
             return Ok((Decision::Allow, Reason::Overridden, None, by));
         }
         match opt_ins.into_iter().flatten().max_by_key(|c| c.revision) {

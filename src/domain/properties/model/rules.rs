@@ -137,18 +137,20 @@ impl Model {
         Ok(outcome(self.changes.last().unwrap(), true))
     }
 
-    /// The first override, in the order of ids, that lifts a token's opt-out for `shop`.
+    /// The first override, in the order of ids, that lifts a token's opt-out for who asks. The later of the log's time and
+    /// the reader's ends it; and none lifts anything where the reader's time is more than ten seconds behind the log's.
     pub(super) fn lifting(
         &self,
-        namespace: &Namespace,
+        asked: &Question<'_>,
         token: Token,
         purpose: &str,
     ) -> Option<EventId> {
         let fits = |it: &&Lifting| {
             it.revoked_at.is_none()
-                && self.log_time < it.terms.expires_at.0
-                && it.terms.namespace == *namespace
-                && it.terms.services.iter().any(|s| s.as_str() == "shop")
+                && self.log_time.max(asked.at.0) < it.terms.expires_at.0
+                && self.log_time <= asked.at.0 + 10_000
+                && it.terms.namespace == *asked.namespace
+                && it.terms.services.contains(asked.service)
                 && it
                     .terms
                     .purposes

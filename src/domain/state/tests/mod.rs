@@ -1,5 +1,6 @@
 //! Tests of apply, and of what can be asked of a state.
 
+mod allow;
 mod decisions;
 mod floors;
 mod governance;

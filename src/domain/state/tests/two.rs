@@ -219,6 +219,9 @@ fn widening_the_registry_takes_two() {
     );
 }
 
+/// What happens between a proposal and its approval.
+type Meanwhile<'a> = &'a dyn Fn(&mut Driven);
+
 #[test]
 fn what_has_changed_since_it_was_proposed_is_proposed_anew() {
     let floor = |version| SchemaFloor {
@@ -254,8 +257,7 @@ fn what_has_changed_since_it_was_proposed_is_proposed_anew() {
         gpc_purposes: names(&["sale"]),
     };
     let raised = |driven: &mut Driven| raise(driven, 2);
-    type Meanwhile<'a> = &'a dyn Fn(&mut Driven);
-    let cases: [(ProposedChange, Meanwhile<'_>); 3] = [
+    let cases: [(ProposedChange, Meanwhile); 3] = [
         (ProposedChange::SchemaFloor(floor(0)), &raised),
         (ProposedChange::Purpose(purpose("ai_training")), &reworded),
         (ProposedChange::Settings(less), &more),
