@@ -15,3 +15,6 @@ pub mod space;
 pub mod stamp_secrets;
 
 pub use refused::Refused;
+
+#[cfg(test)]
+mod tests;
