@@ -1,5 +1,5 @@
-//! Tests against real `refrain` processes on loopback: fail-over, recovery, membership, refusals to start, privacy,
-//! every way in, foreign clients, the examples, containers.
+//! Tests against real `refrain` processes on loopback: fail-over, recovery, membership, refusals to start,
+//! power cuts, privacy, every way in, foreign clients, the examples, containers.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -7,6 +7,7 @@ mod docker;
 mod examples;
 mod failover;
 mod membership;
+mod power_cuts;
 mod privacy;
 mod python;
 mod recovery;
