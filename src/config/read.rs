@@ -136,7 +136,7 @@ impl Config {
                 "the variable REFRAIN_TOKEN_KEY is set as well".to_owned(),
                 "give the key in one place",
             ),
-            (Some(digits), None) => match digits.to_str().and_then(Secret::parse) {
+            (Some(digits), None) => match digits.to_str().and_then(|text| Secret::parse(text).ok()) {
                 Some(secret) => self.token_key = SecretSource::Given(secret),
                 None => layers.refuse_variable(
                     "REFRAIN_TOKEN_KEY",

@@ -32,12 +32,34 @@ impl Secret {
         &self.0
     }
 
-    /// Reads 64 hex digits; white space around them is allowed, as an editor's last line end is.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    /// Reads 64 hex digits, and the checksum behind them where there is one. White space around them is allowed, as an
+    /// editor's last line end is.
+    pub(super) fn parse(text: &str) -> Result<Self, NoSecret> {
+        let mut words = text.split_whitespace();
         let mut bytes = Zeroizing::new([0; 32]);
-        hex::decode_to_slice(text.trim(), &mut *bytes).ok()?;
-        Some(Self(*bytes))
+        let digits = words.next().unwrap_or_default();
+        hex::decode_to_slice(digits, &mut *bytes).map_err(|_| NoSecret::Other)?;
+        let secret = Self(*bytes);
+        match (words.next(), words.next()) {
+            (None, _) => Ok(secret),
+            (Some(checksum), None) if checksum == secret.checksum() => Ok(secret),
+            _ => Err(NoSecret::Damaged),
+        }
     }
+
+    /// What stands behind a secret that a node made, because any other 64 digits would be a key, too.
+    fn checksum(&self) -> String {
+        format!("crc32c:{:08x}", crc32c::crc32c(&self.0))
+    }
+}
+
+/// Why a text holds no secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NoSecret {
+    /// It never did.
+    Other,
+    /// It did, as its checksum shows.
+    Damaged,
 }
 
 impl Drop for Secret {
@@ -67,7 +89,8 @@ impl SecretSource {
     /// Gets the secret, and makes it where that was asked for.
     ///
     /// # Errors
-    /// The file is missing, cannot be read or written, may be read by everybody, or holds anything but 64 hex digits.
+    /// The file is missing, cannot be read or written, may be read by everybody, or holds anything but 64 hex digits
+    /// and their checksum.
     pub fn resolve(&self, entropy: &dyn Entropy) -> Result<Secret, ConfigError> {
         match self {
             Self::Given(secret) => Ok(secret.clone()),
@@ -113,12 +136,19 @@ fn read(path: &Path) -> Result<Option<Secret>, ConfigError> {
             format!("`chmod 600 {}`", path.display()),
         ));
     }
-    let secret = Secret::parse(&text).ok_or_else(|| {
-        // The text itself may be most of a secret: its length says enough.
-        let read = format!("holds {} bytes that are no key", text.len());
-        ConfigError::one(place(path), read, WANTED)
-    })?;
-    Ok(Some(secret))
+    // The text itself may be most of a secret: its length says enough.
+    let (read, wanted) = match Secret::parse(&text) {
+        Ok(secret) => return Ok(Some(secret)),
+        Err(NoSecret::Other) => (
+            format!("holds {} bytes that are no key", text.len()),
+            WANTED,
+        ),
+        Err(NoSecret::Damaged) => (
+            "is damaged: its key does not match its checksum".to_owned(),
+            "put the file back from a backup; another key would not fit the data",
+        ),
+    };
+    Err(ConfigError::one(place(path), read, wanted))
 }
 
 /// Makes a secret and its file: durable before it is used, because what is made with it would outlive it otherwise.
@@ -149,7 +179,11 @@ fn write(path: &Path, secret: &Secret) -> io::Result<()> {
         .truncate(true)
         .mode(0o600)
         .open(&aside)?;
-    let text = Zeroizing::new(format!("{}\n", hex::encode(secret.0)));
+    let text = Zeroizing::new(format!(
+        "{}\n{}\n",
+        hex::encode(secret.0),
+        secret.checksum()
+    ));
     file.write_all(text.as_bytes())?;
     file.sync_all()?;
     fs::rename(&aside, path)?;

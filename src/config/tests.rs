@@ -290,3 +290,31 @@ fn every_setting_has_a_flag_with_its_default_in_the_help() {
         }
     }
 }
+
+#[test]
+fn a_damaged_key_is_told_from_another_key() {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("sealing.key");
+    let source = SecretSource::Made(path.clone());
+    let made = source.resolve(&SystemEntropy).expect("made");
+    let whole = std::fs::read_to_string(&path).expect("text");
+    let key = hex::encode(made.expose());
+    for place in 0..key.len() {
+        let other = if &key[place..=place] == "0" { "1" } else { "0" };
+        let mut damaged = whole.clone();
+        damaged.replace_range(place..=place, other);
+        std::fs::write(&path, damaged).expect("write");
+        let message = source
+            .resolve(&SystemEntropy)
+            .expect_err("damaged")
+            .to_string();
+        assert!(
+            message.contains("does not match its checksum") && message.contains("backup"),
+            "{message}"
+        );
+        assert!(!message.contains(&key[..8]), "{message}");
+    }
+    // As `openssl rand -hex 32` makes it.
+    std::fs::write(&path, format!("{key}\n")).expect("write");
+    assert_eq!(source.resolve(&SystemEntropy).expect("read"), made);
+}

@@ -17,3 +17,6 @@ pub mod stamp_secrets;
 
 pub use off_thread::off_thread;
 pub use refused::Refused;
+
+#[cfg(test)]
+mod tests;

@@ -1,12 +1,14 @@
-//! Tests against real `refrain` processes on loopback: fail-over, recovery, membership, refusals to start, privacy,
-//! every way in, foreign clients, the examples, containers.
+//! Tests against real `refrain` processes on loopback: fail-over, recovery, membership, refusals to start, damage,
+//! power cuts, privacy, every way in, foreign clients, the examples, containers.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod damage;
 mod docker;
 mod examples;
 mod failover;
 mod membership;
+mod power_cuts;
 mod privacy;
 mod python;
 mod recovery;

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use refrain::proto::v1::{
@@ -73,6 +73,18 @@ pub fn serve_args(data: &Path, key: &Path) -> Vec<String> {
 impl Node {
     /// Starts a node on free ports; `extra` are further arguments of `serve`.
     pub async fn start(data: &Path, key: &Path, extra: &[&str]) -> Self {
+        match Self::try_start(data, key, extra).await {
+            Ok(node) => node,
+            Err((_, said)) => panic!("the node ended at start:\n{said}"),
+        }
+    }
+
+    /// The same; the error is how a node ended that does not start, and what it said.
+    pub async fn try_start(
+        data: &Path,
+        key: &Path,
+        extra: &[&str],
+    ) -> Result<Self, (ExitStatus, String)> {
         let mut args = serve_args(data, key);
         args.extend(extra.iter().map(|arg| (*arg).to_owned()));
         let mut node = Self {
@@ -83,8 +95,10 @@ impl Node {
             args,
             child: None,
         };
-        node.restart().await;
-        node
+        match node.try_restart().await {
+            Ok(()) => Ok(node),
+            Err(status) => Err((status, node.log())),
+        }
     }
 
     /// One node that forms a cluster of its own, and serves.
@@ -97,6 +111,12 @@ impl Node {
 
     /// Starts the process again, on the ports it had.
     pub async fn restart(&mut self) {
+        let started = self.try_restart().await;
+        assert!(started.is_ok(), "the node ended at start:\n{}", self.log());
+    }
+
+    /// The same; the error is how it ended.
+    async fn try_restart(&mut self) -> Result<(), ExitStatus> {
         self.kill();
         let ready_file = self.data.with_extension("ready.json");
         let _ = std::fs::remove_file(&ready_file);
@@ -117,19 +137,17 @@ impl Node {
             .unwrap();
         self.child = Some(child);
         let ready: Value = eventually("the node listens", || {
-            let gone = self
-                .child
-                .as_mut()
-                .is_some_and(|child| child.try_wait().unwrap().is_some());
-            assert!(!gone, "the node ended at start:\n{}", self.log());
+            let ended = self.ended();
             let read = std::fs::read(&ready_file).ok();
-            async move { read.and_then(|bytes| serde_json::from_slice(&bytes).ok()) }
+            let ready = read.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+            async move { ended.map(Err).or(ready.map(Ok)) }
         })
-        .await;
+        .await?;
         let text = |key: &str| ready[key].as_str().unwrap().to_owned();
         self.client = text("client");
         self.peer = text("peer");
         self.id = text("node_id");
+        Ok(())
     }
 
     /// Ends the process at once, as a crash would.
@@ -141,7 +159,7 @@ impl Node {
     }
 
     /// Asks the process to stop, and waits until it has.
-    pub async fn terminate(&mut self) -> std::process::ExitStatus {
+    pub async fn terminate(&mut self) -> ExitStatus {
         let mut child = self.child.take().expect("the node runs");
         let pid = rustix::process::Pid::from_child(&child);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
@@ -154,9 +172,12 @@ impl Node {
 
     /// Whether the process runs.
     pub fn runs(&mut self) -> bool {
-        self.child
-            .as_mut()
-            .is_some_and(|child| child.try_wait().unwrap().is_none())
+        self.child.is_some() && self.ended().is_none()
+    }
+
+    /// How the process ended, if it has by itself.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.as_mut()?.try_wait().unwrap()
     }
 
     /// What the process has printed since its first start.
@@ -349,7 +370,7 @@ pub async fn opt_out_through(client: &mut PreferenceServiceClient<Channel>, addr
 
 /// Which of `addresses` a node does not deny. Asks in batches, and again while the node is not ready.
 pub async fn not_denied(node: &Node, addresses: &[String]) -> Vec<String> {
-    let mut client = DecisionServiceClient::new(channel(&node.client).unwrap());
+    let client = DecisionServiceClient::new(channel(&node.client).unwrap());
     let mut wrong = Vec::new();
     for chunk in addresses.chunks(1_000) {
         let items = chunk
@@ -374,7 +395,6 @@ pub async fn not_denied(node: &Node, addresses: &[String]) -> Vec<String> {
                 other => wrong.push(format!("{address}: {other:?}")),
             }
         }
-        client = client.clone();
     }
     wrong
 }
