@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod cluster;
+#[path = "../invariants/mod.rs"]
+mod invariants;
 mod leader_cut_off;
 mod override_ends;
 mod world;

@@ -1,0 +1,20 @@
+//! I1: each key's history is linearizable, said by two checkers that share no code.
+//!
+//! Linearizability: Herlihy and Wing, "Linearizability: A Correctness Condition for Concurrent Objects" (TOPLAS 1990). It is local (their
+//! theorem 1), so that each subject's history is judged by itself; subjects that one call names together are judged together, and so are
+//! a subject's purposes, since one purpose decides for those beneath it.
+
+pub mod by_revision;
+pub mod wing_gong_lowe;
+
+use super::history::History;
+use super::verdict::Findings;
+
+/// Judges a history, by both.
+pub fn check(history: &History) -> Findings {
+    let mut findings = by_revision::check(history);
+    let searched = wing_gong_lowe::check(history, wing_gong_lowe::STEPS);
+    findings.violations.extend(searched.violations);
+    findings.gave_up.extend(searched.gave_up);
+    findings
+}
