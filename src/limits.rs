@@ -373,3 +373,9 @@ pub const FEED_READ_BYTES: usize = 256 << 10;
 
 /// How long forming a cluster of one may take on a node's first start.
 pub const FORM_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Lines of the log that wait for whoever reads them. More: they are lost, and how many were is told.
+pub const LOG_LINES_WAITING: usize = 8_192;
+
+/// How long the end of the process waits until its log is written.
+pub const LOG_FLUSH_TIMEOUT: Duration = Duration::from_secs(1);

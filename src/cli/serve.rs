@@ -24,7 +24,9 @@ pub fn run(args: &ServeCommand) -> Result<u8, Failure> {
         end_with_parent()?;
     }
     let config = Config::load(&args.settings).map_err(|error| Failure::usage(error.to_string()))?;
-    server::install_logging(&config.log).map_err(|error| Failure::other(format!("{error:#}")))?;
+    // Held to the end, and dropped before the failure is printed: what led to it comes first.
+    let _logging = server::install_logging(&config.log)
+        .map_err(|error| Failure::other(format!("{error:#}")))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;

@@ -5,18 +5,31 @@ use std::panic;
 
 use tracing_subscriber::EnvFilter;
 
+use super::log_sink::LogSink;
 use crate::config::{LogFormat, LogSettings};
+use crate::limits::{LOG_FLUSH_TIMEOUT, LOG_LINES_WAITING};
+
+/// The program's log. Dropped at the end, it waits a moment until all is written.
+#[must_use = "what is said last is lost without it"]
+pub struct Logging(LogSink);
+
+impl Drop for Logging {
+    fn drop(&mut self) {
+        self.0.flush(LOG_FLUSH_TIMEOUT);
+    }
+}
 
 /// Begins logging to standard error. Called once, by the program.
 ///
 /// # Errors
 /// Where the filter does not parse, or a log was installed before.
-pub fn install(settings: &LogSettings) -> anyhow::Result<()> {
+pub fn install(settings: &LogSettings) -> anyhow::Result<Logging> {
     let filter = EnvFilter::try_new(&settings.filter)?;
+    let sink = LogSink::begin(std::io::stderr(), LOG_LINES_WAITING)?;
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr);
+        .with_writer(sink.clone());
     let installed = match settings.format {
         LogFormat::Text => log.try_init(),
         LogFormat::Json => log.json().try_init(),
@@ -28,5 +41,5 @@ pub fn install(settings: &LogSettings) -> anyhow::Result<()> {
         let backtrace = std::backtrace::Backtrace::capture();
         tracing::error!(place, %backtrace, "a fault of the program: please report it");
     }));
-    Ok(())
+    Ok(Logging(sink))
 }

@@ -3,6 +3,7 @@
 pub mod disk;
 mod first_start;
 mod keys;
+mod log_sink;
 mod logging;
 mod ready;
 mod run;
@@ -13,7 +14,10 @@ use anyhow::Context as _;
 use tokio::{task::JoinHandle, time::Instant};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-pub use self::{logging::install as install_logging, run::run};
+pub use self::{
+    logging::{Logging, install as install_logging},
+    run::run,
+};
 
 use self::{disk::Disk, keys::Keys};
 use crate::{

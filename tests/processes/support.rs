@@ -46,6 +46,8 @@ pub struct Node {
     pub peer: String,
     /// Its id, 16 hex digits.
     pub id: String,
+    /// Variables of its environment, from its next start on.
+    pub env: Vec<(String, String)>,
     args: Vec<String>,
     child: Option<Child>,
 }
@@ -73,17 +75,36 @@ pub fn serve_args(data: &Path, key: &Path) -> Vec<String> {
 impl Node {
     /// Starts a node on free ports; `extra` are further arguments of `serve`.
     pub async fn start(data: &Path, key: &Path, extra: &[&str]) -> Self {
-        match Self::try_start(data, key, extra).await {
+        Self::start_in(data, key, extra, Vec::new()).await
+    }
+
+    /// The same, with variables of its environment.
+    pub async fn start_in(
+        data: &Path,
+        key: &Path,
+        extra: &[&str],
+        env: Vec<(String, String)>,
+    ) -> Self {
+        match Self::launch(data, key, extra, env).await {
             Ok(node) => node,
             Err((_, said)) => panic!("the node ended at start:\n{said}"),
         }
     }
 
-    /// The same; the error is how a node ended that does not start, and what it said.
+    /// As [`Node::start`]; the error is how a node ended that does not start, and what it said.
     pub async fn try_start(
         data: &Path,
         key: &Path,
         extra: &[&str],
+    ) -> Result<Self, (ExitStatus, String)> {
+        Self::launch(data, key, extra, Vec::new()).await
+    }
+
+    async fn launch(
+        data: &Path,
+        key: &Path,
+        extra: &[&str],
+        env: Vec<(String, String)>,
     ) -> Result<Self, (ExitStatus, String)> {
         let mut args = serve_args(data, key);
         args.extend(extra.iter().map(|arg| (*arg).to_owned()));
@@ -92,6 +113,7 @@ impl Node {
             client: "127.0.0.1:0".to_owned(),
             peer: "127.0.0.1:0".to_owned(),
             id: String::new(),
+            env,
             args,
             child: None,
         };
@@ -127,6 +149,7 @@ impl Node {
             .unwrap();
         let child = Command::new(REFRAIN)
             .args(&self.args)
+            .envs(self.env.iter().cloned())
             .args(["--listen", &self.client, "--peer-listen", &self.peer])
             .arg("--ready-file")
             .arg(&ready_file)
@@ -160,14 +183,19 @@ impl Node {
 
     /// Asks the process to stop, and waits until it has.
     pub async fn terminate(&mut self) -> ExitStatus {
+        let pid = self.pid().expect("the node runs");
         let mut child = self.child.take().expect("the node runs");
-        let pid = rustix::process::Pid::from_child(&child);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
         eventually("the node stops", || {
             let ended = child.try_wait().unwrap();
             async move { ended }
         })
         .await
+    }
+
+    /// The process's id, while it runs or has not been waited for.
+    pub fn pid(&self) -> Option<rustix::process::Pid> {
+        self.child.as_ref().map(rustix::process::Pid::from_child)
     }
 
     /// Whether the process runs.
