@@ -24,7 +24,7 @@ impl Stage {
         for purpose in purposes.into_inner().purposes {
             let rule = match (purpose.essential, purpose.default_deny) {
                 (true, _) => Rule::Essential,
-                (_, true) => Rule::DefaultDeny,
+                (_, Some(true)) => Rule::DefaultDeny,
                 _ => Rule::DefaultAllow,
             };
             self.record.lock().history.rules.insert(purpose.name, rule);

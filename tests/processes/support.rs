@@ -6,14 +6,16 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use refrain::proto::v1::{
-    BatchCheckRequest, CheckRequest, Decision, Identifier, SetOptOutRequest, StatusRequest,
-    StatusResponse, batch_check_item, cluster_service_client::ClusterServiceClient,
-    decision_service_client::DecisionServiceClient, identifier::Form,
-    preference_service_client::PreferenceServiceClient,
+    StatusRequest, StatusResponse, cluster_service_client::ClusterServiceClient,
 };
 use serde_json::Value;
 use tempfile::TempDir;
-use tonic::transport::{Channel, Endpoint};
+
+// By its path, for the test binaries that take this file by its own.
+#[path = "asking.rs"]
+mod asking;
+#[allow(unused_imports, reason = "each test binary asks in its own ways")]
+pub use asking::{channel, check, email, not_denied, opt_out, opt_out_through};
 
 /// The program under test.
 pub const REFRAIN: &str = env!("CARGO_BIN_EXE_refrain");
@@ -334,95 +336,4 @@ impl Cluster {
         })
         .await
     }
-}
-
-/// A lazily opened connection.
-pub fn channel(address: &str) -> Option<Channel> {
-    let endpoint = Endpoint::from_shared(format!("http://{address}")).ok()?;
-    Some(
-        endpoint
-            .tcp_nodelay(true)
-            .connect_timeout(Duration::from_secs(1))
-            .connect_lazy(),
-    )
-}
-
-/// An e-mail address as an identifier.
-pub fn email(address: &str) -> Identifier {
-    Identifier {
-        r#type: "email".to_owned(),
-        form: Some(Form::Value(address.to_owned())),
-    }
-}
-
-/// An opt-out of `analytics`, with a request id of its own.
-pub fn opt_out(address: &str) -> SetOptOutRequest {
-    SetOptOutRequest {
-        request_id: uuid::Uuid::now_v7().to_string(),
-        identifiers: vec![email(address)],
-        purposes: vec!["analytics".to_owned()],
-        ..SetOptOutRequest::default()
-    }
-}
-
-/// Asks one node about `analytics`.
-pub async fn check(node: &str, address: &str) -> Result<Decision, tonic::Status> {
-    let channel = channel(node).ok_or_else(|| tonic::Status::internal("address"))?;
-    let request = CheckRequest {
-        identifiers: vec![email(address)],
-        purpose: "analytics".to_owned(),
-        ..CheckRequest::default()
-    };
-    Ok(DecisionServiceClient::new(channel)
-        .check(request)
-        .await?
-        .into_inner()
-        .decision())
-}
-
-/// Opts out through one node, again and again with the same request id until it is acknowledged.
-pub async fn opt_out_through(client: &mut PreferenceServiceClient<Channel>, address: &str) -> u64 {
-    let request = opt_out(address);
-    eventually("an opt-out is acknowledged", || {
-        let (mut client, request) = (client.clone(), request.clone());
-        async move {
-            client
-                .set_opt_out(request)
-                .await
-                .ok()
-                .map(|done| done.into_inner().revision)
-        }
-    })
-    .await
-}
-
-/// Which of `addresses` a node does not deny. Asks in batches, and again while the node is not ready.
-pub async fn not_denied(node: &Node, addresses: &[String]) -> Vec<String> {
-    let client = DecisionServiceClient::new(channel(&node.client).unwrap());
-    let mut wrong = Vec::new();
-    for chunk in addresses.chunks(1_000) {
-        let items = chunk
-            .iter()
-            .map(|address| CheckRequest {
-                identifiers: vec![email(address)],
-                purpose: "analytics".to_owned(),
-                ..CheckRequest::default()
-            })
-            .collect();
-        let request = BatchCheckRequest { items };
-        let answer = eventually("a batch is answered", || {
-            let (mut client, request) = (client.clone(), request.clone());
-            async move { client.batch_check(request).await.ok() }
-        })
-        .await;
-        let results = answer.into_inner().results;
-        assert_eq!(results.len(), chunk.len());
-        for (address, item) in chunk.iter().zip(results) {
-            match item.result {
-                Some(batch_check_item::Result::Ok(ok)) if ok.decision() == Decision::Deny => {}
-                other => wrong.push(format!("{address}: {other:?}")),
-            }
-        }
-    }
-    wrong
 }

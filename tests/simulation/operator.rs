@@ -187,7 +187,7 @@ impl Operator {
         for purpose in purposes.into_inner().purposes {
             let rule = match (purpose.essential, purpose.default_deny) {
                 (true, _) => Rule::Essential,
-                (_, true) => Rule::DefaultDeny,
+                (_, Some(true)) => Rule::DefaultDeny,
                 _ => Rule::DefaultAllow,
             };
             record.history.rules.insert(purpose.name, rule);
