@@ -20,7 +20,9 @@ fn what_was_acknowledged_is_there_at_the_first_answer() {
             hands
                 .world(|_, hosts| {
                     let slow = (Duration::from_millis(40), Duration::from_millis(60));
-                    hosts.iter().for_each(|host| host.machine().disk.slow(slow));
+                    for host in hosts.iter() {
+                        host.machine().disk.slow(slow);
+                    }
                 })
                 .await;
             let subject = format!("s{round}");

@@ -41,7 +41,7 @@ pub async fn of_the_registry(site: &Site) {
 
     let post = Purpose {
         name: "marketing.post".to_owned(),
-        default_deny: true,
+        default_deny: Some(true),
         ..Purpose::default()
     };
     let put = PutPurposeRequest {
@@ -121,7 +121,11 @@ pub async fn by_two_principals(site: &Site) {
     let all = all.into_inner().purposes;
     assert!(all.iter().all(|it| it.schema_floor == 0), "{all:?}");
     let kept = all.iter().find(|it| it.name == "profiling").unwrap();
-    assert!(kept.default_deny, "a change that was withdrawn was made");
+    assert_eq!(
+        kept.default_deny,
+        Some(true),
+        "a change that was withdrawn was made"
+    );
 
     opt_outs_are_lifted(site).await;
 }
