@@ -86,6 +86,7 @@ pub async fn by_two_principals(site: &Site) {
     };
     let wider = Purpose {
         name: "profiling".to_owned(),
+        default_deny: Some(false),
         ..Purpose::default()
     };
     let mut ids = Vec::new();
