@@ -25,7 +25,7 @@ pub async fn of_the_registry(site: &Site) {
     };
     assert!(near.add_namespace(add).await.unwrap().get_ref().changed);
     let meant = NamespaceSettings {
-        gpc_purposes: vec!["sale".to_owned()],
+        gpc_purposes: vec!["*".to_owned()],
     };
     let set = ConfigureNamespaceRequest {
         namespace: "shop".to_owned(),

@@ -26,7 +26,7 @@ fn find(list: &Value, member: &str, value: &str) -> Value {
 pub async fn of_namespaces_and_purposes(site: &Site) {
     let (near, far) = (site.near, site.far);
     let nothing = json!(null);
-    let settings = json!({ "gpc_purposes": ["sale"] });
+    let settings = json!({ "gpc_purposes": ["*"] });
     let shop = ("PUT", "/admin/v1/namespaces/shop");
     site.forbidden(near, MAILER, shop, &settings).await;
     let put = site.ask(near, ADA, shop, &settings).await.ok();
@@ -34,7 +34,7 @@ pub async fn of_namespaces_and_purposes(site: &Site) {
     site.forbidden(far, STRANGER, ("GET", NAMESPACES), &nothing)
         .await;
     let all = site.read(far, NAMESPACES).await["namespaces"].clone();
-    assert_eq!(find(&all, "name", "shop")["gpc_purposes"], json!(["sale"]));
+    assert_eq!(find(&all, "name", "shop")["gpc_purposes"], json!(["*"]));
 
     let post = ("PUT", "/admin/v1/purposes/marketing.post");
     let meaning = json!({ "description": "By post", "default_deny": true, "essential": false });
