@@ -201,6 +201,9 @@ fn many_seeds_hold_every_invariant() {
     }
 }
 
+/// How many changes seeds acknowledge on average, at the least.
+const ACKNOWLEDGED_EACH: usize = 30;
+
 /// What many seeds came to.
 #[derive(Default)]
 struct Total {
@@ -288,5 +291,10 @@ impl Total {
             );
         }
         assert!(self.installed > 0, "no snapshot was installed");
+        let (acknowledged, seeds) = (self.acknowledged, self.seeds);
+        assert!(
+            acknowledged >= ACKNOWLEDGED_EACH * seeds,
+            "{acknowledged} changes acknowledged in {seeds} seeds"
+        );
     }
 }
