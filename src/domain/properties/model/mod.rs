@@ -160,8 +160,9 @@ impl Model {
         let mut names: Vec<&PurposeName> = self.purposes.iter().map(|p| &p.name).collect();
         names.sort_unstable();
         let decided = names.into_iter().filter_map(|purpose| {
+            // What the person chose: no override lifts anything of that.
             let (decision, reason, event_id, _) =
-                self.decide(&Question { purpose, ..*asked }).ok()?;
+                self.decided(&Question { purpose, ..*asked }, false).ok()?;
             Some((purpose.to_string(), decision, reason, event_id))
         });
         let mut records = Vec::new();
@@ -187,6 +188,10 @@ impl Model {
 
     /// What [`State::decide`] should say.
     pub(super) fn decide(&self, asked: &Question<'_>) -> Result<Decided, &'static str> {
+        self.decided(asked, true)
+    }
+
+    fn decided(&self, asked: &Question<'_>, lifts: bool) -> Result<Decided, &'static str> {
         let Question {
             namespace,
             tokens,
@@ -206,7 +211,8 @@ impl Model {
         // A subject whose opt-out is lifted counts as one who said nothing.
         let (lifted, others): (Vec<&SubjectToken>, Vec<&SubjectToken>) =
             tokens.iter().partition(|t| {
-                self.denying(namespace, t.token, purpose).is_some()
+                lifts
+                    && self.denying(namespace, t.token, purpose).is_some()
                     && self.lifting(asked, t.token, purpose).is_some()
             });
         let denying = others
