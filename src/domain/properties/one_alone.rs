@@ -8,6 +8,7 @@ use super::player::Player;
 use super::script::{NAMESPACES, PURPOSES, SUBJECTS, scripts};
 use crate::domain::fixtures::*;
 use crate::domain::*;
+use crate::limits;
 
 /// What a command of one principal may open.
 enum Opens<'a> {
@@ -77,6 +78,8 @@ fn allowed(state: &State, versions: [u32; 2], at: Millis) -> BTreeMap<Asked, boo
         now: at.0,
         ..Driven::empty()
     };
+    // What is asked besides must not be turned away for want of room.
+    driven.state.size_tables(limits::REQUESTS, limits::IMPORTS);
     let namespaces = NAMESPACES.map(|text| Namespace::parse(text).unwrap());
     for (number, namespace) in (0_u8..).zip(&namespaces) {
         let command = |driven: &mut Driven, body| Command {

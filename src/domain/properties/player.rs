@@ -14,7 +14,7 @@ impl Player {
     /// A created cluster with small tables.
     pub(super) fn new() -> Self {
         let mut driven = Driven::new();
-        driven.state.shrink_tables(REMEMBERED, IMPORTS);
+        driven.state.size_tables(REMEMBERED, IMPORTS);
         Self {
             driven,
             bodies: Vec::new(),

@@ -13,7 +13,7 @@ fn chunks(state: &State) -> Vec<Vec<u8>> {
 
 fn restored(state: &State) -> State {
     let mut restored = State::from_chunks(state.chunks().map(Ok::<_, ()>)).unwrap();
-    restored.shrink_tables(REMEMBERED, IMPORTS);
+    restored.size_tables(REMEMBERED, IMPORTS);
     restored
 }
 

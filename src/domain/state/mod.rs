@@ -184,9 +184,9 @@ impl State {
         self.fold_settings(Some(namespace), &[]).unwrap();
     }
 
-    /// Makes the tables of requests and imports small, so that a test sees them overflow.
+    /// Sets the size of the tables of requests and imports: small ones overflow before a test's eyes.
     #[cfg(test)]
-    pub(super) fn shrink_tables(&mut self, requests: usize, imports: usize) {
+    pub(super) fn size_tables(&mut self, requests: usize, imports: usize) {
         self.requests.set_capacity(requests);
         self.imports.set_capacity(imports);
     }
