@@ -1,8 +1,10 @@
 //! A disk that is told the recorded steps, and what it may hold when the power goes.
 //!
 //! What was synced is there. Of the rest (a block's bytes, a file's length, a name given or taken) any part may have reached
-//! the disk in any order, whatever came before it: an `fsync` of a file says nothing of its name, and one name's change
-//! nothing of another's. Only a rename is one change, and one block is never torn.
+//! the disk in any order, whatever came before it: an `fsync` of a file says nothing of its name, nor a name of what the
+//! file holds. Only this is kept: a rename is one change, one block is never torn, and the names in one folder change in
+//! their order, as on every filesystem with a journal (sled counts on that: it renames its new snapshot, then removes
+//! the old one, and syncs the folder in between as little as after; without either the log is refused).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
@@ -106,9 +108,20 @@ impl CrashDisk {
     /// Cuts the power; `kept` tells which of the changes in the cache, in their order, have reached the disk.
     pub fn crash(&self, mut kept: impl FnMut(usize) -> bool) -> CrashState {
         let (mut contents, mut names) = (self.contents.clone(), self.names.clone());
+        let mut behind = BTreeSet::new();
         let changes = self.visible().enumerate();
         let changes: Vec<&Change> = changes
-            .filter(|(number, _)| kept(*number))
+            .filter(|(number, change)| match change {
+                Change::Name(path, _) => {
+                    let folder = path.parent();
+                    let reaches = kept(*number) && !behind.contains(&folder);
+                    if !reaches {
+                        behind.insert(folder);
+                    }
+                    reaches
+                }
+                Change::Block(..) | Change::Length(..) => kept(*number),
+            })
             .map(|(_, change)| change)
             .collect();
         reach(&mut contents, &mut names, changes.into_iter());

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use zeroize::Zeroizing;
@@ -14,6 +14,7 @@ use crate::storage::files::Files;
 use crate::storage::identity::Identity;
 use crate::storage::journal::{Journal, JournalEdge, MAX_LEAF};
 use crate::storage::log::{Done, Log as _, LogEntry, LogOptions, Position, Probe, Sizes, SledLog};
+use crate::storage::refused::Cause;
 use crate::storage::snapshot::{Section, Snapshots};
 use crate::storage::stamp_secrets;
 
@@ -104,7 +105,16 @@ impl Node {
         };
         let fatal = Arc::new(|error: &std::io::Error| panic!("the log failed: {error}"));
         trace.inspect(|trace| trace.before_open());
-        let log = SledLog::open(Arc::clone(&files), root, &options, fatal);
+        let mut log = SledLog::open(Arc::clone(&files), root, &options, fatal.clone());
+        let patience = Instant::now() + Duration::from_secs(60);
+        while let Err(refused) = &log
+            && matches!(refused.cause(), Cause::InUse)
+            && Instant::now() < patience
+        {
+            // A thread of sled's may hold the lock for a moment after the log was dropped, in this process only.
+            std::thread::sleep(Duration::from_millis(5));
+            log = SledLog::open(Arc::clone(&files), root, &options, fatal.clone());
+        }
         let log = log.map_err(|error| text(&error))?;
         trace.inspect(|trace| trace.opened());
         let secrets = stamp_secrets::load(&*files).map_err(|error| text(&error))?;
