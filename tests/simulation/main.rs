@@ -3,6 +3,7 @@
 // A test says by a panic what went wrong.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod alone;
 mod calls;
 mod clients;
 mod clock;

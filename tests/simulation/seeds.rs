@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::alone;
 use crate::run::{Summary, run};
 
 /// Seeds in an ordinary `cargo test`.
@@ -32,22 +33,16 @@ fn seconds() -> u64 {
     number("SECONDS").unwrap_or(SECONDS)
 }
 
-/// Without a seed for tokio's scheduler two runs of a seed are two different runs.
-#[track_caller]
-fn can_repeat() {
-    let scheduler_takes_a_seed = cfg!(tokio_unstable);
-    assert!(
-        scheduler_takes_a_seed,
-        "built without `--cfg tokio_unstable`, so a seed would not repeat. The flag stands in .cargo/config.toml, which RUSTFLAGS in \
-         the environment replaces: unset it, or add the flag to it"
-    );
-}
-
 #[test]
 #[ignore = "runs the one seed that SEED names; the other tests start it"]
 fn one_seed() {
-    can_repeat();
+    alone::must_repeat();
     let seed = number("SEED").expect("SEED=<number> names the seed to run");
+    if !alone::is() {
+        let status = alone::process("seeds::one_seed").status().unwrap();
+        assert!(status.success(), "seed {seed}");
+        return;
+    }
     let told = std::env::var_os("TOLD").is_some();
     let summary = run(seed, Duration::from_secs(seconds()), told);
     println!("\n{MARK}{}", serde_json::to_string(&summary).unwrap());
@@ -66,8 +61,7 @@ type Ended = Result<Summary, String>;
 
 impl Running {
     fn start(seed: u64) -> Self {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "seeds::one_seed", "--ignored", "--nocapture"])
+        let mut child = alone::process("seeds::one_seed")
             .env("SEED", seed.to_string())
             .env("SECONDS", seconds().to_string())
             .env("RUST_BACKTRACE", "0")
@@ -157,7 +151,7 @@ fn run_all(seeds: impl IntoIterator<Item = u64>, mut each: impl FnMut(u64, Ended
 
 #[test]
 fn a_seed_repeats_bit_for_bit_in_another_process() {
-    can_repeat();
+    alone::must_repeat();
     for seed in [1, 2] {
         let mut traces = Vec::new();
         run_all([seed, seed], |_, ended| match ended {
@@ -170,7 +164,7 @@ fn a_seed_repeats_bit_for_bit_in_another_process() {
 
 #[test]
 fn many_seeds_hold_every_invariant() {
-    can_repeat();
+    alone::must_repeat();
     let (from, count) = (
         number("FROM").unwrap_or(1),
         number("SEEDS").unwrap_or(SEEDS),
