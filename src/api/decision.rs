@@ -6,7 +6,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::{
     Api, Call,
-    convert::{self, answers},
+    convert::answers,
     decision_id::{Answer, Question},
     input::Input,
     status::Failure,
@@ -32,13 +32,14 @@ pub(super) struct Decisions(pub(super) Api);
 /// A check, and what its answer is to look like.
 pub(super) struct Asked {
     pub(super) check: Check,
-    pub(super) asker: Asker,
+    pub(super) stamp: Stamp,
 }
 
-/// Who asks, and whether a stamp is wanted.
-pub(super) struct Asker {
-    service: String,
-    wants_stamp: bool,
+/// Whether the answer is to carry a stamp.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stamp {
+    Wanted,
+    Unwanted,
 }
 
 #[tonic::async_trait]
@@ -70,9 +71,9 @@ impl DecisionService for Decisions {
     }
 }
 
-/// Where the answer to an item comes from: the next verdict (for this asker), or a failure that showed before anything was
+/// Where the answer to an item comes from: the next verdict (with a stamp or without), or a failure that showed before anything was
 /// asked.
-pub(super) type Place = Result<Asker, Failure>;
+pub(super) type Place = Result<Stamp, Failure>;
 
 /// Parts the checks that can be asked, and that the caller may ask, from those that cannot, and keeps their order.
 pub(super) fn sort_out(
@@ -82,10 +83,10 @@ pub(super) fn sort_out(
     let mut checks = Vec::new();
     let places = items
         .map(|item| {
-            let Asked { check, asker } = item?;
+            let Asked { check, stamp } = item?;
             caller.may(&check.needs())?;
             checks.push(check);
-            Ok(asker)
+            Ok(stamp)
         })
         .collect();
     (checks, places)
@@ -98,11 +99,11 @@ impl Api {
         call: Call,
         request: CheckRequest,
     ) -> Result<CheckResponse, Failure> {
-        let Asked { check, asker } = self.asked(request)?;
+        let Asked { check, stamp } = self.asked(request)?;
         let deadline = call.deadline.step();
         let (check, verdict) = self.decide(&call.caller, check, deadline).await?;
-        let signer = self.signer(asker.wants_stamp, deadline).await;
-        Ok(self.answer(&check, &asker.service, &verdict, signer.as_ref()))
+        let signer = self.signer(stamp == Stamp::Wanted, deadline).await;
+        Ok(self.answer(&check, &verdict, signer.as_ref()))
     }
 
     /// Decides, and counts who asked and what an override let through.
@@ -159,20 +160,21 @@ impl Api {
 
     /// Converts a question.
     pub(super) fn asked(&self, request: CheckRequest) -> Result<Asked, Failure> {
-        convert::service(&request.service)?;
+        let service = ServiceName::parse(&request.service)?;
         let subject = self.subject(&request.namespace, request.identifiers)?;
         let purpose = PurposeName::parse(&request.purpose)?;
         Ok(Asked {
             check: Check {
                 subject,
                 purpose,
-                service: ServiceName::parse(&request.service)?,
+                service,
                 schema_version: request.schema_version,
                 min_revision: request.min_revision,
             },
-            asker: Asker {
-                service: request.service,
-                wants_stamp: request.want_stamp,
+            stamp: if request.want_stamp {
+                Stamp::Wanted
+            } else {
+                Stamp::Unwanted
             },
         })
     }
@@ -190,7 +192,6 @@ impl Api {
     pub(super) fn answer(
         &self,
         check: &Check,
-        service: &str,
         verdict: &Verdict,
         signer: Option<&Signer>,
     ) -> CheckResponse {
@@ -199,7 +200,7 @@ impl Api {
             namespace: &check.subject.namespace,
             tokens: &check.subject.tokens,
             purpose: &check.purpose,
-            service,
+            service: check.service.as_str(),
         };
         let answer = Answer {
             node: self.authority().node_id(),
@@ -228,7 +229,7 @@ impl Api {
         verdicts: Vec<(Check, Result<Verdict, Refusal>)>,
         deadline: Instant,
     ) -> Vec<Result<CheckResponse, ItemError>> {
-        let wants = |place: &Place| place.as_ref().is_ok_and(|asker| asker.wants_stamp);
+        let wants = |place: &Place| matches!(place, Ok(Stamp::Wanted));
         let signer = self.signer(places.iter().any(wants), deadline).await;
         let mut verdicts = verdicts.into_iter();
         let mut results = Vec::with_capacity(places.len());
@@ -236,10 +237,10 @@ impl Api {
         for place in places {
             let signer = signer.as_ref().filter(|_| wants(&place));
             // There are as many verdicts as places for them; should one ever be missing, the item has no answer.
-            let answer = place.and_then(|asker| {
+            let answer = place.and_then(|_| {
                 let (check, verdict) = verdicts.next().ok_or(Failure::Panicked)?;
                 self.count_answer(&check.service, check.schema_version, verdict.as_ref());
-                Ok(self.answer(&check, &asker.service, &verdict?, signer))
+                Ok(self.answer(&check, &verdict?, signer))
             });
             results.push(answer.map_err(ItemError::from));
             in_a_row += usize::from(signer.is_some());

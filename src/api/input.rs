@@ -14,12 +14,6 @@ pub(crate) enum Input {
         limits::BATCH_ITEMS
     )]
     BatchTooLarge,
-    /// A malformed name of a service.
-    #[error(
-        "the service's name is malformed: use at most {} characters of `a-z A-Z 0-9 . _ -`",
-        limits::SERVICE_BYTES
-    )]
-    ServiceInvalid,
     /// A correlation id that is too long to be echoed.
     #[error(
         "a correlation id is longer than {} bytes: shorten it",
@@ -145,10 +139,9 @@ pub(crate) enum Input {
 impl Input {
     /// Every value, for tables and tests.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 33] = [
+    pub(crate) const ALL: [Self; 32] = [
         Self::BatchEmpty,
         Self::BatchTooLarge,
-        Self::ServiceInvalid,
         Self::CorrelationIdInvalid,
         Self::CheckRequired,
         Self::PageSizeInvalid,
@@ -186,7 +179,6 @@ impl Input {
         match self {
             Self::BatchEmpty => "BATCH_EMPTY",
             Self::BatchTooLarge => "BATCH_TOO_LARGE",
-            Self::ServiceInvalid => "SERVICE_INVALID",
             Self::CorrelationIdInvalid => "CORRELATION_ID_INVALID",
             Self::CheckRequired => "CHECK_REQUIRED",
             Self::PageSizeInvalid => "PAGE_SIZE_INVALID",

@@ -85,7 +85,6 @@ impl Api {
         call: Call,
         request: VerifyStampRequest,
     ) -> Result<VerifyStampResponse, Failure> {
-        convert::service(&request.service)?;
         let service = ServiceName::parse(&request.service)?;
         let purpose = PurposeName::parse(&request.purpose)?;
         let namespace = convert::namespace(&request.namespace)?;
@@ -127,7 +126,7 @@ impl Api {
             return Err(Input::StampSubjectDiffers.into());
         }
         self.count_answer(&check.service, check.schema_version, verdict.as_ref());
-        let now = self.answer(&check, &request.service, &verdict?, None);
+        let now = self.answer(&check, &verdict?, None);
         Ok(VerifyStampResponse {
             decision: now.decision,
             reason: now.reason,

@@ -110,19 +110,6 @@ pub(super) fn signal(number: i32) -> Result<Signal, Refusal> {
     }
 }
 
-/// The name of the service that asks; may be empty.
-pub(super) fn service(name: &str) -> Result<(), Input> {
-    let fits = name.len() <= limits::SERVICE_BYTES
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
-    if fits {
-        Ok(())
-    } else {
-        Err(Input::ServiceInvalid)
-    }
-}
-
 /// The tokens of a filter, each once.
 pub(super) fn token_filter(tokens: &[String]) -> Result<Vec<Token>, Failure> {
     let tokens: BTreeSet<&String> = tokens.iter().collect();
