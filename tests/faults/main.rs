@@ -7,6 +7,8 @@
 mod calls;
 mod clients;
 mod disk;
+#[path = "../simulation/feed.rs"]
+mod feed;
 #[path = "../invariants/mod.rs"]
 mod invariants;
 mod links;

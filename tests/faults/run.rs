@@ -12,9 +12,11 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::clients::{Client, Role};
+use crate::feed;
 use crate::invariants::coverage::{Needs, shortfalls};
-use crate::invariants::history::{Filter, History, Outcome};
+use crate::invariants::history::History;
 use crate::invariants::judge;
+use crate::invariants::tally::Tally;
 use crate::nemesis::{ANSWERS, Kind, Nemesis};
 use crate::record::{Phase, Shared};
 use crate::stage::Stage;
@@ -50,17 +52,12 @@ pub struct Setting {
 /// What a run came to.
 #[derive(Debug, Clone, Default)]
 pub struct Summary {
-    operations: usize,
-    acknowledged: usize,
-    answered: usize,
-    unknown: usize,
-    failed: usize,
+    tally: Tally,
     events: u64,
     installed: usize,
     unjudged: usize,
     longest_pause: Duration,
     served_after: Duration,
-    faults: BTreeMap<&'static str, (usize, usize)>,
     reasons: BTreeMap<String, usize>,
 }
 
@@ -103,7 +100,7 @@ async fn perform(setting: &Setting, folder: &Path, record: &Shared) -> Summary {
         tokio::spawn(client.run())
     });
     let clients: Vec<_> = clients.collect();
-    let watchers = filters().into_iter().zip(1..);
+    let watchers = feed::filters().into_iter().zip(1..);
     let watchers =
         watchers.map(|(filter, at)| tokio::spawn(watch(filter, record.clone(), seed + at)));
     let watchers: Vec<_> = watchers.collect();
@@ -130,13 +127,13 @@ async fn perform(setting: &Setting, folder: &Path, record: &Shared) -> Summary {
     let short = shortfalls(&record.history, &report, &needs);
     assert!(short.is_empty(), "the run has shown too little: {short:#?}");
     Summary {
+        tally: Tally::of(&record.history),
         events: record.goal,
         installed: nemesis.stage.installed(),
         unjudged: report.gave_up(),
         longest_pause: record.longest_pause,
         served_after: nemesis.stage.served_after,
         reasons: record.reasons().clone(),
-        ..count(&record.history)
     }
 }
 
@@ -196,41 +193,6 @@ async fn all(tasks: Vec<JoinHandle<()>>, what: &str) {
     }
 }
 
-/// What the watchers want: everything, and a part.
-fn filters() -> [Filter; 2] {
-    let marketing = Filter {
-        purposes: vec!["marketing".to_owned()],
-        ..Filter::default()
-    };
-    [Filter::default(), marketing]
-}
-
-fn count(history: &History) -> Summary {
-    let mut summary = Summary {
-        operations: history.operations.len(),
-        ..Summary::default()
-    };
-    for operation in &history.operations {
-        *match operation.outcome {
-            Outcome::Done { .. } => &mut summary.acknowledged,
-            Outcome::Decided { .. } | Outcome::Stands { .. } => &mut summary.answered,
-            Outcome::Failed => &mut summary.failed,
-            Outcome::Unknown => &mut summary.unknown,
-        } += 1;
-    }
-    for fault in &history.faults {
-        let entry = summary.faults.entry(fault.kind).or_default();
-        entry.0 += 1;
-        let until = fault.until.unwrap_or(u64::MAX);
-        let during = |at: u64| fault.from <= at && at <= until;
-        let answered = history.operations.iter();
-        entry.1 += answered
-            .filter(|it| it.outcome.revision().is_some() && it.ended.is_some_and(during))
-            .count();
-    }
-    summary
-}
-
 /// All that was recorded, for who looks for the reason.
 fn told(history: &History) -> String {
     let mut text = String::new();
@@ -255,21 +217,12 @@ fn told(history: &History) -> String {
 impl Summary {
     /// Adds another run's.
     pub fn add(&mut self, other: Self) {
-        self.operations += other.operations;
-        self.acknowledged += other.acknowledged;
-        self.answered += other.answered;
-        self.unknown += other.unknown;
-        self.failed += other.failed;
+        self.tally.add(&other.tally);
         self.events += other.events;
         self.installed += other.installed;
         self.unjudged += other.unjudged;
         self.longest_pause = self.longest_pause.max(other.longest_pause);
         self.served_after = self.served_after.max(other.served_after);
-        for (kind, (times, answers)) in other.faults {
-            let entry = self.faults.entry(kind).or_default();
-            entry.0 += times;
-            entry.1 += answers;
-        }
         for (reason, times) in other.reasons {
             *self.reasons.entry(reason).or_default() += times;
         }
@@ -283,18 +236,18 @@ impl fmt::Display for Summary {
             "{} operations: {} changes acknowledged, {} reads answered, {} unknown, {} failed for certain; {} events, {} snapshots \
              installed, {} parts left unjudged; no change acknowledged for {:.1} s at most, every member served {:.1} s after a fault at \
              most",
-            self.operations,
-            self.acknowledged,
-            self.answered,
-            self.unknown,
-            self.failed,
+            self.tally.operations,
+            self.tally.acknowledged,
+            self.tally.answered,
+            self.tally.unknown,
+            self.tally.failed,
             self.events,
             self.installed,
             self.unjudged,
             self.longest_pause.as_secs_f64(),
             self.served_after.as_secs_f64(),
         )?;
-        for (kind, (times, answers)) in &self.faults {
+        for (kind, (times, answers)) in &self.tally.faults {
             writeln!(f, "  {kind}: {times} times, {answers} answers meanwhile")?;
         }
         for (reason, times) in &self.reasons {

@@ -72,7 +72,7 @@ pub fn shortfalls(history: &History, report: &Report, needs: &Needs) -> Vec<Stri
 }
 
 /// How many calls got an answer within a time.
-fn answered(history: &History, from: Tick, until: Option<Tick>) -> usize {
+pub(super) fn answered(history: &History, from: Tick, until: Option<Tick>) -> usize {
     let during = |at: Tick| from <= at && at <= until.unwrap_or(Tick::MAX);
     let answers = history.operations.iter().filter(|operation| {
         operation.outcome.revision().is_some() && operation.ended.is_some_and(during)

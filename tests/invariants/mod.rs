@@ -19,6 +19,7 @@ pub mod record;
 mod requests;
 mod revisions;
 mod same_state;
+pub mod tally;
 #[cfg(test)]
 mod tests;
 pub mod verdict;

@@ -9,6 +9,7 @@ mod clients;
 mod clock;
 mod disk;
 mod faults;
+mod feed;
 mod hosts;
 #[path = "../invariants/mod.rs"]
 mod invariants;

@@ -132,10 +132,10 @@ impl Record {
         }
     }
 
-    /// Whether a revision came after what is judged: a change of which its client knows nothing may still be taken while the journals
-    /// are read.
-    pub fn past(&self, revision: Revision) -> bool {
-        self.phase >= Phase::Collecting && revision > self.goal
+    /// The last revision that is judged, once it is known: a change of which its client knows nothing may still be taken while the
+    /// journals are read.
+    pub fn judged_to(&self) -> Option<Revision> {
+        (self.phase >= Phase::Collecting).then_some(self.goal)
     }
 
     /// A fault begins.

@@ -1,17 +1,17 @@
 //! One run: a cluster, its clients and its nemesis, all from a seed; then everything is judged.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rand::Rng as _;
 use serde::{Deserialize, Serialize};
 
 use crate::clients::Client;
+use crate::feed;
 use crate::hosts::Host;
 use crate::invariants::{
     self,
     coverage::{Needs, shortfalls},
-    history::{Filter, History, Outcome},
+    tally::Tally,
 };
 use crate::nemesis::Nemesis;
 use crate::operator::Operator;
@@ -32,18 +32,8 @@ const SECONDS_EACH: u64 = 4;
 pub struct Summary {
     /// The hash over all that was observed.
     pub trace: String,
-    /// Calls, batched questions counted each.
-    pub operations: usize,
-    /// Changes that were acknowledged.
-    pub acknowledged: usize,
-    /// Checks and preferences that were answered.
-    pub answered: usize,
-    /// Calls of which nothing is known.
-    pub unknown: usize,
-    /// Calls that did nothing for certain.
-    pub failed: usize,
-    /// By kind of fault: how often, and how many answers while it lasted.
-    pub faults: BTreeMap<String, (usize, usize)>,
+    /// Outcomes and faults.
+    pub tally: Tally,
     /// The last term: about how many elections there were.
     pub terms: u64,
     /// Snapshots that were installed.
@@ -91,7 +81,7 @@ pub fn run(seed: u64, faults: Duration, told: bool) -> Summary {
             Ok(())
         });
     }
-    for (id, filter) in filters().into_iter().enumerate() {
+    for (id, filter) in feed::filters().into_iter().enumerate() {
         let random = stream(seed, &format!("watcher {id}"));
         let watching = watch(nodes, filter, record.clone(), random);
         sim.client(format!("watcher-{id}"), async move {
@@ -140,13 +130,13 @@ pub fn run(seed: u64, faults: Duration, told: bool) -> Summary {
     report.assert_holds();
     let summary = Summary {
         trace: record.trace(),
+        tally: Tally::of(&record.history),
         terms: record.term,
         installed: counting.count("installed a snapshot"),
         events: record.goal,
         served_after_ms: record
             .served_after
             .map_or(0, |it| u64::try_from(it.as_millis()).unwrap()),
-        ..count(&record.history)
     };
     let needs = Needs {
         faults: Vec::new(),
@@ -156,41 +146,5 @@ pub fn run(seed: u64, faults: Duration, told: bool) -> Summary {
     };
     let short = shortfalls(&record.history, &report, &needs);
     assert!(short.is_empty(), "the run has shown too little: {short:#?}");
-    summary
-}
-
-/// What the watchers want: everything, and a part.
-fn filters() -> [Filter; 2] {
-    let marketing = Filter {
-        purposes: vec!["marketing".to_owned()],
-        ..Filter::default()
-    };
-    [Filter::default(), marketing]
-}
-
-fn count(history: &History) -> Summary {
-    let mut summary = Summary {
-        operations: history.operations.len(),
-        ..Summary::default()
-    };
-    for operation in &history.operations {
-        *match operation.outcome {
-            Outcome::Done { .. } => &mut summary.acknowledged,
-            Outcome::Decided { .. } | Outcome::Stands { .. } => &mut summary.answered,
-            Outcome::Failed => &mut summary.failed,
-            Outcome::Unknown => &mut summary.unknown,
-        } += 1;
-    }
-    for fault in &history.faults {
-        let entry = summary.faults.entry(fault.kind.to_owned()).or_default();
-        entry.0 += 1;
-        let until = fault.until.unwrap_or(u64::MAX);
-        let during = |at: u64| fault.from <= at && at <= until;
-        entry.1 += history
-            .operations
-            .iter()
-            .filter(|it| it.outcome.revision().is_some() && it.ended.is_some_and(during))
-            .count();
-    }
     summary
 }

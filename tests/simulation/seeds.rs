@@ -1,12 +1,12 @@
 //! Many seeds, each in a process of its own, two at a time; a failure tells the command that replays it.
 
-use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::process::{Child, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::alone;
+use crate::invariants::tally::Tally;
 use crate::run::{Summary, run};
 
 /// Seeds in an ordinary `cargo test`.
@@ -155,7 +155,7 @@ fn a_seed_repeats_bit_for_bit_in_another_process() {
     for seed in [1, 2] {
         let mut traces = Vec::new();
         run_all([seed, seed], |_, ended| match ended {
-            Ok(summary) => traces.push((summary.trace, summary.operations)),
+            Ok(summary) => traces.push((summary.trace, summary.tally.operations)),
             Err(why) => panic!("{why}"),
         });
         assert_eq!(traces[0], traces[1], "seed {seed}");
@@ -181,7 +181,7 @@ fn many_seeds_hold_every_invariant() {
         }
         let done = total.seeds + total.failed.len();
         if done.is_multiple_of(20) {
-            let (operations, failed) = (total.operations, total.failed.len());
+            let (operations, failed) = (total.tally.operations, total.failed.len());
             let spent = start.elapsed().as_secs();
             eprintln!(
                 "{done} of {count} seeds in {spent} s: {operations} operations, {failed} failed"
@@ -203,35 +203,21 @@ const ACKNOWLEDGED_EACH: usize = 30;
 struct Total {
     seeds: usize,
     failed: Vec<u64>,
-    operations: usize,
-    acknowledged: usize,
-    answered: usize,
-    unknown: usize,
-    not_applied: usize,
+    tally: Tally,
     events: u64,
     terms: u64,
     installed: usize,
     slowest_ms: u64,
-    faults: BTreeMap<String, (usize, usize)>,
 }
 
 impl Total {
     fn add(&mut self, summary: &Summary) {
         self.seeds += 1;
-        self.operations += summary.operations;
-        self.acknowledged += summary.acknowledged;
-        self.answered += summary.answered;
-        self.unknown += summary.unknown;
-        self.not_applied += summary.failed;
+        self.tally.add(&summary.tally);
         self.events += summary.events;
         self.terms += summary.terms;
         self.installed += summary.installed;
         self.slowest_ms = self.slowest_ms.max(summary.served_after_ms);
-        for (kind, (times, answers)) in &summary.faults {
-            let entry = self.faults.entry(kind.clone()).or_default();
-            entry.0 += times;
-            entry.1 += answers;
-        }
     }
 
     fn print(&self, spent: Duration) {
@@ -241,17 +227,17 @@ impl Total {
             self.seeds,
             spent.as_secs(),
             self.failed.len(),
-            self.operations,
-            self.acknowledged,
-            self.answered,
-            self.unknown,
-            self.not_applied,
+            self.tally.operations,
+            self.tally.acknowledged,
+            self.tally.answered,
+            self.tally.unknown,
+            self.tally.failed,
             self.events,
             self.terms,
             self.installed,
             self.slowest_ms,
         );
-        for (kind, (times, answers)) in &self.faults {
+        for (kind, (times, answers)) in &self.tally.faults {
             eprintln!("  {kind}: {times} times, {answers} answers meanwhile");
         }
     }
@@ -278,14 +264,14 @@ impl Total {
             "remove",
         ];
         for kind in kinds {
-            let (times, answers) = self.faults.get(kind).copied().unwrap_or_default();
+            let (times, answers) = self.tally.faults.get(kind).copied().unwrap_or_default();
             assert!(
                 times > 0 && answers > 0,
                 "{kind}: {times} times, {answers} answers meanwhile"
             );
         }
         assert!(self.installed > 0, "no snapshot was installed");
-        let (acknowledged, seeds) = (self.acknowledged, self.seeds);
+        let (acknowledged, seeds) = (self.tally.acknowledged, self.seeds);
         assert!(
             acknowledged >= ACKNOWLEDGED_EACH * seeds,
             "{acknowledged} changes acknowledged in {seeds} seeds"
