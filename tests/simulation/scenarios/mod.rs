@@ -1,5 +1,6 @@
 //! Known ways to fail, each as a story of its own that is told the same way every time.
 
+mod deaf_leader;
 mod fsync_fails_once;
 mod leader_cut_off;
 mod open_stream;
