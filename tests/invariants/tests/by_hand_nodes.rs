@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::super::coverage::{Needs, shortfalls};
-use super::super::history::{
+use super::tale::{Tale, done, event, key};
+use crate::invariants::coverage::{Needs, shortfalls};
+use crate::invariants::history::{
     Call, Closed, Entry, Filter, Outcome, Revision, Seen, State, Waited, Watch,
 };
-use super::super::judge;
-use super::tale::{Tale, done, event, key};
+use crate::invariants::judge;
 
 /// Three opt-outs: of Ada's `p`, Bob's `d` and Ada's `p.q`.
 fn three() -> Tale {
