@@ -25,6 +25,7 @@ mod stage;
 mod support;
 mod synced;
 mod trouble;
+mod unread;
 mod watchers;
 
 use std::time::{Duration, Instant};

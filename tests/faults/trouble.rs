@@ -1,7 +1,6 @@
 //! Faults of what a node stands on: its disk, its syncs, its log; and of what the cluster makes of its own log and members.
 
 use std::fs::File;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use refrain::proto::v1::Member;
@@ -12,6 +11,7 @@ use crate::links::Way;
 use crate::nemesis::Nemesis;
 use crate::stage::ON_DISK;
 use crate::support::{PATIENCE, eventually};
+use crate::unread::Pipe;
 
 /// Room in which a node still works, but wants to take no more changes.
 const NEARLY: u64 = 48 << 20;
@@ -187,24 +187,5 @@ impl Nemesis {
         self.stage.serve().await;
         let by_snapshot = self.stage.installed() - installed;
         format!("node {away}; {by_snapshot} snapshots installed")
-    }
-}
-
-/// A pipe in the place of a log, which nobody reads.
-struct Pipe(File);
-
-impl Pipe {
-    fn make(at: &Path) -> Self {
-        use rustix::fs::{CWD, FileType, Mode, mknodat};
-        mknodat(CWD, at, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
-        // Open for both, so that neither end waits for the other.
-        Self(File::options().read(true).write(true).open(at).unwrap())
-    }
-
-    /// Whether nothing more goes into it, of what a node has to say all the time.
-    async fn full(&self) -> bool {
-        let before = rustix::io::ioctl_fionread(&self.0).unwrap();
-        sleep(Duration::from_secs(1)).await;
-        before > 0 && before == rustix::io::ioctl_fionread(&self.0).unwrap()
     }
 }
