@@ -14,6 +14,7 @@ mod invariants;
 mod links;
 mod nemesis;
 mod origin;
+mod paused_leader;
 mod reading;
 mod record;
 mod run;

@@ -13,7 +13,7 @@ use crate::stage::Stage;
 use crate::support::PATIENCE;
 
 /// The least time without a leader before an election, as nodes have it where nobody says otherwise.
-const ELECTION: Duration = Duration::from_millis(500);
+pub const ELECTION: Duration = Duration::from_millis(500);
 /// Answers that a fault has to see before it is over, so that it has shown something.
 pub const ANSWERS: usize = 5;
 /// Calls that a node which cannot know has to get meanwhile.
