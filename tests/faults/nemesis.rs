@@ -8,7 +8,8 @@ use rustix::process::Signal;
 use tokio::time::sleep;
 
 use crate::invariants::history::Node;
-use crate::links::Way;
+use crate::links::{Links, Way};
+use crate::run::Setting;
 use crate::stage::Stage;
 use crate::support::PATIENCE;
 
@@ -108,6 +109,7 @@ impl Kind {
         match self {
             Self::NearlyFull | Self::Full => stage.disk.is_some(),
             Self::FailedSync => stage.shim.is_some(),
+            Self::Broken => matches!(stage.links, Links::Proxies(_)),
             _ => true,
         }
     }
@@ -127,15 +129,17 @@ pub struct Nemesis {
     pub random: StdRng,
     /// The longest that a node stands still, in election timeouts.
     pub longest_pause: f64,
+    leaders: f64,
 }
 
 impl Nemesis {
-    /// Of a seed.
-    pub fn new(stage: Stage, seed: u64, longest_pause: f64) -> Self {
+    /// As a run is set up.
+    pub fn new(stage: Stage, setting: &Setting) -> Self {
         Self {
             stage,
-            random: StdRng::seed_from_u64(seed),
-            longest_pause,
+            random: StdRng::seed_from_u64(setting.seed),
+            longest_pause: setting.longest_pause,
+            leaders: setting.leaders,
         }
     }
 
@@ -193,7 +197,7 @@ impl Nemesis {
 
     /// The leader, mostly, or any member.
     pub(crate) async fn victim(&mut self) -> Node {
-        if self.random.random_bool(0.6) {
+        if self.random.random_bool(self.leaders) {
             return self.stage.leader().await;
         }
         self.member()

@@ -19,7 +19,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Streaming, transport::Channel};
 
 use crate::ONE;
-use crate::links::Way;
+use crate::links::{Links, Way};
 use crate::nemesis::ELECTION;
 use crate::record::Shared;
 use crate::stage::Stage;
@@ -149,7 +149,8 @@ async fn opts_out(addresses: Vec<String>, about: String) -> u64 {
 async fn a_leader_that_stood_still_does_not_allow_over_an_open_stream() {
     let _one = ONE.lock().await;
     let folder = tempfile::tempdir().unwrap();
-    let stage = Stage::set(folder.path().to_owned(), 3, 3, Shared::new(3)).await;
+    let links = Links::by_proxies(3);
+    let stage = Stage::set(folder.path().to_owned(), links, 3, Shared::new(3)).await;
     let (mut overtaken, mut late) = (0, 0);
     for (round, pause) in PAUSES.iter().enumerate() {
         let about = format!("round{round}@example.com");
