@@ -65,6 +65,7 @@ async fn three_nodes_keep_every_promise_through_faults() {
     let _one = ONE.lock().await;
     let kinds = vec![
         Kind::Kill,
+        Kind::StartsAlone,
         Kind::Pause,
         Kind::Isolated,
         Kind::Deaf,

@@ -7,7 +7,7 @@ use rand::{Rng as _, SeedableRng as _, rngs::StdRng, seq::IndexedRandom as _};
 use rustix::process::Signal;
 use tokio::time::sleep;
 
-use crate::invariants::history::Node;
+use crate::invariants::history::{Closed, Node};
 use crate::links::{Links, Way};
 use crate::run::Setting;
 use crate::stage::Stage;
@@ -18,7 +18,7 @@ pub const ELECTION: Duration = Duration::from_millis(500);
 /// Answers that a fault has to see before it is over, so that it has shown something.
 pub const ANSWERS: usize = 5;
 /// Calls that a node which cannot know has to get meanwhile.
-const ASKED: usize = 3;
+const ASKED: usize = 4;
 
 /// A kind of fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,6 +27,8 @@ pub enum Kind {
     Kill,
     /// All nodes are killed at once.
     KillAll,
+    /// A node that was killed starts while it hears nobody.
+    StartsAlone,
     /// The leader, or another node, stands still, and goes on as if nothing had been.
     Pause,
     /// A node is cut off: nothing gets through either way.
@@ -61,9 +63,10 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Kill,
         Self::KillAll,
+        Self::StartsAlone,
         Self::Pause,
         Self::Isolated,
         Self::Deaf,
@@ -86,6 +89,7 @@ impl Kind {
         match self {
             Self::Kill => "kill",
             Self::KillAll => "kill_all",
+            Self::StartsAlone => "starts_alone",
             Self::Pause => "pause",
             Self::Isolated => "isolated",
             Self::Deaf => "deaf",
@@ -150,6 +154,7 @@ impl Nemesis {
         let told = match kind {
             Kind::Kill => self.kill(since).await,
             Kind::KillAll => self.kill_all(since).await,
+            Kind::StartsAlone => self.starts_alone().await,
             Kind::Pause => self.pause(since).await,
             Kind::Isolated => self.cut_off([Way::Silent, Way::Silent]).await,
             Kind::Deaf => self.cut_off([Way::Silent, Way::Open]).await,
@@ -250,18 +255,44 @@ impl Nemesis {
         // Nothing passes from here on, so that what begins now cannot be confirmed by a majority.
         let (closure, since) = {
             let mut record = self.stage.record.lock();
-            (record.closes(node), record.history.ticks)
+            let closure = record.closes(node, Closed::NoQuorum);
+            (closure, record.history.ticks)
         };
         // A leader that is heard and does not hear keeps the others from electing another: nobody answers then.
         let answers = if outward == Way::Open { 0 } else { ANSWERS };
         self.last_until(lasts, since, answers).await;
+        self.asked(node, since).await;
+        self.stage.record.lock().opens(node, closure);
+        self.stage.links.open();
+        format!("node {node} for {lasts:?}")
+    }
+
+    /// Waits until a node that cannot know was asked.
+    pub(crate) async fn asked(&self, node: Node, since: u64) {
         let began = Instant::now();
         while self.stage.record.lock().asked(node, since) < ASKED && began.elapsed() < PATIENCE {
             sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    /// Has a node start while it hears nobody: all that it knows is what it finds on its disk.
+    async fn starts_alone(&mut self) -> String {
+        let node = self.victim().await;
+        self.stage.kill(node);
+        let ways = self.ways(node, Way::Silent, Way::Silent);
+        self.stage.links.set(ways);
+        // Before it starts, so that there is no moment of it that does not count.
+        let (closure, since) = {
+            let mut record = self.stage.record.lock();
+            let closure = record.closes(node, Closed::Starting);
+            (closure, record.history.ticks)
+        };
+        self.stage.restart(node).await;
+        self.last(ELECTION, since).await;
+        self.asked(node, since).await;
         self.stage.record.lock().opens(node, closure);
         self.stage.links.open();
-        format!("node {node} for {lasts:?}")
+        format!("node {node}")
     }
 
     /// The ways between a node and all others.

@@ -157,6 +157,7 @@ pub fn late(history: &mut History, pick: usize) -> bool {
     history.operations[place].waited = Some(Waited {
         for_: Duration::from_secs(2),
         deadline: Duration::from_secs(1),
+        by_node: true,
     });
     true
 }
