@@ -30,6 +30,7 @@ mod watch;
 use std::{ffi::OsString, future::Future, io::Write as _, process::ExitCode};
 
 use clap::{Parser, Subcommand};
+use refrain::server;
 use serde_json::json;
 
 use self::{
@@ -123,7 +124,13 @@ pub fn run() -> ExitCode {
                 Format::Table => failure.text(),
                 Format::Json => failure.json().to_string(),
             };
-            let _ = writeln!(std::io::stderr(), "{text}");
+            match cli.command {
+                // Who runs a node may not read what it says, and has to see it end all the same.
+                Command::Serve(_) => server::say_last(&text),
+                Command::Principal(_) | Command::Talk(_) => {
+                    let _ = writeln!(std::io::stderr(), "{text}");
+                }
+            }
             ExitCode::from(failure.status)
         }
     }

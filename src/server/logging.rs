@@ -1,6 +1,6 @@
 //! The program's log: its filter and form, and panics that say where they happened but not what was in hand.
 
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::panic;
 
 use tracing_subscriber::EnvFilter;
@@ -16,6 +16,16 @@ pub struct Logging(LogSink);
 impl Drop for Logging {
     fn drop(&mut self) {
         self.0.flush(LOG_FLUSH_TIMEOUT);
+    }
+}
+
+/// Says why the program ends, on standard error, and waits no longer for it than for the log: who does not read it does not hold the
+/// end up. Said after the log was dropped, it comes last.
+pub fn say_last(text: &str) {
+    // Not here: whoever writes the log may still hold standard error. Where there is no thread, the exit status tells it alone.
+    if let Ok(mut sink) = LogSink::begin(std::io::stderr(), 1) {
+        let _ = sink.write_all(format!("{text}\n").as_bytes());
+        sink.flush(LOG_FLUSH_TIMEOUT);
     }
 }
 

@@ -15,7 +15,7 @@ use tokio::{task::JoinHandle, time::Instant};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 pub use self::{
-    logging::{Logging, install as install_logging},
+    logging::{Logging, install as install_logging, say_last},
     run::run,
 };
 

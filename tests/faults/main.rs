@@ -13,7 +13,7 @@ mod feed;
 mod invariants;
 mod links;
 mod nemesis;
-mod origin;
+mod paused_leader;
 mod reading;
 mod record;
 mod run;
@@ -25,16 +25,25 @@ mod stage;
 mod support;
 mod synced;
 mod trouble;
+mod unread;
 mod watchers;
 
 use std::time::{Duration, Instant};
 
+use links::Links;
 use nemesis::Kind;
 use run::{Setting, Summary, run};
+use skip::skip;
 use tokio::sync::Mutex;
 
 /// One run at a time: each has five nodes, and looks at how long things take.
 static ONE: Mutex<()> = Mutex::const_new(());
+
+/// How many nodes there can be in a cluster.
+const PLACES: usize = 5;
+
+/// How often a fault is the leader's.
+const LEADERS: f64 = 0.6;
 
 /// How long one cluster is troubled, since each history is judged as a whole.
 const AT_ONCE: Duration = Duration::from_secs(180);
@@ -56,6 +65,7 @@ async fn three_nodes_keep_every_promise_through_faults() {
     let _one = ONE.lock().await;
     let kinds = vec![
         Kind::Kill,
+        Kind::StartsAlone,
         Kind::Pause,
         Kind::Isolated,
         Kind::Deaf,
@@ -66,28 +76,60 @@ async fn three_nodes_keep_every_promise_through_faults() {
         Kind::NearlyFull,
         Kind::Snapshots,
     ];
-    let summary = run(Setting {
+    let setting = Setting {
         seed: seed(),
         members: 3,
         kinds,
         lasts: Duration::ZERO,
         longest_pause: 4.0,
-    })
-    .await;
+        leaders: LEADERS,
+    };
+    let summary = run(setting, Links::by_proxies(PLACES)).await;
     eprintln!("{summary}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn five_nodes_keep_every_promise_through_faults() {
     let _one = ONE.lock().await;
-    let summary = run(Setting {
+    let setting = Setting {
         seed: seed(),
         members: 5,
         kinds: vec![Kind::KillAll, Kind::Broken, Kind::Membership],
         lasts: Duration::ZERO,
         longest_pause: 4.0,
-    })
-    .await;
+        leaders: LEADERS,
+    };
+    let summary = run(setting, Links::by_proxies(PLACES)).await;
+    eprintln!("{summary}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn three_nodes_keep_every_promise_when_the_kernel_cuts_them_off() {
+    let _one = ONE.lock().await;
+    let links = match Links::by_kernel(3) {
+        Ok(links) => links,
+        Err(why) => {
+            return skip(
+                "namespaces",
+                &format!("no node has a network of its own: {why}"),
+            );
+        }
+    };
+    let setting = Setting {
+        seed: seed(),
+        members: 3,
+        kinds: vec![
+            Kind::Isolated,
+            Kind::Deaf,
+            Kind::Mute,
+            Kind::OneWay,
+            Kind::SlowLinks,
+        ],
+        lasts: Duration::ZERO,
+        longest_pause: 4.0,
+        leaders: 1.0,
+    };
+    let summary = run(setting, links).await;
     eprintln!("{summary}");
 }
 
@@ -103,6 +145,15 @@ fn kinds() -> Vec<Kind> {
     names.split(',').map(kind).collect()
 }
 
+/// The links that `NEMESIS_LINKS` names: by the kernel, or by proxies where it does not say.
+fn links() -> Links {
+    match std::env::var("NEMESIS_LINKS").as_deref() {
+        Ok("namespaces") => Links::by_kernel(PLACES).unwrap(),
+        Ok("proxies") | Err(_) => Links::by_proxies(PLACES),
+        Ok(other) => panic!("there are no links {other}"),
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "takes as many seconds as NEMESIS_SECONDS says, 1200 where it does not"]
 async fn nemesis() {
@@ -116,14 +167,15 @@ async fn nemesis() {
         if left.is_zero() {
             break;
         }
-        let summary = run(Setting {
+        let setting = Setting {
             seed,
             members,
             kinds: kinds(),
             lasts: left.min(AT_ONCE),
             longest_pause: 10.0,
-        })
-        .await;
+            leaders: LEADERS,
+        };
+        let summary = run(setting, links()).await;
         runs += 1;
         eprintln!("seed {seed}, {members} members: {summary}");
         total.add(summary);

@@ -7,17 +7,18 @@ use rand::{Rng as _, SeedableRng as _, rngs::StdRng, seq::IndexedRandom as _};
 use rustix::process::Signal;
 use tokio::time::sleep;
 
-use crate::invariants::history::Node;
-use crate::links::Way;
+use crate::invariants::history::{Closed, Node};
+use crate::links::{Links, Way};
+use crate::run::Setting;
 use crate::stage::Stage;
 use crate::support::PATIENCE;
 
 /// The least time without a leader before an election, as nodes have it where nobody says otherwise.
-const ELECTION: Duration = Duration::from_millis(500);
+pub const ELECTION: Duration = Duration::from_millis(500);
 /// Answers that a fault has to see before it is over, so that it has shown something.
 pub const ANSWERS: usize = 5;
 /// Calls that a node which cannot know has to get meanwhile.
-const ASKED: usize = 3;
+const ASKED: usize = 4;
 
 /// A kind of fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,6 +27,8 @@ pub enum Kind {
     Kill,
     /// All nodes are killed at once.
     KillAll,
+    /// A node that was killed starts while it hears nobody.
+    StartsAlone,
     /// The leader, or another node, stands still, and goes on as if nothing had been.
     Pause,
     /// A node is cut off: nothing gets through either way.
@@ -60,9 +63,10 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Kill,
         Self::KillAll,
+        Self::StartsAlone,
         Self::Pause,
         Self::Isolated,
         Self::Deaf,
@@ -85,6 +89,7 @@ impl Kind {
         match self {
             Self::Kill => "kill",
             Self::KillAll => "kill_all",
+            Self::StartsAlone => "starts_alone",
             Self::Pause => "pause",
             Self::Isolated => "isolated",
             Self::Deaf => "deaf",
@@ -108,6 +113,7 @@ impl Kind {
         match self {
             Self::NearlyFull | Self::Full => stage.disk.is_some(),
             Self::FailedSync => stage.shim.is_some(),
+            Self::Broken => matches!(stage.links, Links::Proxies(_)),
             _ => true,
         }
     }
@@ -127,15 +133,17 @@ pub struct Nemesis {
     pub random: StdRng,
     /// The longest that a node stands still, in election timeouts.
     pub longest_pause: f64,
+    leaders: f64,
 }
 
 impl Nemesis {
-    /// Of a seed.
-    pub fn new(stage: Stage, seed: u64, longest_pause: f64) -> Self {
+    /// As a run is set up.
+    pub fn new(stage: Stage, setting: &Setting) -> Self {
         Self {
             stage,
-            random: StdRng::seed_from_u64(seed),
-            longest_pause,
+            random: StdRng::seed_from_u64(setting.seed),
+            longest_pause: setting.longest_pause,
+            leaders: setting.leaders,
         }
     }
 
@@ -146,6 +154,7 @@ impl Nemesis {
         let told = match kind {
             Kind::Kill => self.kill(since).await,
             Kind::KillAll => self.kill_all(since).await,
+            Kind::StartsAlone => self.starts_alone().await,
             Kind::Pause => self.pause(since).await,
             Kind::Isolated => self.cut_off([Way::Silent, Way::Silent]).await,
             Kind::Deaf => self.cut_off([Way::Silent, Way::Open]).await,
@@ -189,7 +198,7 @@ impl Nemesis {
 
     /// The leader, mostly, or any member.
     pub(crate) async fn victim(&mut self) -> Node {
-        if self.random.random_bool(0.6) {
+        if self.random.random_bool(self.leaders) {
             return self.stage.leader().await;
         }
         self.member()
@@ -242,16 +251,42 @@ impl Nemesis {
         // Nothing passes from here on, so that what begins now cannot be confirmed by a majority.
         let (closure, since) = {
             let mut record = self.stage.record.lock();
-            (record.closes(node), record.history.ticks)
+            let closure = record.closes(node, Closed::NoQuorum);
+            (closure, record.history.ticks)
         };
         self.last(lasts, since).await;
+        self.asked(node, since).await;
+        self.stage.record.lock().opens(node, closure);
+        self.stage.links.open();
+        format!("node {node} for {lasts:?}")
+    }
+
+    /// Waits until a node that cannot know was asked.
+    pub(crate) async fn asked(&self, node: Node, since: u64) {
         let began = Instant::now();
         while self.stage.record.lock().asked(node, since) < ASKED && began.elapsed() < PATIENCE {
             sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    /// Has a node start while it hears nobody: all that it knows is what it finds on its disk.
+    async fn starts_alone(&mut self) -> String {
+        let node = self.victim().await;
+        self.stage.kill(node);
+        let ways = self.ways(node, Way::Silent, Way::Silent);
+        self.stage.links.set(ways);
+        // Before it starts, so that there is no moment of it that does not count.
+        let (closure, since) = {
+            let mut record = self.stage.record.lock();
+            let closure = record.closes(node, Closed::Starting);
+            (closure, record.history.ticks)
+        };
+        self.stage.restart(node).await;
+        self.last(ELECTION, since).await;
+        self.asked(node, since).await;
         self.stage.record.lock().opens(node, closure);
         self.stage.links.open();
-        format!("node {node} for {lasts:?}")
+        format!("node {node}")
     }
 
     /// The ways between a node and all others.

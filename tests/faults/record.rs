@@ -114,13 +114,13 @@ impl Record {
         (self.phase >= Phase::Collecting).then_some(self.goal)
     }
 
-    /// A node reaches no majority any more.
-    pub fn closes(&mut self, node: Node) -> usize {
+    /// A node cannot know from here on.
+    pub fn closes(&mut self, node: Node, why: Closed) -> usize {
         self.closed.push(node);
-        self.history.closes(node, Closed::NoQuorum)
+        self.history.closes(node, why)
     }
 
-    /// A node may reach a majority again.
+    /// A node may know again.
     pub fn opens(&mut self, node: Node, closure: usize) {
         self.closed.retain(|it| *it != node);
         self.history.opens(closure);

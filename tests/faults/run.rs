@@ -17,6 +17,7 @@ use crate::invariants::coverage::{Needs, shortfalls};
 use crate::invariants::history::History;
 use crate::invariants::judge;
 use crate::invariants::tally::Tally;
+use crate::links::Links;
 use crate::nemesis::{ANSWERS, Kind, Nemesis};
 use crate::record::{Phase, Shared};
 use crate::stage::Stage;
@@ -39,7 +40,7 @@ const GRACE: Duration = Duration::from_secs(3);
 pub struct Setting {
     /// Of all choices.
     pub seed: u64,
-    /// How many nodes form the cluster, of five that there can be.
+    /// How many nodes form the cluster, of those that there can be.
     pub members: usize,
     /// What is done to it, where it can be done here: each once, in random order.
     pub kinds: Vec<Kind>,
@@ -47,6 +48,8 @@ pub struct Setting {
     pub lasts: Duration,
     /// The longest that a node stands still, in election timeouts.
     pub longest_pause: f64,
+    /// How often a fault is the leader's, where it could be any member's.
+    pub leaders: f64,
 }
 
 /// What a run came to.
@@ -65,14 +68,14 @@ pub struct Summary {
 ///
 /// # Panics
 /// With what is wrong, the seed, and where everything lies.
-pub async fn run(setting: Setting) -> Summary {
+pub async fn run(setting: Setting, links: Links) -> Summary {
     let folder = tempfile::Builder::new()
         .prefix("faults-")
         .tempdir()
         .unwrap();
     eprintln!("faults: seed {}, {} members", setting.seed, setting.members);
-    let record = Shared::new(5);
-    let run = perform(&setting, folder.path(), &record);
+    let record = Shared::new(links.nodes());
+    let run = perform(&setting, links, folder.path(), &record);
     match AssertUnwindSafe(run).catch_unwind().await {
         Ok(summary) => summary,
         Err(why) => {
@@ -89,9 +92,9 @@ pub async fn run(setting: Setting) -> Summary {
     }
 }
 
-async fn perform(setting: &Setting, folder: &Path, record: &Shared) -> Summary {
+async fn perform(setting: &Setting, links: Links, folder: &Path, record: &Shared) -> Summary {
     let seed = setting.seed;
-    let stage = Stage::set(folder.to_owned(), 5, setting.members, record.clone()).await;
+    let stage = Stage::set(folder.to_owned(), links, setting.members, record.clone()).await;
     record.lock().history.grace = GRACE;
     let roles = [Role::Random; CLIENTS].into_iter();
     let roles = roles.chain([Role::Probe]).chain([Role::Rush; RUSHING]);
@@ -105,7 +108,7 @@ async fn perform(setting: &Setting, folder: &Path, record: &Shared) -> Summary {
         watchers.map(|(filter, at)| tokio::spawn(watch(filter, record.clone(), seed + at)));
     let watchers: Vec<_> = watchers.collect();
 
-    let mut nemesis = Nemesis::new(stage, seed, setting.longest_pause);
+    let mut nemesis = Nemesis::new(stage, setting);
     let done = act(&mut nemesis, setting).await;
     record.lock().phase = Phase::Healing;
     all(clients, "a client").await;

@@ -44,10 +44,10 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// A cluster of the first `members` places out of `places`, which serves.
-    pub async fn set(folder: PathBuf, places: usize, members: usize, record: Shared) -> Self {
+    /// A cluster of the first `members` places that the links have, which serves.
+    pub async fn set(folder: PathBuf, links: Links, members: usize, record: Shared) -> Self {
         token_key(&folder);
-        let links = Links::new(places);
+        let places = links.nodes();
         let mut peers = Vec::new();
         for place in 0..places {
             peers.push(links.before(place).await.to_string());
@@ -117,14 +117,18 @@ impl Stage {
         let shim = self.shim.as_ref();
         let env = shim.map_or_else(Vec::new, |shim| shim.environment(&self.sync_fails(place)));
         let key = self.folder.join("token.key");
-        let extra = [
+        let mut extra = vec![
             "--join",
             "--snapshot-log-bytes",
             SNAPSHOT_LOG_BYTES,
             "--peer-advertise",
             &self.peers[place],
         ];
-        let node = support::Node::start_in(&data, &key, &extra, env).await;
+        if let Links::Namespaces(_) = self.links {
+            extra.push("--insecure");
+        }
+        let home = self.links.home(place);
+        let node = support::Node::start_at(home, &data, &key, &extra, env).await;
         self.nodes[place] = Some(node);
         self.up(place);
     }
@@ -144,9 +148,9 @@ impl Stage {
 
     /// Starts a node's process again, on other ports: somebody else may have got the ones it had.
     pub async fn restart(&mut self, place: Node) {
+        let home = self.links.home(place);
         let node = self.node_mut(place);
-        "127.0.0.1:0".clone_into(&mut node.client);
-        "127.0.0.1:0".clone_into(&mut node.peer);
+        (node.client, node.peer) = (home.client, home.peer);
         node.restart().await;
         self.up(place);
     }

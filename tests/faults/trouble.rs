@@ -1,34 +1,26 @@
 //! Faults of what a node stands on: its disk, its syncs, its log; and of what the cluster makes of its own log and members.
 
 use std::fs::File;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use refrain::proto::v1::Member;
 use tokio::time::sleep;
 
-use crate::invariants::history::Node;
+use crate::invariants::history::{Closed, Node};
 use crate::links::Way;
 use crate::nemesis::Nemesis;
 use crate::stage::ON_DISK;
 use crate::support::{PATIENCE, eventually};
+use crate::unread::Pipe;
 
 /// Room in which a node still works, but wants to take no more changes.
 const NEARLY: u64 = 48 << 20;
+/// How long a node may take to notice that its sync has failed, on a machine that has no time for it.
+const NOTICED: Duration = Duration::from_millis(200);
 /// How long a node without any room may go on, because it has yet to want some.
 const MAY_GO_ON: Duration = Duration::from_secs(10);
 
 impl Nemesis {
-    /// Waits until a node has come to its end by itself.
-    async fn ends(&mut self, node: Node, why: &str) {
-        let began = Instant::now();
-        while self.stage.runs(node) {
-            assert!(began.elapsed() < PATIENCE, "node {node} goes on: {why}");
-            sleep(Duration::from_millis(20)).await;
-        }
-        self.stage.down(node);
-    }
-
     pub(crate) async fn nearly_full(&mut self, since: u64) -> String {
         let disk = self.stage.disk.as_ref().expect("there is a disk");
         disk.leave(NEARLY);
@@ -62,9 +54,28 @@ impl Nemesis {
         let asked = self.stage.sync_fails(node);
         File::create(&asked).unwrap();
         // Changes go on, so that it has something to sync.
-        self.ends(node, "its sync has failed, and what it wrote may be lost")
-            .await;
-        assert!(!asked.exists(), "node {node} ended before its sync failed");
+        let began = Instant::now();
+        while asked.exists() {
+            assert!(began.elapsed() < PATIENCE, "node {node} syncs nothing");
+            sleep(Duration::from_millis(5)).await;
+        }
+        sleep(NOTICED).await;
+        let (closure, from) = {
+            let mut record = self.stage.record.lock();
+            let closure = record.closes(node, Closed::BrokenDisk);
+            (closure, record.history.ticks)
+        };
+        while self.stage.runs(node) {
+            assert!(
+                began.elapsed() < PATIENCE,
+                "node {node} goes on: its sync has failed, and what it wrote may be lost"
+            );
+            sleep(Duration::from_millis(20)).await;
+        }
+        // It, or what is left of it.
+        self.asked(node, from).await;
+        self.stage.record.lock().opens(node, closure);
+        self.stage.down(node);
         self.last(Duration::ZERO, since).await;
         self.stage.restart(node).await;
         format!("node {node}")
@@ -187,24 +198,5 @@ impl Nemesis {
         self.stage.serve().await;
         let by_snapshot = self.stage.installed() - installed;
         format!("node {away}; {by_snapshot} snapshots installed")
-    }
-}
-
-/// A pipe in the place of a log, which nobody reads.
-struct Pipe(File);
-
-impl Pipe {
-    fn make(at: &Path) -> Self {
-        use rustix::fs::{CWD, FileType, Mode, mknodat};
-        mknodat(CWD, at, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
-        // Open for both, so that neither end waits for the other.
-        Self(File::options().read(true).write(true).open(at).unwrap())
-    }
-
-    /// Whether nothing more goes into it, of what a node has to say all the time.
-    async fn full(&self) -> bool {
-        let before = rustix::io::ioctl_fionread(&self.0).unwrap();
-        sleep(Duration::from_secs(1)).await;
-        before > 0 && before == rustix::io::ioctl_fionread(&self.0).unwrap()
     }
 }

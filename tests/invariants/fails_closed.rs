@@ -2,10 +2,13 @@
 //!
 //! Gilbert and Lynch, "Brewer's Conjecture and the Feasibility of Consistent, Available, Partition-Tolerant Web Services" (2002): cut off, a
 //! node must give up one of the two, and here that is always the answer. Whether it was cut off is for the run to say, whether it answered for
-//! the caller; neither is taken from the node.
+//! the caller; neither is taken from the node. It is the node that has to answer: a caller that gives up proves nothing of it.
 
 use super::history::{Closed, Closure, History, Operation, Outcome, Tick};
 use super::verdict::Findings;
+
+/// Calls to a node that cannot know, from which on it shows whether it says so.
+const ENOUGH: usize = 4;
 
 /// Judges a history.
 pub fn check(history: &History) -> Findings {
@@ -37,7 +40,31 @@ pub fn check(history: &History) -> Findings {
             );
         }
     }
+    for closure in &history.closures {
+        silent(history, closure, &mut findings);
+    }
     findings
+}
+
+/// A node that cannot know says so itself, to half of those who ask it at least: some ask when the machine has no time for it.
+fn silent(history: &History, closure: &Closure, findings: &mut Findings) {
+    // What has ended of its disk does not answer.
+    if closure.why == Closed::BrokenDisk {
+        return;
+    }
+    let asked = history.operations.iter().filter(|it| within(it, closure));
+    let asked: Vec<_> = asked.filter(|it| it.waited.is_some()).collect();
+    let unanswered = asked
+        .iter()
+        .filter(|it| it.waited.is_some_and(|waited| !waited.by_node));
+    let unanswered: Vec<&Operation> = unanswered.copied().collect();
+    if asked.len() >= ENOUGH && unanswered.len() * 2 > asked.len() {
+        let (of, why) = (asked.len(), closure.why);
+        findings.violation(
+            format!("leaves most of {of} calls without an answer while it cannot know ({why:?})"),
+            unanswered,
+        );
+    }
 }
 
 /// Whether a call to that node began and ended within the closure.

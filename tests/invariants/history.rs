@@ -122,6 +122,8 @@ pub struct Waited {
     pub for_: Duration,
     /// The deadline that the caller set.
     pub deadline: Duration,
+    /// Whether the node answered, in whatever way; else the caller gave up, or the connection did.
+    pub by_node: bool,
 }
 
 /// One event of a journal, or of the feed.

@@ -1,15 +1,16 @@
 //! What Refrain promises, judged over what a run recorded.
 //!
 //! Each invariant is a function of a [`history::History`] and nothing else: no network, no clock, and nothing of the product, so that the
-//! judge cannot share an error with the judged. Simulated runs and runs on real processes record the same history.
+//! judge cannot share an error with the judged. Simulated runs and runs on real processes record the same history. The tests of the judges,
+//! in `tests`, are part of one of these binaries only, the simulation.
 
 #![allow(dead_code, reason = "each test binary uses what it can observe")]
 
 pub mod coverage;
 mod earlier;
-mod fails_closed;
+pub mod fails_closed;
 mod feed;
-mod fold;
+pub mod fold;
 pub mod history;
 pub mod linearizable;
 mod never_allows;
@@ -20,8 +21,6 @@ mod requests;
 mod revisions;
 mod same_state;
 pub mod tally;
-#[cfg(test)]
-mod tests;
 pub mod verdict;
 
 use history::History;

@@ -38,6 +38,26 @@ pub async fn eventually<T, F: Future<Output = Option<T>>>(
     }
 }
 
+/// Where a node lives: on loopback, on free ports, unless a test says otherwise.
+pub struct Home {
+    /// Where it listens for clients.
+    pub client: String,
+    /// Where it listens for peers.
+    pub peer: String,
+    /// The command that starts the program there; none starts it here.
+    pub within: Vec<String>,
+}
+
+impl Default for Home {
+    fn default() -> Self {
+        Self {
+            client: "127.0.0.1:0".to_owned(),
+            peer: "127.0.0.1:0".to_owned(),
+            within: Vec::new(),
+        }
+    }
+}
+
 /// A node as a process, killed when dropped.
 pub struct Node {
     /// Its data folder.
@@ -50,6 +70,7 @@ pub struct Node {
     pub id: String,
     /// Variables of its environment, from its next start on.
     pub env: Vec<(String, String)>,
+    within: Vec<String>,
     args: Vec<String>,
     child: Option<Child>,
 }
@@ -87,7 +108,18 @@ impl Node {
         extra: &[&str],
         env: Vec<(String, String)>,
     ) -> Self {
-        match Self::launch(data, key, extra, env).await {
+        Self::start_at(Home::default(), data, key, extra, env).await
+    }
+
+    /// The same, somewhere else.
+    pub async fn start_at(
+        home: Home,
+        data: &Path,
+        key: &Path,
+        extra: &[&str],
+        env: Vec<(String, String)>,
+    ) -> Self {
+        match Self::launch(home, data, key, extra, env).await {
             Ok(node) => node,
             Err((_, said)) => panic!("the node ended at start:\n{said}"),
         }
@@ -99,10 +131,11 @@ impl Node {
         key: &Path,
         extra: &[&str],
     ) -> Result<Self, (ExitStatus, String)> {
-        Self::launch(data, key, extra, Vec::new()).await
+        Self::launch(Home::default(), data, key, extra, Vec::new()).await
     }
 
     async fn launch(
+        home: Home,
         data: &Path,
         key: &Path,
         extra: &[&str],
@@ -112,10 +145,11 @@ impl Node {
         args.extend(extra.iter().map(|arg| (*arg).to_owned()));
         let mut node = Self {
             data: data.to_owned(),
-            client: "127.0.0.1:0".to_owned(),
-            peer: "127.0.0.1:0".to_owned(),
+            client: home.client,
+            peer: home.peer,
             id: String::new(),
             env,
+            within: home.within,
             args,
             child: None,
         };
@@ -149,7 +183,9 @@ impl Node {
             .append(true)
             .open(self.data.with_extension("log"))
             .unwrap();
-        let child = Command::new(REFRAIN)
+        let mut words = self.within.iter().map(String::as_str).chain([REFRAIN]);
+        let child = Command::new(words.next().unwrap())
+            .args(words)
             .args(&self.args)
             .envs(self.env.iter().cloned())
             .args(["--listen", &self.client, "--peer-listen", &self.peer])

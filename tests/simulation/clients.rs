@@ -246,6 +246,8 @@ impl Client {
         let waited = Waited {
             for_: start.elapsed(),
             deadline,
+            // An answer may be lost on its way here.
+            by_node: true,
         };
         let mut record = self.record.borrow_mut();
         let outcomes = match answered {

@@ -13,6 +13,8 @@ mod feed;
 mod hosts;
 #[path = "../invariants/mod.rs"]
 mod invariants;
+#[path = "../invariants/tests/mod.rs"]
+mod judges;
 mod nemesis;
 mod operator;
 mod random;

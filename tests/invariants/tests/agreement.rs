@@ -3,11 +3,11 @@
 
 use proptest::prelude::*;
 
-use super::super::history::{Call, Change, History, Outcome, Revision};
-use super::super::linearizable::{by_revision, wing_gong_lowe};
-use super::super::record::Begun;
 use super::correct::cases;
 use super::tale::{blank, done, event, key};
+use crate::invariants::history::{Call, Change, History, Outcome, Revision};
+use crate::invariants::linearizable::{by_revision, wing_gong_lowe};
+use crate::invariants::record::Begun;
 
 /// What each client does, and the order in which clients begin and end.
 type Script = (Vec<u8>, Vec<usize>);

@@ -1,9 +1,9 @@
 //! What callers saw, told by hand: I1, I2, I3, I4 and I7, each holding and each violated.
 
-use super::super::history::{Call, Change, Outcome};
-use super::super::judge;
-use super::super::linearizable::{by_revision, wing_gong_lowe};
 use super::tale::{Tale, done, key, stood};
+use crate::invariants::history::{Call, Change, Outcome};
+use crate::invariants::judge;
+use crate::invariants::linearizable::{by_revision, wing_gong_lowe};
 
 #[test]
 fn a_plain_story_holds() {

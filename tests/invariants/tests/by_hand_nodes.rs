@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::super::coverage::{Needs, shortfalls};
-use super::super::history::{
+use super::tale::{Tale, done, event, key};
+use crate::invariants::coverage::{Needs, shortfalls};
+use crate::invariants::history::{
     Call, Closed, Entry, Filter, Outcome, Revision, Seen, State, Waited, Watch,
 };
-use super::super::judge;
-use super::tale::{Tale, done, event, key};
+use crate::invariants::judge;
 
 /// Three opt-outs: of Ada's `p`, Bob's `d` and Ada's `p.q`.
 fn three() -> Tale {
@@ -199,10 +199,35 @@ fn an_answer_that_comes_late_is_caught() {
             let waited = Waited {
                 for_: Duration::from_millis(millis),
                 deadline: Duration::from_secs(1),
+                by_node: true,
             };
             tale.0.end(begun, outcome, Some(waited));
             tale.violates(expected);
         }
+    }
+}
+
+#[test]
+fn a_node_that_cannot_know_and_does_not_say_so_is_caught() {
+    for (why, by_node, expected) in [
+        (Closed::NoQuorum, 2, &[][..]),
+        (Closed::NoQuorum, 1, &["I6"]),
+        (Closed::Starting, 1, &["I6"]),
+        // What has ended does not answer.
+        (Closed::BrokenDisk, 0, &[]),
+    ] {
+        let mut tale = Tale::new();
+        tale.0.closes(0, why);
+        for place in 0..4 {
+            let begun = tale.begin(0, &Call::check(&key("ada/p")));
+            let waited = Waited {
+                for_: Duration::from_secs(1),
+                deadline: Duration::from_secs(1),
+                by_node: place < by_node,
+            };
+            tale.0.end(begun, Outcome::Unknown, Some(waited));
+        }
+        tale.violates(expected);
     }
 }
 

@@ -4,9 +4,9 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 
-use super::super::history::{Call, Outcome};
-use super::super::judge;
 use super::single_copy::{Step, run};
+use crate::invariants::history::{Call, Outcome};
+use crate::invariants::judge;
 
 /// A script of any kind.
 pub fn script(steps: usize) -> impl Strategy<Value = Vec<Step>> {

@@ -4,10 +4,10 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 
-use super::super::judge;
 use super::correct::{cases, script};
 use super::lies::LIES;
 use super::single_copy::run;
+use crate::invariants::judge;
 
 proptest! {
     #![proptest_config(cases(150))]
@@ -42,7 +42,7 @@ fn every_lie_is_told() {
     for (lie, told) in LIES.iter().zip(told) {
         assert!(told > 5, "{}: {told} times", lie.name);
     }
-    for invariant in super::super::INVARIANTS {
+    for invariant in crate::invariants::INVARIANTS {
         let mut lies = LIES.iter();
         assert!(
             lies.any(|lie| lie.caught_by == invariant.number),

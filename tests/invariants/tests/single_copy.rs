@@ -5,12 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use super::super::fold::Fold;
-use super::super::history::{
+use super::tale::{blank, done, event, stood};
+use crate::invariants::fold::Fold;
+use crate::invariants::history::{
     Call, Change, Closed, Entry, Filter, History, Key, Outcome, Revision, Seen, State, Watch,
 };
-use super::super::record::Begun;
-use super::tale::{blank, done, event, stood};
+use crate::invariants::record::Begun;
 
 /// What happens next, to whom; read off numbers, so that any script means something.
 pub type Step = [usize; 4];

@@ -1,10 +1,10 @@
 //! Histories told by hand: one line for each thing that happened, on a cluster of three nodes.
 
-use super::super::history::{
+use crate::invariants::history::{
     Call, Change, Entry, History, Journal, Key, Node, Outcome, Revision, Rule,
 };
-use super::super::judge;
-use super::super::record::Begun;
+use crate::invariants::judge;
+use crate::invariants::record::Begun;
 
 /// A history that is being told.
 pub struct Tale(pub History);

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::super::super::fails_closed::within;
-use super::super::super::fold::Fold;
-use super::super::super::history::{
+use super::{choose, operations};
+use crate::invariants::fails_closed::within;
+use crate::invariants::fold::Fold;
+use crate::invariants::history::{
     Call, Change, History, Key, Operation, Outcome, Revision, Waited,
 };
-use super::{choose, operations};
 
 /// The highest revision that was known before a call began.
 fn known(history: &History, before: &Operation) -> Revision {
@@ -157,6 +157,7 @@ pub fn late(history: &mut History, pick: usize) -> bool {
     history.operations[place].waited = Some(Waited {
         for_: Duration::from_secs(2),
         deadline: Duration::from_secs(1),
+        by_node: true,
     });
     true
 }

@@ -3,7 +3,7 @@
 mod answers;
 mod nodes;
 
-use super::super::history::{History, Operation, Outcome};
+use crate::invariants::history::{History, Operation, Outcome};
 use answers::{
     allow_after_opt_out, allow_while_closed, late, record_left_out, repeat_of_another, stale,
     stale_marked_new, turned_round,

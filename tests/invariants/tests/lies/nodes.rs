@@ -1,8 +1,8 @@
 //! Lies in what nodes keep and deliver.
 
-use super::super::super::history::{Call, Changes, History, Outcome, Revision, Seen};
 use super::super::tale::event;
 use super::{acknowledged, choose, operations};
+use crate::invariants::history::{Call, Changes, History, Outcome, Revision, Seen};
 
 /// Where in the journals an acknowledged event is.
 fn acknowledged_place(history: &History, pick: usize) -> Option<usize> {
@@ -166,6 +166,6 @@ pub fn other_event(history: &mut History, pick: usize) -> bool {
     let Some(index) = pick.checked_rem(entries.len()) else {
         return false;
     };
-    entries[index].event_id = "another".to_owned();
+    "another".clone_into(&mut entries[index].event_id);
     true
 }

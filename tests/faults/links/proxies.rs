@@ -1,30 +1,15 @@
-//! The network between the nodes: a proxy before each, which knows who speaks and can silence, slow down or cut each direction of each
-//! pair.
+//! A proxy before each node, which knows who speaks and can silence, slow down or cut each direction of each pair.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
 
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
+use super::{Way, origin};
 use crate::invariants::history::Node;
-use crate::origin;
-
-/// What becomes of what one node says to another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
-    /// It arrives.
-    Open,
-    /// Each piece takes so much longer.
-    Slow(Duration),
-    /// It waits until the way is open again, as packets do that are sent anew.
-    Silent,
-    /// Connections break, and no new one comes about.
-    Broken,
-}
 
 /// A node's process, as the proxies see it.
 #[derive(Debug, Clone, Copy)]
@@ -38,14 +23,14 @@ struct State {
     places: Vec<Option<Place>>,
 }
 
-/// All links.
+/// All of them.
 #[derive(Clone)]
-pub struct Links {
+pub struct Proxies {
     state: Arc<Mutex<State>>,
     changed: watch::Sender<u64>,
 }
 
-impl Links {
+impl Proxies {
     /// Open links between so many nodes.
     pub fn new(nodes: usize) -> Self {
         let state = State {
@@ -62,16 +47,21 @@ impl Links {
         self.state.lock().unwrap()
     }
 
+    /// How many nodes there can be.
+    pub fn nodes(&self) -> usize {
+        self.state().places.len()
+    }
+
     /// Starts the proxy before a node. Returns where it listens.
     pub async fn before(&self, node: Node) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let near = listener.local_addr().unwrap();
-        let links = self.clone();
+        let proxies = self.clone();
         tokio::spawn(async move {
             while let Ok((accepted, far)) = listener.accept().await {
                 // Whoever has hung up already has no process.
-                if let Some(from) = links.who(far, near) {
-                    tokio::spawn(links.clone().carry(accepted, from, node));
+                if let Some(from) = proxies.who(far, near) {
+                    tokio::spawn(proxies.clone().carry(accepted, from, node));
                 }
             }
         });
@@ -96,12 +86,6 @@ impl Links {
         }
         drop(state);
         self.changed.send_modify(|count| *count += 1);
-    }
-
-    /// Opens all ways.
-    pub fn open(&self) {
-        let nodes = self.state().ways.len();
-        self.set((0..nodes).flat_map(|from| (0..nodes).map(move |to| (from, to, Way::Open))));
     }
 
     fn who(&self, far: SocketAddr, near: SocketAddr) -> Option<Node> {
