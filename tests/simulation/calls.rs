@@ -44,6 +44,11 @@ pub fn failed(status: &Status) -> Outcome {
     }
 }
 
+/// Whether the node itself said this: a caller that gave up, and a connection that broke, have no reason of its.
+pub fn answered(status: &Status) -> bool {
+    status.get_error_details().error_info().is_some()
+}
+
 /// The stable reason of an error, where it has one.
 pub fn reason(status: &Status) -> String {
     let details = status.get_error_details();

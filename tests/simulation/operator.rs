@@ -48,7 +48,7 @@ pub async fn until<T, F: Future<Output = Option<T>>>(
 }
 
 /// A host by the address of its peer listener.
-fn host(address: &str) -> Option<Node> {
+pub fn host(address: &str) -> Option<Node> {
     address
         .split(':')
         .next()?

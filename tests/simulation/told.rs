@@ -42,9 +42,19 @@ impl Told {
 
     /// How often this was said.
     pub fn count(&self, message: &str) -> usize {
-        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        counts.get(message).copied().unwrap_or(0)
+        count(&self.counts, message)
     }
+
+    /// The same, for whoever asks while it listens.
+    pub fn counting(&self) -> impl Fn(&str) -> usize + Clone + use<> {
+        let counts = self.counts.clone();
+        move |message| count(&counts, message)
+    }
+}
+
+fn count(counts: &Counts, message: &str) -> usize {
+    let counts = counts.lock().unwrap_or_else(PoisonError::into_inner);
+    counts.get(message).copied().unwrap_or(0)
 }
 
 struct Counting(Counts);

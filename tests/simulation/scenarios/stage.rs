@@ -2,11 +2,17 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::rc::Rc;
 use std::time::Duration;
 
 use refrain::config::Config;
-use refrain::proto::v1::{Decision, StatusRequest, cluster_service_client::ClusterServiceClient};
+use refrain::proto::v1::{
+    Decision, Identifier, ImportHeader, ImportOptOutsRequest, ImportOptOutsResponse, ImportRow,
+    ImportRows, Member, StatusRequest, StatusResponse,
+    cluster_service_client::ClusterServiceClient, identifier::Form, import_opt_outs_request::Part,
+    preference_service_client::PreferenceServiceClient,
+};
 use tokio::time::sleep;
 use tonic::Status;
 use turmoil::Sim;
@@ -14,7 +20,7 @@ use turmoil::Sim;
 use crate::calls;
 use crate::hosts::Host;
 use crate::invariants::history::{Change, Outcome};
-use crate::operator::until;
+use crate::operator::{status, until};
 use crate::random::stream;
 use crate::told::Told;
 use crate::world::{channel, name, network, request_id};
@@ -22,17 +28,23 @@ use crate::world::{channel, name, network, request_id};
 /// How long a story waits for what has to happen.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
+/// What a node says that took a snapshot from another.
+pub const INSTALLED: &str = "installed a snapshot";
+
 type Act = Box<dyn FnOnce(&mut Sim<'static>, &mut [Host])>;
 
-/// What a story can have done to the world from within it.
-#[derive(Clone, Default)]
-pub struct Hands(Rc<RefCell<VecDeque<Act>>>);
+/// What a story can have done to the world from within it, and hear of it.
+#[derive(Clone)]
+pub struct Hands {
+    acts: Rc<RefCell<VecDeque<Act>>>,
+    heard: Rc<dyn Fn(&str) -> usize>,
+}
 
 impl Hands {
     /// Has the world do something, and waits until it is done.
     pub async fn world(&self, act: impl FnOnce(&mut Sim<'static>, &mut [Host]) + 'static) {
-        self.0.borrow_mut().push_back(Box::new(act));
-        while !self.0.borrow().is_empty() {
+        self.acts.borrow_mut().push_back(Box::new(act));
+        while !self.acts.borrow().is_empty() {
             sleep(Duration::from_millis(2)).await;
         }
     }
@@ -46,6 +58,17 @@ impl Hands {
     /// Starts a node that was ended.
     pub async fn restart(&self, node: usize) {
         self.world(move |sim, hosts| hosts[node].restart(sim)).await;
+    }
+
+    /// From now on each of a node's syncs takes so long, until it is started again.
+    pub async fn slow(&self, node: usize, takes: Duration) {
+        self.world(move |_, hosts| hosts[node].machine().disk.slow((takes, takes)))
+            .await;
+    }
+
+    /// How often the nodes have said this.
+    pub fn heard(&self, message: &str) -> usize {
+        (self.heard)(message)
     }
 }
 
@@ -77,8 +100,11 @@ where
     let mut sim = network(seed, Duration::from_secs(600));
     let hosts = (0..nodes).map(|node| Host::start(&mut sim, seed, node, compaction, configure));
     let mut hosts: Vec<Host> = hosts.collect();
-    let hands = Hands::default();
-    let acts = hands.clone();
+    let hands = Hands {
+        acts: Rc::default(),
+        heard: Rc::new(told.counting()),
+    };
+    let acts = hands.acts.clone();
     sim.client("story", async move {
         story(hands).await;
         Ok(())
@@ -94,7 +120,7 @@ where
                 host.machine().disk.advance(now);
             }
         }
-        let act = acts.0.borrow_mut().pop_front();
+        let act = acts.borrow_mut().pop_front();
         if let Some(act) = act {
             act(&mut sim, &mut hosts);
         }
@@ -153,6 +179,91 @@ pub async fn leader(through: usize) -> usize {
         (0..16).find(|node| address.starts_with(&format!("{}:", name(*node))))
     })
     .await
+}
+
+/// What a node says of the cluster, without waiting for those that it cannot reach.
+pub async fn look(node: usize) -> Option<StatusResponse> {
+    let soon = Duration::from_millis(100);
+    status(channel(node), soon).await.ok()
+}
+
+/// The term in which a node leads, if it takes itself for the leader.
+pub async fn leads(node: usize) -> Option<u64> {
+    let status = look(node).await?;
+    (status.answered_by == status.leader_id).then_some(status.term)
+}
+
+/// Where a node's state stands.
+pub async fn revision(node: usize) -> Option<u64> {
+    let status = look(node).await?;
+    let own = |member: &&Member| member.node_id == status.answered_by;
+    Some(status.members.iter().find(own)?.revision)
+}
+
+/// Waits until so many nodes are members that stand at one revision, and holds that they have the same state and journal there.
+pub async fn agree(nodes: usize) {
+    let members = until("the members stand at one revision", PATIENCE, || async {
+        let status = status(channel(0), PATIENCE / 20).await.ok()?;
+        let revision = status.members.first()?.revision;
+        let there = |it: &Member| it.revision == revision && it.journal_events == revision;
+        let all = status.members.len() == nodes && status.members.iter().all(there);
+        all.then_some(status.members)
+    })
+    .await;
+    let told = |member: &Member| {
+        let hash = (member.hash_revision, member.state_hash.clone());
+        (hash, member.journal_root.clone())
+    };
+    let first = told(&members[0]);
+    for member in &members {
+        assert_eq!(told(member), first, "{}", member.peer_address);
+    }
+}
+
+/// Opts out the subjects of a list with these numbers, each by a token of its own, through a node.
+pub async fn import(node: usize, id: &str, rows: Range<usize>) -> ImportOptOutsResponse {
+    let header = Part::Header(ImportHeader {
+        import_id: id.to_owned(),
+        ..ImportHeader::default()
+    });
+    let row = |number: usize| ImportRow {
+        identifiers: vec![Identifier {
+            r#type: "email".to_owned(),
+            form: Some(Form::Token(format!("1:{number:032x}"))),
+        }],
+        purposes: vec!["analytics".to_owned()],
+    };
+    let numbers: Vec<_> = rows.clone().collect();
+    let parts = numbers.chunks(1_000).map(|chunk| {
+        Part::Rows(ImportRows {
+            first_row: (chunk[0] - rows.start) as u64,
+            rows: chunk.iter().copied().map(row).collect(),
+        })
+    });
+    let parts: Vec<_> = std::iter::once(header)
+        .chain(parts)
+        .map(|part| ImportOptOutsRequest { part: Some(part) })
+        .collect();
+    until("an import is taken", PATIENCE, || async {
+        let mut client = PreferenceServiceClient::new(channel(node));
+        let parts = tokio_stream::iter(parts.clone());
+        Some(client.import_opt_outs(parts).await.ok()?.into_inner())
+    })
+    .await
+}
+
+/// From now on nothing gets from one of these nodes to the other.
+pub fn cut(node: usize, others: impl IntoIterator<Item = usize>) {
+    for other in others {
+        turmoil::partition(name(node), name(other));
+    }
+}
+
+/// Undoes [`cut`], and whatever else was between them.
+pub fn join(node: usize, others: impl IntoIterator<Item = usize>) {
+    for other in others {
+        turmoil::repair(name(node), name(other));
+    }
 }
 
 /// The others of three nodes.
