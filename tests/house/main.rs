@@ -7,9 +7,12 @@
 mod dependencies;
 mod documents;
 mod imports;
+mod mutations;
 mod paths;
 mod proto;
 mod rules;
+#[path = "../processes/skip.rs"]
+mod skip;
 mod source;
 
 use std::fs;
@@ -113,5 +116,34 @@ fn the_example_configuration_shows_every_setting() {
         (&principals, "GRANT_KEYS"),
     ] {
         hold(documents::undocumented_settings(source, table, &example));
+    }
+}
+
+fn breaks_on_purpose() -> Vec<File> {
+    let mut files = files();
+    files.retain(|file| {
+        file.path.starts_with("tests/mutations/") && has_extension(&file.path, "patch")
+    });
+    files
+}
+
+#[test]
+fn breaks_on_purpose_say_who_notices_them() {
+    let patches = breaks_on_purpose();
+    hold(
+        patches
+            .iter()
+            .flat_map(|patch| mutations::malformed(patch, &read)),
+    );
+    hold(mutations::never_shown(&patches));
+}
+
+#[test]
+fn breaks_on_purpose_still_fit() {
+    let misfits = breaks_on_purpose().into_iter();
+    let misfits = misfits.map(|patch| mutations::misfit(&patch, root()));
+    match misfits.collect::<Result<Vec<_>, _>>() {
+        Ok(misfits) => hold(misfits.into_iter().flatten()),
+        Err(why) => skip::skip("git", &format!("no patch can be tried: {why}")),
     }
 }

@@ -7,6 +7,25 @@ use turmoil::Sim;
 
 use crate::world::{LATENCY, Machine, name};
 
+/// All that goes wrong, by the names in summaries: faults, and what the operator is told to do.
+#[rustfmt::skip]
+pub const KINDS: [&str; 17] = [
+    "isolated", "deaf", "mute", "split", "one_way", "held", "slow_link", "crash", "power_cut", "slow_sync", "log_error", "file_error",
+    "disk_full", "clock", "transfer", "add", "remove",
+];
+
+/// What a run is about, such as `KINDS=crash,power_cut`; everything where it does not say.
+pub fn wanted() -> Vec<&'static str> {
+    let Ok(names) = std::env::var("KINDS") else {
+        return KINDS.to_vec();
+    };
+    let kind = |name: &str| {
+        let found = KINDS.into_iter().find(|kind| *kind == name);
+        found.unwrap_or_else(|| panic!("there is no fault {name}"))
+    };
+    names.split(',').map(kind).collect()
+}
+
 /// What becomes of messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {

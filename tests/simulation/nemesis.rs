@@ -5,7 +5,7 @@ use std::time::Duration;
 use rand::{Rng as _, rngs::StdRng, seq::IndexedRandom as _};
 use turmoil::Sim;
 
-use crate::faults::{Fault, Way};
+use crate::faults::{Fault, Way, wanted};
 use crate::hosts::Host;
 use crate::record::{Order, Shared};
 
@@ -46,6 +46,7 @@ pub struct Nemesis {
     /// The order that the operator has, with its fault's number.
     ordered: Option<(Order, &'static str, usize)>,
     taken: usize,
+    wanted: Vec<&'static str>,
 }
 
 impl Nemesis {
@@ -67,6 +68,7 @@ impl Nemesis {
             next: Duration::ZERO,
             ordered: None,
             taken: 0,
+            wanted: wanted(),
         }
     }
 
@@ -254,14 +256,28 @@ impl Nemesis {
             Order::Add(_) => "add",
             Order::Remove(_) => "remove",
         };
+        if !self.wanted.contains(&kind) {
+            return;
+        }
         let mut record = self.record.borrow_mut();
         let recorded = record.fault(kind, format_args!("{order:?}"));
         record.orders.push_back(order.clone());
         self.ordered = Some((order, kind, recorded));
     }
 
-    /// A fault that fits beside those that are going on.
+    /// A fault that is wanted, and fits beside those that are going on.
     fn draw(&mut self) -> Option<Fault> {
+        // Where nothing but orders is wanted there is none.
+        for _ in 0..1_000 {
+            let fault = self.any()?;
+            if self.wanted.contains(&fault.kind()) {
+                return Some(fault);
+            }
+        }
+        None
+    }
+
+    fn any(&mut self) -> Option<Fault> {
         let busy = |node: usize| self.active.iter().any(|it| it.fault.host() == Some(node));
         let free = self.hosts.iter().filter(|it| it.up && !busy(it.node));
         let free: Vec<usize> = free.map(|it| it.node).collect();

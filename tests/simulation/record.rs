@@ -61,6 +61,8 @@ pub struct Record {
     pub goal: Revision,
     /// The highest term that was seen.
     pub term: u64,
+    /// The first alarm by which nodes differ. It says less than the judge of I8, who is asked first.
+    pub differs: Option<String>,
     /// How long the members took to serve again.
     pub served_after: Option<Duration>,
     trace: Sha256,
@@ -85,6 +87,7 @@ impl Record {
             members: Vec::new(),
             goal: 0,
             term: 0,
+            differs: None,
             served_after: None,
             trace: Sha256::new(),
             told,

@@ -15,7 +15,10 @@ use super::verdict::Findings;
 pub fn check(history: &History) -> Findings {
     let mut findings = by_revision::check(history);
     let searched = wing_gong_lowe::check(history, wing_gong_lowe::STEPS);
-    findings.violations.extend(searched.violations);
+    // Of many only the first are shown: something of each.
+    let second = findings.violations.len().min(1);
+    let violations = searched.violations;
+    findings.violations.splice(second..second, violations);
     findings.gave_up.extend(searched.gave_up);
     findings
 }
