@@ -9,38 +9,23 @@ use super::{
     convert::answers,
     decision_id::{Answer, Question},
     input::Input,
+    questions::{Asked, Stamp, sort_out},
     status::Failure,
 };
 use crate::{
-    admission::{Admissible as _, Caller, admit},
+    admission::{Caller, admit},
     authority::{Check, Checks, Signer},
-    domain::{PurposeName, Refusal, ServiceName, Verdict},
+    domain::Verdict,
     limits,
     proto::v1::{
         BatchCheckItem, BatchCheckRequest, BatchCheckResponse, CheckRequest, CheckResponse,
-        CheckStreamRequest, CheckStreamResponse, ItemError, batch_check_item,
+        CheckStreamRequest, CheckStreamResponse, batch_check_item,
         decision_service_server::DecisionService,
     },
 };
 
-/// After so many signatures others get their turn.
-const STAMPS_IN_A_ROW: usize = 32;
-
 /// The service.
 pub(super) struct Decisions(pub(super) Api);
-
-/// A check, and what its answer is to look like.
-pub(super) struct Asked {
-    pub(super) check: Check,
-    pub(super) stamp: Stamp,
-}
-
-/// Whether the answer is to carry a stamp.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stamp {
-    Wanted,
-    Unwanted,
-}
 
 #[tonic::async_trait]
 impl DecisionService for Decisions {
@@ -69,27 +54,6 @@ impl DecisionService for Decisions {
         let answers = super::stream::answers(api.clone(), call, questions);
         Ok(Response::new(Box::pin(answers)))
     }
-}
-
-/// Where the answer to an item comes from: the next verdict (with a stamp or without), or a failure that showed before anything was
-/// asked.
-pub(super) type Place = Result<Stamp, Failure>;
-
-/// Parts the checks that can be asked, and that the caller may ask, from those that cannot, and keeps their order.
-pub(super) fn sort_out(
-    caller: &Caller,
-    items: impl Iterator<Item = Result<Asked, Failure>>,
-) -> (Vec<Check>, Vec<Place>) {
-    let mut checks = Vec::new();
-    let places = items
-        .map(|item| {
-            let Asked { check, stamp } = item?;
-            caller.may(&check.needs())?;
-            checks.push(check);
-            Ok(stamp)
-        })
-        .collect();
-    (checks, places)
 }
 
 impl Api {
@@ -158,29 +122,8 @@ impl Api {
         })
     }
 
-    /// Converts a question.
-    pub(super) fn asked(&self, request: CheckRequest) -> Result<Asked, Failure> {
-        let service = ServiceName::parse(&request.service)?;
-        let subject = self.subject(&request.namespace, request.identifiers)?;
-        let purpose = PurposeName::parse(&request.purpose)?;
-        Ok(Asked {
-            check: Check {
-                subject,
-                purpose,
-                service,
-                schema_version: request.schema_version,
-                min_revision: request.min_revision,
-            },
-            stamp: if request.want_stamp {
-                Stamp::Wanted
-            } else {
-                Stamp::Unwanted
-            },
-        })
-    }
-
     /// What stamps are signed with, where one is wanted.
-    async fn signer(&self, wanted: bool, deadline: Instant) -> Option<Signer> {
+    pub(super) async fn signer(&self, wanted: bool, deadline: Instant) -> Option<Signer> {
         if wanted {
             self.authority().signer(deadline).await
         } else {
@@ -220,35 +163,5 @@ impl Api {
             stamp: stamp.unwrap_or_default(),
             override_id: answers::event_id(verdict.override_id),
         }
-    }
-
-    /// Puts verdicts and failures back into the order of the questions.
-    pub(super) async fn put_back(
-        &self,
-        places: Vec<Place>,
-        verdicts: Vec<(Check, Result<Verdict, Refusal>)>,
-        deadline: Instant,
-    ) -> Vec<Result<CheckResponse, ItemError>> {
-        let wants = |place: &Place| matches!(place, Ok(Stamp::Wanted));
-        let signer = self.signer(places.iter().any(wants), deadline).await;
-        let mut verdicts = verdicts.into_iter();
-        let mut results = Vec::with_capacity(places.len());
-        let mut in_a_row = 0;
-        for place in places {
-            let signer = signer.as_ref().filter(|_| wants(&place));
-            // There are as many verdicts as places for them; should one ever be missing, the item has no answer.
-            let answer = place.and_then(|_| {
-                let (check, verdict) = verdicts.next().ok_or(Failure::Panicked)?;
-                self.count_answer(&check.service, check.schema_version, verdict.as_ref());
-                Ok(self.answer(&check, &verdict?, signer))
-            });
-            results.push(answer.map_err(ItemError::from));
-            in_a_row += usize::from(signer.is_some());
-            if in_a_row == STAMPS_IN_A_ROW {
-                in_a_row = 0;
-                tokio::task::yield_now().await;
-            }
-        }
-        results
     }
 }

@@ -16,6 +16,7 @@ mod input;
 pub mod link;
 mod overrides;
 mod preference;
+mod questions;
 mod registered;
 mod registry;
 mod rest;

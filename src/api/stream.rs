@@ -8,8 +8,8 @@ use tonic::{Status, Streaming};
 
 use super::{
     Api, Call,
-    decision::{Asked, sort_out},
     input::Input,
+    questions::{Asked, sort_out},
     status::{Failure, Transport},
 };
 use crate::{

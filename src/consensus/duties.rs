@@ -7,7 +7,7 @@ use openraft::async_runtime::WatchReceiver as _;
 use tokio::time::{Instant, interval, sleep, timeout};
 
 use super::core::Core;
-use super::members::describe_at;
+use super::members::{self, describe_at};
 use super::outcome::WriteError;
 use super::room::Use;
 use super::stamp_keys;
@@ -15,18 +15,22 @@ use super::writes;
 use crate::domain::{
     Body, Create, FEATURE_LEVEL, NodeId, Principal, Proposal, RaiseFeatureLevel, State,
 };
-use crate::limits::{BACKFILL_TIMEOUT, DUTY_INTERVAL, FEATURE_LEVEL_INTERVAL};
+use crate::limits::{BACKFILL_TIMEOUT, DUTY_INTERVAL, FEATURE_LEVEL_INTERVAL, HALF_DONE_FOR};
 use crate::proto::peer::FetchJournalRequest;
 use crate::storage::off_thread;
 
-/// As the leader: writes the first command of a new cluster, raises the feature level when all members are able, and retires
-/// the keys of nodes that have left.
+/// As the leader: writes the first command of a new cluster, ends changes of the membership that were left half done, raises
+/// the feature level when all members are able, and retires the keys of nodes that have left.
 pub async fn lead(core: Arc<Core>) {
     let mut asked = Instant::now();
     let mut metrics = core.raft.metrics();
     let mut tries = Tries::default();
+    let mut half_done = HalfDone::default();
     loop {
         if core.leads() {
+            if half_done.stays(members::joint(&core)) {
+                half_done.end(&core).await;
+            }
             if core.replica.with_state(State::revision) == 0 && tries.due() {
                 tries.note(create(&core).await);
             }
@@ -40,6 +44,35 @@ pub async fn lead(core: Arc<Core>) {
         }
         if let Ok(Err(_)) = timeout(DUTY_INTERVAL, metrics.changed()).await {
             return;
+        }
+    }
+}
+
+/// A change of the membership between its two steps: each majority has to be one of the voters before and of those after.
+///
+/// Whoever asked for it takes the second step as well, unless the leader dies in between, or the time is up.
+#[derive(Default)]
+struct HalfDone(Option<(u64, Instant)>);
+
+impl HalfDone {
+    /// Whether the step at this log index has been the last for so long that nobody can be about to take the second.
+    fn stays(&mut self, joint: Option<u64>) -> bool {
+        let since = |index| match self.0 {
+            Some((before, since)) if before == index => since,
+            _ => Instant::now(),
+        };
+        self.0 = joint.map(|index| (index, since(index)));
+        self.0
+            .is_some_and(|(_, since)| since.elapsed() >= HALF_DONE_FOR)
+    }
+
+    async fn end(&mut self, core: &Core) {
+        self.0 = None;
+        match members::take_second_step(core).await {
+            Ok(()) => tracing::info!("ended a change of the membership that was left half done"),
+            Err(error) => {
+                tracing::warn!(%error, "a change of the membership stays half done; trying again");
+            }
         }
     }
 }

@@ -40,6 +40,26 @@ async fn change(
     }
 }
 
+/// The log index of the membership, where a change of it stands between its two steps (Raft paper, section 6).
+pub fn joint(core: &Core) -> Option<u64> {
+    let metrics = core.raft.metrics();
+    let metrics = metrics.borrow_watched();
+    let membership = &metrics.membership_config;
+    let halves = membership.membership().get_joint_config().len();
+    let at = membership.log_id().as_ref().map(|at| at.index);
+    at.filter(|_| halves > 1)
+}
+
+/// Takes the second step of a change that stands between the two.
+///
+/// # Errors
+/// See [`AdminError`].
+pub async fn take_second_step(core: &Core) -> Result<(), AdminError> {
+    // Nobody stays as a learner: voters go only where they are removed.
+    let nobody = ChangeMembers::AddVoterIds(BTreeSet::new());
+    change(core, nobody, false).await
+}
+
 /// Asks the node at a peer address what it is.
 ///
 /// # Errors

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -24,6 +25,7 @@ struct Inner {
     node_id: u64,
     cluster_id: OnceLock<[u8; 16]>,
     channels: Mutex<HashMap<String, Channel>>,
+    quiet: AtomicBool,
 }
 
 impl Peers {
@@ -38,6 +40,7 @@ impl Peers {
             node_id,
             cluster_id: known,
             channels: Mutex::default(),
+            quiet: AtomicBool::new(false),
         }))
     }
 
@@ -55,6 +58,16 @@ impl Peers {
     /// effect.
     pub fn belong_to(&self, cluster_id: [u8; 16]) {
         let _ = self.0.cluster_id.set(cluster_id);
+    }
+
+    /// Has this node say nothing to the others as their leader, or speak again, see `quiet`.
+    pub fn keep_quiet(&self, quiet: bool) {
+        self.0.quiet.store(quiet, Ordering::Relaxed);
+    }
+
+    /// Whether this node may speak to the others as their leader.
+    pub fn may_lead(&self) -> bool {
+        !self.0.quiet.load(Ordering::Relaxed)
     }
 
     /// The envelope of a call to `to`.

@@ -172,12 +172,8 @@ impl Nemesis {
 
     /// Waits for so long, and until the fault has shown something.
     pub(crate) async fn last(&self, least: Duration, since: u64) {
-        self.last_until(least, since, ANSWERS).await;
-    }
-
-    async fn last_until(&self, least: Duration, since: u64, answers: usize) {
         let began = Instant::now();
-        while began.elapsed() < least || self.stage.record.lock().answered(since) < answers {
+        while began.elapsed() < least || self.stage.record.lock().answered(since) < ANSWERS {
             // What is not answered in that time shows in the coverage.
             if began.elapsed() > PATIENCE {
                 return;
@@ -248,9 +244,7 @@ impl Nemesis {
             let mut record = self.stage.record.lock();
             (record.closes(node), record.history.ticks)
         };
-        // A leader that is heard and does not hear keeps the others from electing another: nobody answers then.
-        let answers = if outward == Way::Open { 0 } else { ANSWERS };
-        self.last_until(lasts, since, answers).await;
+        self.last(lasts, since).await;
         let began = Instant::now();
         while self.stage.record.lock().asked(node, since) < ASKED && began.elapsed() < PATIENCE {
             sleep(Duration::from_millis(20)).await;

@@ -118,7 +118,7 @@ async fn perform(setting: &Setting, folder: &Path, record: &Shared) -> Summary {
     let needs = Needs {
         faults: done
             .iter()
-            .map(|(kind, times)| (kind.name(), *times, answers(*kind)))
+            .map(|(kind, times)| (kind.name(), *times, ANSWERS))
             .collect(),
         acknowledged: ACKNOWLEDGED * done.values().sum::<usize>(),
         compared: 1,
@@ -134,15 +134,6 @@ async fn perform(setting: &Setting, folder: &Path, record: &Shared) -> Summary {
         longest_pause: record.longest_pause,
         served_after: nemesis.stage.served_after,
         reasons: record.reasons().clone(),
-    }
-}
-
-/// How many answers a fault has to see.
-fn answers(kind: Kind) -> usize {
-    match kind {
-        // A leader that does not hear is followed by the others as long as they hear it.
-        Kind::Deaf => 0,
-        _ => ANSWERS,
     }
 }
 

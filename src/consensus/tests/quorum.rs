@@ -1,9 +1,13 @@
-//! What an operator is told when too few voters are left.
+//! What an operator is told when too few voters are left, and what becomes of a change that nobody carries to its end.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
-use tokio::time::Instant;
 
-use super::cluster::cluster;
+use openraft::ChangeMembers;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::cluster::{PATIENCE, cluster};
+use crate::consensus::members;
 use crate::consensus::outcome::{AdminError, Unavailable};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -31,4 +35,31 @@ async fn a_leader_that_is_left_alone_removes_nobody_and_says_why() {
         .iter()
         .any(|alarm| alarm.starts_with("NO QUORUM") || alarm.starts_with("no leader is known"));
     assert!(told, "{alarms:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_removal_that_is_left_half_done_is_carried_out() {
+    let nodes = cluster(3).await;
+    nodes[0].write(1).await.unwrap();
+    let (leader, _) = nodes[0].consensus.leader().unwrap();
+    let leads = |it: &&super::cluster::Node| it.consensus.node_id() == leader;
+    let core = &nodes.iter().find(leads).unwrap().consensus.core;
+    let goes = nodes.iter().find(|it| !leads(it)).unwrap();
+    let goes = goes.consensus.node_id();
+    let until = |joint: bool| async move {
+        while members::joint(core).is_some() != joint {
+            sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let removal = ChangeMembers::RemoveVoters(BTreeSet::from([goes]));
+    // Whoever asked for it is gone after the first step.
+    tokio::select! {
+        biased;
+        () = until(true) => {}
+        done = core.raft.change_membership(removal, false) => panic!("too quick: {done:?}"),
+    }
+    let ended = timeout(PATIENCE, until(false)).await;
+    ended.expect("it stays half done");
+    let left: Vec<u64> = core.members().into_iter().map(|(id, ..)| id).collect();
+    assert!(left.len() == 2 && !left.contains(&goes), "{left:?}");
 }

@@ -1,6 +1,7 @@
 //! Known ways to fail, each as a story of its own that is told the same way every time.
 
 mod commit_without_quorum;
+mod deaf_leader;
 mod fsync_fails_once;
 mod in_time;
 mod leader_cut_off;
