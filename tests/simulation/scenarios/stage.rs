@@ -19,7 +19,7 @@ use turmoil::Sim;
 
 use crate::calls;
 use crate::hosts::Host;
-use crate::invariants::history::{Change, Outcome};
+use crate::invariants::history::{Change, Outcome, Revision};
 use crate::operator::{status, until};
 use crate::random::stream;
 use crate::told::Told;
@@ -183,7 +183,7 @@ pub async fn leader(through: usize) -> usize {
 
 /// What a node says of the cluster, without waiting for those that it cannot reach.
 pub async fn look(node: usize) -> Option<StatusResponse> {
-    let soon = Duration::from_millis(100);
+    let soon = Duration::from_millis(200);
     status(channel(node), soon).await.ok()
 }
 
@@ -194,10 +194,13 @@ pub async fn leads(node: usize) -> Option<u64> {
 }
 
 /// Where a node's state stands.
-pub async fn revision(node: usize) -> Option<u64> {
-    let status = look(node).await?;
-    let own = |member: &&Member| member.node_id == status.answered_by;
-    Some(status.members.iter().find(own)?.revision)
+pub async fn revision(node: usize) -> Revision {
+    until("a node tells where it stands", PATIENCE, || async {
+        let status = look(node).await?;
+        let own = |member: &&Member| member.node_id == status.answered_by;
+        Some(status.members.iter().find(own)?.revision)
+    })
+    .await
 }
 
 /// Waits until so many nodes are members that stand at one revision, and holds that they have the same state and journal there.

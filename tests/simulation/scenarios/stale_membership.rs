@@ -29,7 +29,7 @@ fn the_members_are_those_of_the_snapshot() {
         // While it is down, one of those that it knows makes room for one that it does not.
         until("a new member", PATIENCE, || add(leads, 3)).await;
         let node_id = {
-            let status = look(leads).await.unwrap();
+            let status = until("the members are told", PATIENCE, || look(leads)).await;
             let mut members = status.members.into_iter();
             let is = members.find(|it| host(&it.peer_address) == Some(gone));
             is.unwrap().node_id

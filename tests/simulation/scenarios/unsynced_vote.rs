@@ -17,7 +17,7 @@ fn no_term_has_two_leaders_around_a_crash() {
         form(3).await;
         let elder = leader(0).await;
         let [rival, voter] = others(elder);
-        let before = leads(elder).await.unwrap();
+        let before = until("it leads", PATIENCE, || leads(elder)).await;
         // The voter lacks an entry that both others have: it can elect either of them, and neither can elect it.
         cut(voter, others(voter));
         opt_out(elder, "s0").await;
