@@ -7,6 +7,7 @@ mod damage;
 mod docker;
 mod examples;
 mod failover;
+mod golden;
 mod membership;
 mod power_cuts;
 mod privacy;
