@@ -16,4 +16,5 @@ mod recovery;
 mod refusals;
 mod skip;
 mod support;
+mod upgrade;
 mod ways_in;

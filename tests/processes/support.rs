@@ -50,6 +50,8 @@ pub struct Node {
     pub id: String,
     /// Variables of its environment, from its next start on.
     pub env: Vec<(String, String)>,
+    /// The program that it runs, from its next start on.
+    pub program: PathBuf,
     args: Vec<String>,
     child: Option<Child>,
 }
@@ -87,7 +89,7 @@ impl Node {
         extra: &[&str],
         env: Vec<(String, String)>,
     ) -> Self {
-        match Self::launch(data, key, extra, env).await {
+        match Self::launch(Path::new(REFRAIN), data, key, extra, env).await {
             Ok(node) => node,
             Err((_, said)) => panic!("the node ended at start:\n{said}"),
         }
@@ -99,10 +101,11 @@ impl Node {
         key: &Path,
         extra: &[&str],
     ) -> Result<Self, (ExitStatus, String)> {
-        Self::launch(data, key, extra, Vec::new()).await
+        Self::launch(Path::new(REFRAIN), data, key, extra, Vec::new()).await
     }
 
     async fn launch(
+        program: &Path,
         data: &Path,
         key: &Path,
         extra: &[&str],
@@ -116,6 +119,7 @@ impl Node {
             peer: "127.0.0.1:0".to_owned(),
             id: String::new(),
             env,
+            program: program.to_owned(),
             args,
             child: None,
         };
@@ -140,7 +144,7 @@ impl Node {
     }
 
     /// The same; the error is how it ended.
-    async fn try_restart(&mut self) -> Result<(), ExitStatus> {
+    pub async fn try_restart(&mut self) -> Result<(), ExitStatus> {
         self.kill();
         let ready_file = self.data.with_extension("ready.json");
         let _ = std::fs::remove_file(&ready_file);
@@ -149,7 +153,7 @@ impl Node {
             .append(true)
             .open(self.data.with_extension("log"))
             .unwrap();
-        let child = Command::new(REFRAIN)
+        let child = Command::new(&self.program)
             .args(&self.args)
             .envs(self.env.iter().cloned())
             .args(["--listen", &self.client, "--peer-listen", &self.peer])
@@ -282,18 +286,26 @@ pub struct Cluster {
     pub folder: TempDir,
     /// The nodes.
     pub nodes: Vec<Node>,
+    /// The program that further nodes run.
+    pub program: PathBuf,
     extra: Vec<String>,
 }
 
 impl Cluster {
     /// Starts `size` nodes and makes them one cluster of voters; `extra` are further arguments of `serve`.
     pub async fn start(size: usize, extra: &[&str]) -> Self {
+        Self::start_as(Path::new(REFRAIN), size, extra).await
+    }
+
+    /// The same, of nodes that run another program.
+    pub async fn start_as(program: &Path, size: usize, extra: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         token_key(folder.path());
         let extra = extra.iter().map(|arg| (*arg).to_owned()).collect();
         let mut cluster = Self {
             folder,
             nodes: Vec::new(),
+            program: program.to_owned(),
             extra,
         };
         for _ in 0..size {
@@ -315,7 +327,9 @@ impl Cluster {
         let data = self.folder.path().join(format!("node{place}"));
         let mut extra: Vec<&str> = vec!["--join"];
         extra.extend(self.extra.iter().map(String::as_str));
-        let node = Node::start(&data, &self.folder.path().join("token.key"), &extra).await;
+        let key = self.folder.path().join("token.key");
+        let node = Node::launch(&self.program, &data, &key, &extra, Vec::new()).await;
+        let node = node.unwrap_or_else(|(_, said)| panic!("the node ended at start:\n{said}"));
         self.nodes.push(node);
         place
     }
