@@ -5,7 +5,6 @@ use std::time::Duration;
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng, seq::IndexedRandom as _};
 use tokio::time::{Instant, sleep, timeout};
 use tonic::{Status, transport::Channel};
-use tonic_types::StatusExt as _;
 
 use crate::calls::{self, NAMESPACE};
 use crate::invariants::history::{Call, Change, Key, Node, Outcome, Waited};
@@ -292,7 +291,7 @@ impl Client {
         let waited = Waited {
             for_: start.elapsed(),
             deadline,
-            by_node: answered.as_ref().err().is_none_or(by_node),
+            by_node: answered.as_ref().err().is_none_or(calls::answered),
         };
         let mut record = self.record.lock();
         let outcomes = match answered {
@@ -335,9 +334,4 @@ fn asked(subjects: &[String], purpose: &str) -> Call {
         tokens: subjects.to_vec(),
         purpose: purpose.to_owned(),
     }
-}
-
-/// Whether an error is a node's own word: it has a reason then.
-fn by_node(status: &Status) -> bool {
-    status.get_error_details().error_info().is_some()
 }

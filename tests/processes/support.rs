@@ -38,8 +38,10 @@ pub async fn eventually<T, F: Future<Output = Option<T>>>(
     }
 }
 
-/// Where a node lives: on loopback, on free ports, unless a test says otherwise.
+/// Which program a node is, and where it lives: today's on loopback, on free ports, unless a test says otherwise.
 pub struct Home {
+    /// The program.
+    pub program: PathBuf,
     /// Where it listens for clients.
     pub client: String,
     /// Where it listens for peers.
@@ -51,6 +53,7 @@ pub struct Home {
 impl Default for Home {
     fn default() -> Self {
         Self {
+            program: REFRAIN.into(),
             client: "127.0.0.1:0".to_owned(),
             peer: "127.0.0.1:0".to_owned(),
             within: Vec::new(),
@@ -71,6 +74,8 @@ pub struct Node {
     /// Variables of its environment, from its next start on.
     pub env: Vec<(String, String)>,
     within: Vec<String>,
+    /// The program that it runs, from its next start on.
+    pub program: PathBuf,
     args: Vec<String>,
     child: Option<Child>,
 }
@@ -150,6 +155,7 @@ impl Node {
             id: String::new(),
             env,
             within: home.within,
+            program: home.program,
             args,
             child: None,
         };
@@ -174,7 +180,7 @@ impl Node {
     }
 
     /// The same; the error is how it ended.
-    async fn try_restart(&mut self) -> Result<(), ExitStatus> {
+    pub async fn try_restart(&mut self) -> Result<(), ExitStatus> {
         self.kill();
         let ready_file = self.data.with_extension("ready.json");
         let _ = std::fs::remove_file(&ready_file);
@@ -183,7 +189,8 @@ impl Node {
             .append(true)
             .open(self.data.with_extension("log"))
             .unwrap();
-        let mut words = self.within.iter().map(String::as_str).chain([REFRAIN]);
+        let program = self.program.display().to_string();
+        let mut words = self.within.iter().chain([&program]);
         let child = Command::new(words.next().unwrap())
             .args(words)
             .args(&self.args)
@@ -318,18 +325,26 @@ pub struct Cluster {
     pub folder: TempDir,
     /// The nodes.
     pub nodes: Vec<Node>,
+    /// The program that further nodes run.
+    pub program: PathBuf,
     extra: Vec<String>,
 }
 
 impl Cluster {
     /// Starts `size` nodes and makes them one cluster of voters; `extra` are further arguments of `serve`.
     pub async fn start(size: usize, extra: &[&str]) -> Self {
+        Self::start_as(Path::new(REFRAIN), size, extra).await
+    }
+
+    /// The same, of nodes that run another program.
+    pub async fn start_as(program: &Path, size: usize, extra: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         token_key(folder.path());
         let extra = extra.iter().map(|arg| (*arg).to_owned()).collect();
         let mut cluster = Self {
             folder,
             nodes: Vec::new(),
+            program: program.to_owned(),
             extra,
         };
         for _ in 0..size {
@@ -351,7 +366,13 @@ impl Cluster {
         let data = self.folder.path().join(format!("node{place}"));
         let mut extra: Vec<&str> = vec!["--join"];
         extra.extend(self.extra.iter().map(String::as_str));
-        let node = Node::start(&data, &self.folder.path().join("token.key"), &extra).await;
+        let key = self.folder.path().join("token.key");
+        let home = Home {
+            program: self.program.clone(),
+            ..Home::default()
+        };
+        let node = Node::launch(home, &data, &key, &extra, Vec::new()).await;
+        let node = node.unwrap_or_else(|(_, said)| panic!("the node ended at start:\n{said}"));
         self.nodes.push(node);
         place
     }

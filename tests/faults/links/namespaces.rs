@@ -98,6 +98,7 @@ impl Namespaces {
             within: ["ip", "netns", "exec", &self.own(node)]
                 .map(str::to_owned)
                 .to_vec(),
+            ..Home::default()
         }
     }
 

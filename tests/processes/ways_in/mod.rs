@@ -1,7 +1,7 @@
 //! Every way in, against a cluster of three: what is written through one node holds on each of the others.
 
 mod grpc;
-mod http;
+pub mod http;
 mod overrides;
 mod rest;
 mod stamps;
