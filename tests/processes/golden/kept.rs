@@ -37,15 +37,30 @@ pub fn pack(from: &Path, kept: &Path) {
 pub fn unpack(kept: &Path, to: &Path) {
     let node = kept.join("node");
     for file in files(&node) {
-        let mut bytes = Vec::new();
-        let mut packed = GzDecoder::new(File::open(&file).unwrap());
-        packed.read_to_end(&mut bytes).unwrap();
         let below = file.strip_prefix(kept).unwrap().with_extension("");
-        write(&to.join(below), &bytes);
+        write(&to.join(below), &unpacked(&file));
     }
     for name in BESIDE {
         write(&to.join(name), &fs::read(kept.join(name)).unwrap());
     }
+}
+
+/// The leaves, hashes and evidence in the journal that are no longer what was kept: those are for ever.
+pub fn rewritten(kept: &Path, copy: &Path) -> Vec<PathBuf> {
+    let parts = ["node/journal/tile", "node/journal/evidence"];
+    let mut files: Vec<PathBuf> = parts.iter().flat_map(|it| files(&kept.join(it))).collect();
+    files.retain(|file| {
+        let below = file.strip_prefix(kept).unwrap().with_extension("");
+        fs::read(copy.join(below)).ok() != Some(unpacked(file))
+    });
+    files
+}
+
+fn unpacked(file: &Path) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut packed = GzDecoder::new(File::open(file).unwrap());
+    packed.read_to_end(&mut bytes).unwrap();
+    bytes
 }
 
 /// For its owner's eyes alone, as a node has its secrets: git does not keep that.

@@ -2,7 +2,7 @@
 //!
 //! `tests/golden/data` has a folder for each version: `node/`, the data folder, each file of it compressed by itself;
 //! `token.key` and `refrain.toml`, without which it is not readable; and `expected.json`, what was true of it. What is kept is
-//! never written again. The first word of a version to its data is its last, so a new one comes from one command:
+//! never written again; that of a new version comes from one command:
 //!
 //! ```sh
 //! cargo test --test processes -- --ignored --exact golden::keep_a_data_folder_of_this_version
@@ -42,6 +42,9 @@ async fn holds(kept: &Path) {
         node.log()
     );
     assert!(node.terminate().await.success());
+    // The end of the journal was made once more, of the log.
+    let rewritten = kept::rewritten(kept, copy.path());
+    assert!(rewritten.is_empty(), "written otherwise: {rewritten:?}");
 }
 
 /// Waits until a node serves.

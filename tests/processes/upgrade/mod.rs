@@ -197,7 +197,6 @@ async fn a_cluster_goes_up_one_node_at_a_time_and_may_go_back() {
     // The previous release leads, and today's follows: as one of the three, and as one that takes a snapshot of it.
     up.lead(0).await;
     up.upgrade(1).await;
-    let mixed = Instant::now();
     up.lead(0).await;
     up.is_joined_by(today).await;
 
@@ -211,14 +210,14 @@ async fn a_cluster_goes_up_one_node_at_a_time_and_may_go_back() {
     }
     up.upgrade(2).await;
 
-    // The last of the previous release leads. However long that lasts, nothing is switched on that it does not know.
-    up.lead(0).await;
-    if level < FEATURE_LEVEL {
-        while mixed.elapsed() < FEATURE_LEVEL_INTERVAL * 2 {
-            up.all_is_well().await;
-        }
+    // One of the previous release is left. However long today's lead, nothing is switched on that it does not know.
+    up.lead(1).await;
+    let led = Instant::now();
+    while level < FEATURE_LEVEL && led.elapsed() < FEATURE_LEVEL_INTERVAL * 2 {
+        up.all_is_well().await;
     }
     assert_eq!(up.status().await.feature_level, level);
+    up.lead(0).await;
     up.upgrade(0).await;
     let raised = eventually("what is new is switched on", || async {
         let now = up.status().await.feature_level;
