@@ -31,8 +31,11 @@ pub fn stamps(data: &[u8]) {
             )
         }
         _ => {
-            let kid = SigningKey::new(&SECRET).public().kid().to_owned();
-            let header = format!(r#"{{"alg":"EdDSA","typ":"refrain-stamp+jws","kid":"{kid}"}}"#);
+            let key = SigningKey::new(&SECRET).public();
+            let header = format!(
+                r#"{{"alg":"EdDSA","typ":"refrain-stamp+jws","kid":"{}"}}"#,
+                key.kid()
+            );
             signed(header.as_bytes(), bytes)
         }
     };

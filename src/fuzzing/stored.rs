@@ -145,8 +145,8 @@ fn supply(number: u64, entries: &[u8], evidence: &[u8]) {
     match PEER.bundle(number) {
         Ok((real, sealed)) if real == entries && sealed == evidence => {
             taken.expect("the peer's own bundle");
-            let read = journal.read(number * 256 + 1, (number + 1) * 256, usize::MAX);
-            assert_eq!(read.map(|it| it.len()).ok(), Some(256));
+            let events = journal.read(number * 256 + 1, (number + 1) * 256, usize::MAX);
+            assert_eq!(events.map(|it| it.len()).ok(), Some(256));
         }
         _ => assert!(taken.is_err(), "another bundle was taken"),
     }
