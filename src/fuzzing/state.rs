@@ -51,7 +51,11 @@ pub fn commands(data: &[u8]) {
 
 /// A command as a leader makes it: later than the one before, with an id of its own, by one of two principals.
 fn command(body: Body, number: u64) -> Command {
-    let name = if number % 2 == 0 { "ann" } else { "bob" };
+    let name = if number.is_multiple_of(2) {
+        "ann"
+    } else {
+        "bob"
+    };
     let principal = Principal::parse(name).expect("a name");
     let received_at = Millis(1_700_000_000_000 + number * 60_000);
     let mut random = [0; 10];

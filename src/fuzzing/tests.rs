@@ -2,8 +2,10 @@
 
 use std::{fs, path::PathBuf};
 
+type Target = fn(&[u8]);
+
 /// The targets, by the names of their folders.
-const TARGETS: [(&str, fn(&[u8])); 14] = [
+const TARGETS: [(&str, Target); 14] = [
     ("bodies", super::bodies),
     ("commands", super::commands),
     ("encodings", super::encodings),
