@@ -19,6 +19,8 @@ pub mod consensus;
 pub mod domain;
 #[cfg(feature = "server")]
 pub mod feed;
+#[cfg(all(any(test, fuzzing), feature = "server"))]
+pub mod fuzzing;
 pub mod limits;
 pub mod net;
 pub mod proto;

@@ -132,6 +132,24 @@ impl Edge {
         })
     }
 
+    /// What stands behind the connections, for the fuzz targets: a call goes in, its answer comes out.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn service(
+        self,
+    ) -> tower::util::BoxCloneSyncService<
+        axum::http::Request<Body>,
+        Response,
+        std::convert::Infallible,
+    > {
+        use tower::{Layer as _, ServiceExt as _};
+        let service = self
+            .gate
+            .layer(self.shield.layer(self.routes))
+            .map_request(|call: axum::http::Request<Body>| call.map(tonic::body::Body::new))
+            .map_response(|answer: axum::http::Response<_>| answer.map(Body::new));
+        tower::util::BoxCloneSyncService::new(service)
+    }
+
     /// Serves until `stop` resolves and all that was in flight is answered.
     ///
     /// # Errors

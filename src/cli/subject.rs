@@ -3,7 +3,7 @@
 use clap::Args;
 use refrain::{client::identifier, proto::v1::Identifier};
 
-use super::failure::Failure;
+use super::{failure::Failure, import::table::parse_sha256};
 
 /// Whom a command is about: any number of identifiers of one person.
 #[derive(Debug, Clone, Default, Args)]
@@ -83,13 +83,6 @@ pub fn split<'a>(flag: &str, wanted: &str, text: &'a str) -> Result<(&'a str, &'
         // What was typed is not repeated: it may be somebody's identifier.
         _ => Err(Failure::usage(format!("{flag} wants {wanted}"))),
     }
-}
-
-/// Reads 64 hex digits.
-pub fn parse_sha256(digits: &str) -> Option<[u8; 32]> {
-    let mut hash = [0; 32];
-    hex::decode_to_slice(digits.trim(), &mut hash).ok()?;
-    Some(hash)
 }
 
 #[cfg(test)]

@@ -192,6 +192,23 @@ impl Config {
     }
 }
 
+/// Configuration files, and the token key of a variable: whatever they say, they are taken or refused in words.
+#[cfg(any(test, fuzzing))]
+pub fn settings(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    let args = ServeArgs::default();
+    let file = (Path::new("refrain.toml"), text);
+    let read = Layers::stack(&args, &[], Some(file)).and_then(|mut layers| {
+        let config = Config::read(&mut layers, Some(text.into()));
+        layers.finish().map(|()| config)
+    });
+    if let Err(error) = read {
+        assert!(!error.to_string().is_empty(), "refused without a word");
+    }
+}
+
 fn read_file(path: &Path) -> Result<String, ConfigError> {
     std::fs::read_to_string(path).map_err(|error| {
         ConfigError::one(

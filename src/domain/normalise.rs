@@ -30,11 +30,16 @@ pub fn normalise(identifier_type: &IdentifierType, raw: &str) -> Result<String, 
             "it holds an invisible character, such as a zero-width space: leave that out",
         );
     }
-    match identifier_type.as_str() {
-        "email" => email(trimmed),
-        "phone" => phone(trimmed),
-        _ => Ok(trimmed.nfc().collect()),
+    let normalised = match identifier_type.as_str() {
+        "email" => email(trimmed)?,
+        "phone" => phone(trimmed)?,
+        _ => trimmed.nfc().collect(),
+    };
+    // NFC takes some letters apart for good. What is taken must also be taken as it is normalised.
+    if normalised.len() > limits::IDENTIFIER_BYTES {
+        return invalid("normalised, it is longer than 512 bytes");
     }
+    Ok(normalised)
 }
 
 /// Unicode's format characters, and those that nothing is shown of by default. They come along when text is copied, and
@@ -125,6 +130,15 @@ mod tests {
 
     fn of(kind: &str, raw: &str) -> Option<String> {
         normalise(&IdentifierType::parse(kind).unwrap(), raw).ok()
+    }
+
+    #[test]
+    fn what_grows_past_the_limit_is_refused() {
+        // NFC takes this letter apart, and makes 6 bytes of 3.
+        let many = |count| "\u{958}".repeat(count);
+        assert_eq!(of("account", &many(85)).map(|it| it.len()), Some(510));
+        assert_eq!(of("account", &many(86)), None);
+        assert_eq!(of("email", &format!("{}@x.org", many(86))), None);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Links for one-click unsubscribe (RFC 8058): made for a subject, and obeyed for whoever holds one.
 
+#[cfg(any(test, fuzzing))]
+pub mod fuzzed;
 mod page;
 mod token;
 mod visit;

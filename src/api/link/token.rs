@@ -1,7 +1,8 @@
 //! What a link holds, and its signed form: short enough for a mail's header, and taken by every node for ever.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use hmac::Mac as _;
+use hmac::{Hmac, Mac as _};
+use sha2::Sha256;
 
 use super::super::derived::{DerivedKey, MAC};
 use crate::{
@@ -35,10 +36,15 @@ impl LinkKey {
         Self(DerivedKey::new(token_key, USE_OF_KEY))
     }
 
+    /// A MAC under the key, over nothing yet.
+    pub(super) fn mac(&self) -> Hmac<Sha256> {
+        self.0.mac()
+    }
+
     /// Signs a link: base64url. `None` where it has too many parts, or comes out too long.
     pub(super) fn write(&self, link: &Link) -> Option<String> {
         let mut bytes = encode(link)?;
-        let mac = self.0.mac().chain_update(&bytes).finalize().into_bytes();
+        let mac = self.mac().chain_update(&bytes).finalize().into_bytes();
         bytes.extend_from_slice(&mac[..MAC]);
         let text = URL_SAFE_NO_PAD.encode(bytes);
         (text.len() <= limits::LINK_BYTES).then_some(text)
@@ -51,7 +57,7 @@ impl LinkKey {
         }
         let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
         let (said, mac) = bytes.split_last_chunk::<MAC>()?;
-        let verified = self.0.mac().chain_update(said).verify_truncated_left(mac);
+        let verified = self.mac().chain_update(said).verify_truncated_left(mac);
         verified.ok()?;
         decode(said)
     }
@@ -59,7 +65,7 @@ impl LinkKey {
 
 /// The form; the namespace; how many tokens, and of each the type, the generation and the bytes; how many purposes, and
 /// each of them. Every text has its length before it, in one byte.
-fn encode(link: &Link) -> Option<Vec<u8>> {
+pub(super) fn encode(link: &Link) -> Option<Vec<u8>> {
     let within = (1..=limits::LINK_IDENTIFIERS).contains(&link.tokens.len())
         && (1..=limits::LINK_PURPOSES).contains(&link.purposes.len());
     if !within {
@@ -86,7 +92,7 @@ fn put(bytes: &mut Vec<u8>, text: &str) -> Option<()> {
     Some(())
 }
 
-fn decode(said: &[u8]) -> Option<Link> {
+pub(super) fn decode(said: &[u8]) -> Option<Link> {
     let mut rest = Rest(said);
     if rest.byte()? != FORM {
         return None;

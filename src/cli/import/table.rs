@@ -5,8 +5,6 @@ use std::io::{self, BufRead, Read as _};
 use refrain::{client::identifier, proto::v1::ImportRow};
 use sha2::{Digest as _, Sha256};
 
-use crate::cli::subject::parse_sha256;
-
 /// The longest line, in bytes.
 pub const LINE_BYTES_MAX: usize = 64 << 10;
 
@@ -226,6 +224,13 @@ impl Columns {
     }
 }
 
+/// Reads 64 hex digits.
+pub fn parse_sha256(digits: &str) -> Option<[u8; 32]> {
+    let mut hash = [0; 32];
+    hex::decode_to_slice(digits.trim(), &mut hash).ok()?;
+    Some(hash)
+}
+
 /// Splits at semicolons and blanks; a purpose that stands twice counts once.
 fn purposes(text: &str) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
@@ -256,6 +261,34 @@ fn fields(line: &[u8]) -> Result<Vec<String>, &'static str> {
         .iter()
         .map(|field| String::from_utf8_lossy(field).trim().to_owned())
         .collect())
+}
+
+/// What the fuzz target `tables` calls: a table is read to its end whatever it holds, and the lines that it gives are in
+/// order, each a row with somebody and something in it or a refusal with its reason.
+#[cfg(any(test, fuzzing))]
+pub fn tables(data: &[u8]) {
+    for default in [vec![], vec!["marketing".to_owned()]] {
+        let Ok(mut table) = Table::open(data, default) else {
+            continue;
+        };
+        let mut before = 0;
+        while let Ok(Some(line)) = table.next() {
+            let number = match line {
+                Line::Row(number, row) => {
+                    assert!(!row.identifiers.is_empty() && !row.purposes.is_empty());
+                    number
+                }
+                Line::Refused(Refused { line, reason, .. }) => {
+                    assert!(!reason.is_empty());
+                    line
+                }
+            };
+            assert!(number > before, "lines out of order");
+            before = number;
+        }
+        let whole: [u8; 32] = Sha256::digest(data).into();
+        assert_eq!(table.sha256(), whole, "not all of it was read");
+    }
 }
 
 /// A line with its number, or why it cannot be looked at.

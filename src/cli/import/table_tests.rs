@@ -134,3 +134,16 @@ fn a_line_of_exactly_the_limit_is_read() {
     text.extend(tail);
     assert!(matches!(&read(&text, &[])[..], [Line::Row(2, _)]));
 }
+
+#[test]
+fn every_kept_table_holds() {
+    let corpus = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus/tables");
+    let inputs: Vec<_> = std::fs::read_dir(corpus).unwrap().collect();
+    assert!(!inputs.is_empty());
+    for input in inputs {
+        let path = input.unwrap().path();
+        let bytes = std::fs::read(&path).unwrap();
+        let held = std::panic::catch_unwind(|| tables(&bytes));
+        assert!(held.is_ok(), "{} does not hold", path.display());
+    }
+}

@@ -258,6 +258,24 @@ impl Restore {
     }
 }
 
+/// For the fuzz targets.
+#[cfg(any(test, fuzzing))]
+impl State {
+    /// Chunks of a snapshot with the end that they need to be accepted, whatever they hold; `None` where one of them is
+    /// refused by itself.
+    pub(crate) fn with_end(mut chunks: Vec<Vec<u8>>) -> Option<Vec<Vec<u8>>> {
+        let mut restore = Restore::default();
+        for chunk in &chunks {
+            restore.chunk(chunk.clone().into()).ok()?;
+        }
+        // Refused for its hash, with the state put together.
+        let _ = restore.end(&persisted::StateEnd::default());
+        let section = Some(Section::End(restore.state.end_out()));
+        chunks.push(persisted::StateChunk { section }.encode_to_vec());
+        Some(chunks)
+    }
+}
+
 fn floor(bytes: &[u8]) -> Result<Option<RequestId>, Fault> {
     match bytes {
         [] => Ok(None),

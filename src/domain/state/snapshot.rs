@@ -106,7 +106,7 @@ impl State {
         }
     }
 
-    fn end_out(&self) -> persisted::StateEnd {
+    pub(super) fn end_out(&self) -> persisted::StateEnd {
         persisted::StateEnd {
             records: self.shards.records(),
             requests: self.requests.len() as u64,

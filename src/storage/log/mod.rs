@@ -13,6 +13,8 @@ use bytes::Bytes;
 
 mod assemble;
 mod disk;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzed;
 mod guard;
 mod mark;
 mod memory;

@@ -124,7 +124,11 @@ pub(super) fn decode(stored: &[u8], value: &[u8]) -> Result<Content, RecordError
     }
     match header.kind {
         RUN => decode_run(&header, Bytes::copy_from_slice(body)).map(Content::Run),
-        PIECE if header.first == header.last && header.piece < header.pieces => {
+        PIECE
+            if header.first == header.last
+                && header.last < u64::MAX
+                && header.piece < header.pieces =>
+        {
             Ok(Content::Piece(header, Bytes::copy_from_slice(body)))
         }
         _ => Err(RecordError::Content),
@@ -152,7 +156,8 @@ fn decode_run(header: &Header, mut body: Bytes) -> Result<Vec<LogEntry>, RecordE
             index,
             payload: body.split_to(length),
         });
-        index += 1;
+        // An index past which there is none is no entry's: somebody would count on.
+        index = index.checked_add(1).ok_or(RecordError::Content)?;
     }
     match entries.last() {
         Some(last) if last.position() == (header.term, header.last) => Ok(entries),
@@ -265,6 +270,14 @@ fn length(bytes: usize) -> u32 {
     u32::try_from(bytes).unwrap_or(u32::MAX)
 }
 
+/// Fills in the length of the body and the checksum, whatever else the head says.
+pub(super) fn reseal(value: &mut [u8]) {
+    let body = length(value.len() - HEADER_BYTES);
+    value[32..36].copy_from_slice(&body.to_be_bytes());
+    let crc = crc32c::crc32c_append(crc32c::crc32c(&value[..CRC_AT]), &value[HEADER_BYTES..]);
+    value[CRC_AT..HEADER_BYTES].copy_from_slice(&crc.to_be_bytes());
+}
+
 /// Fills in the head of a value whose body is in place.
 fn seal(header: &Header, mut value: Vec<u8>, completes: Option<Position>) -> Record {
     value[0] = FORMAT;
@@ -274,10 +287,7 @@ fn seal(header: &Header, mut value: Vec<u8>, completes: Option<Position>) -> Rec
     value[8..16].copy_from_slice(&header.term.to_be_bytes());
     value[16..24].copy_from_slice(&header.first.to_be_bytes());
     value[24..32].copy_from_slice(&header.last.to_be_bytes());
-    let body = length(value.len() - HEADER_BYTES);
-    value[32..36].copy_from_slice(&body.to_be_bytes());
-    let crc = crc32c::crc32c_append(crc32c::crc32c(&value[..CRC_AT]), &value[HEADER_BYTES..]);
-    value[CRC_AT..HEADER_BYTES].copy_from_slice(&crc.to_be_bytes());
+    reseal(&mut value);
     Record {
         key: key(header.first, header.piece),
         value,

@@ -73,6 +73,23 @@ fn records_have_their_golden_bytes() {
 }
 
 #[test]
+fn an_entry_at_the_last_index_of_all_is_refused() {
+    let entry = |index, payload: &'static [u8]| LogEntry {
+        term: 1,
+        index,
+        payload: payload.into(),
+    };
+    for entries in [
+        vec![entry(u64::MAX, b"a run")],
+        vec![entry(u64::MAX - 1, b"a longer"), entry(u64::MAX, b"run")],
+        vec![entry(u64::MAX, &[0; 200])],
+    ] {
+        assert!(join(&pack(&entries, HEADER_BYTES + 84)).is_err());
+    }
+    assert!(join(&pack(&[entry(u64::MAX - 1, b"")], HEADER_BYTES + 84)).is_ok());
+}
+
+#[test]
 fn marks_have_their_golden_bytes() {
     let creating = Mark {
         creating: true,

@@ -1,0 +1,4 @@
+//! JWK sets.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| refrain::fuzzing::key_sets(data));

@@ -1,0 +1,4 @@
+//! Calls over gRPC.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| refrain::fuzzing::requests(data));

@@ -1,0 +1,4 @@
+//! Stamps, forged and genuine.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| refrain::fuzzing::stamps(data));
