@@ -27,10 +27,11 @@ pub async fn lead(core: Arc<Core>) {
     let mut tries = Tries::default();
     let mut half_done = HalfDone::default();
     loop {
+        let joint = members::joint(&core).filter(|_| core.leads());
+        if half_done.stays(joint) {
+            half_done.end(&core).await;
+        }
         if core.leads() {
-            if half_done.stays(members::joint(&core)) {
-                half_done.end(&core).await;
-            }
             if core.replica.with_state(State::revision) == 0 && tries.due() {
                 tries.note(create(&core).await);
             }
@@ -68,11 +69,15 @@ impl HalfDone {
 
     async fn end(&mut self, core: &Core) {
         self.0 = None;
-        match members::take_second_step(core).await {
-            Ok(()) => tracing::info!("ended a change of the membership that was left half done"),
-            Err(error) => {
+        match timeout(HALF_DONE_FOR, members::take_second_step(core)).await {
+            Ok(Ok(())) => {
+                tracing::info!("ended a change of the membership that was left half done");
+            }
+            Ok(Err(error)) => {
                 tracing::warn!(%error, "a change of the membership stays half done; trying again");
             }
+            // It may still come about; if not, the next try is due in as long.
+            Err(_) => tracing::warn!("a change of the membership stays half done; trying again"),
         }
     }
 }

@@ -40,14 +40,15 @@ async fn change(
     }
 }
 
-/// The log index of the membership, where a change of it stands between its two steps (Raft paper, section 6).
+/// The log index of the membership, where a change of it has been committed up to the first of its two steps (Raft paper, section 6).
 pub fn joint(core: &Core) -> Option<u64> {
     let metrics = core.raft.metrics();
     let metrics = metrics.borrow_watched();
     let membership = &metrics.membership_config;
+    let committed = metrics.committed_membership_config.log_id() == membership.log_id();
     let halves = membership.membership().get_joint_config().len();
     let at = membership.log_id().as_ref().map(|at| at.index);
-    at.filter(|_| halves > 1)
+    at.filter(|_| committed && halves > 1)
 }
 
 /// Takes the second step of a change that stands between the two.

@@ -19,7 +19,6 @@ mod news;
 mod outcome;
 mod parts;
 mod peers;
-mod quiet;
 mod reads;
 mod replica;
 mod report;
@@ -165,7 +164,6 @@ impl Consensus {
         tasks.spawn(health::watch(core.clone()));
         tasks.spawn(duties::lead(core.clone()));
         tasks.spawn(leadership::watch(core.clone()));
-        tasks.spawn(quiet::watch(core.clone()));
         tasks.spawn(duties::compact(core.clone(), timing.snapshot_log_bytes));
         tasks.spawn(duties::backfill(core.clone()));
         let every = Duration::from_millis(timing.usage_report_ms);

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -25,7 +24,6 @@ struct Inner {
     node_id: u64,
     cluster_id: OnceLock<[u8; 16]>,
     channels: Mutex<HashMap<String, Channel>>,
-    quiet: AtomicBool,
 }
 
 impl Peers {
@@ -40,7 +38,6 @@ impl Peers {
             node_id,
             cluster_id: known,
             channels: Mutex::default(),
-            quiet: AtomicBool::new(false),
         }))
     }
 
@@ -58,16 +55,6 @@ impl Peers {
     /// effect.
     pub fn belong_to(&self, cluster_id: [u8; 16]) {
         let _ = self.0.cluster_id.set(cluster_id);
-    }
-
-    /// Has this node say nothing to the others as their leader, or speak again, see `quiet`.
-    pub fn keep_quiet(&self, quiet: bool) {
-        self.0.quiet.store(quiet, Ordering::Relaxed);
-    }
-
-    /// Whether this node may speak to the others as their leader.
-    pub fn may_lead(&self) -> bool {
-        !self.0.quiet.load(Ordering::Relaxed)
     }
 
     /// The envelope of a call to `to`.

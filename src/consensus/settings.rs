@@ -41,6 +41,9 @@ pub(super) fn settings(timing: &Timing) -> Result<openraft::Config, StartError> 
         // A restored leader knows how far the log is committed only from a hint that may be old, and would let reads go by
         // it. In a new term it first commits an entry of its own.
         enable_leader_restore: Some(false),
+        // A leader that no majority answers sends no heartbeats by turns, so that one which is heard and hears nobody does not keep
+        // the others from electing another. In one turn their lease ends, the longest of them has waited, and they have voted.
+        quorum_loss_probe_interval: Some(election_timeout_max.saturating_mul(3)),
         backoff: "100ms".to_owned(),
         ..openraft::Config::default()
     }

@@ -140,7 +140,7 @@ impl Client {
     }
 
     async fn probe(&mut self, node: Node) {
-        let deadline = Duration::from_millis(self.random.random_range(100..500));
+        let deadline = Duration::from_millis(self.random.random_range(300..800));
         if self.random.random_bool(0.7) {
             self.check(node, deadline).await;
         } else {

@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use openraft::ChangeMembers;
-use tokio::time::{Instant, sleep, timeout};
+use openraft::async_runtime::WatchReceiver as _;
+use openraft::{ChangeMembers, RaftMetrics};
+use tokio::time::{Instant, timeout};
 
 use super::cluster::{PATIENCE, cluster};
-use crate::consensus::members;
 use crate::consensus::outcome::{AdminError, Unavailable};
+use crate::consensus::types::Types;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_leader_that_is_left_alone_removes_nobody_and_says_why() {
@@ -46,9 +47,15 @@ async fn a_removal_that_is_left_half_done_is_carried_out() {
     let core = &nodes.iter().find(leads).unwrap().consensus.core;
     let goes = nodes.iter().find(|it| !leads(it)).unwrap();
     let goes = goes.consensus.node_id();
+    // Seen before it can be committed.
     let until = |joint: bool| async move {
-        while members::joint(core).is_some() != joint {
-            sleep(Duration::from_millis(1)).await;
+        let mut metrics = core.raft.metrics();
+        let halves = |metrics: &RaftMetrics<Types>| {
+            let membership = metrics.membership_config.membership();
+            membership.get_joint_config().len()
+        };
+        while (halves(&metrics.borrow_watched()) > 1) != joint {
+            metrics.changed().await.unwrap();
         }
     };
     let removal = ChangeMembers::RemoveVoters(BTreeSet::from([goes]));
