@@ -1,6 +1,6 @@
 //! Every kept input of `tests/fuzz/corpus` goes through its target.
 
-use std::{fs, path::PathBuf};
+use std::{collections::BTreeSet, fs, path::PathBuf};
 
 type Target = fn(&[u8]);
 
@@ -22,14 +22,32 @@ const TARGETS: [(&str, Target); 14] = [
     ("state_chunks", super::state_chunks),
 ];
 
-fn corpus() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus")
+/// The one that belongs to the program, which replays it.
+const OF_THE_PROGRAM: &str = "tables";
+
+fn folder(of: &str) -> PathBuf {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    folder.join("tests/fuzz").join(of)
+}
+
+#[test]
+fn no_target_is_forgotten() {
+    let known = TARGETS.map(|(name, _)| name).into_iter();
+    let known: BTreeSet<String> = known.chain([OF_THE_PROGRAM]).map(str::to_owned).collect();
+    for place in ["targets", "corpus"] {
+        let there = fs::read_dir(folder(place)).expect("a folder").map(|entry| {
+            let path = entry.expect("an entry").path();
+            let name = path.file_stem().expect("a name");
+            name.to_string_lossy().into_owned()
+        });
+        assert_eq!(there.collect::<BTreeSet<_>>(), known, "{place}");
+    }
 }
 
 #[test]
 fn every_kept_input_holds() {
     for (name, target) in TARGETS {
-        let folder = corpus().join(name);
+        let folder = folder("corpus").join(name);
         let inputs = fs::read_dir(&folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
         let mut count = 0;
         for input in inputs {
