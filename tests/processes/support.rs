@@ -374,8 +374,7 @@ impl Cluster {
             program: self.program.clone(),
             ..Home::default()
         };
-        let node = Node::launch(home, &data, &key, &extra, Vec::new()).await;
-        let node = node.unwrap_or_else(|(_, said)| panic!("the node ended at start:\n{said}"));
+        let node = Node::start_at(home, &data, &key, &extra, Vec::new()).await;
         self.nodes.push(node);
         place
     }

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use refrain::proto::v1::{
-    AddRequest, GetTokensRequest, InitRequest, ListPurposesRequest, RemoveRequest, StatusRequest,
-    StatusResponse, TransferLeaderRequest, cluster_service_client::ClusterServiceClient,
-    identifier::Form, preference_service_client::PreferenceServiceClient,
+    AddRequest, GetTokensRequest, InitRequest, ListPurposesRequest, Member, RemoveRequest,
+    StatusRequest, StatusResponse, TransferLeaderRequest,
+    cluster_service_client::ClusterServiceClient, identifier::Form,
+    preference_service_client::PreferenceServiceClient,
     registry_service_client::RegistryServiceClient,
 };
 use tokio::time::{Instant, sleep, timeout};
@@ -57,6 +58,18 @@ pub fn host(address: &str) -> Option<Node> {
         .ok()
 }
 
+/// The id of the member on a host.
+pub fn member_on(status: &StatusResponse, node: Node) -> Option<String> {
+    let there = |it: &&Member| host(&it.peer_address) == Some(node);
+    Some(status.members.iter().find(there)?.node_id.clone())
+}
+
+/// The host of the member that leads.
+pub fn leading(status: &StatusResponse) -> Option<Node> {
+    let leads = |it: &&Member| it.node_id == status.leader_id;
+    host(&status.members.iter().find(leads)?.peer_address)
+}
+
 /// What a node says of the cluster.
 pub async fn status(channel: Channel, patience: Duration) -> Result<StatusResponse, Status> {
     let mut request = Request::new(StatusRequest {});
@@ -94,6 +107,16 @@ pub async fn add(through: Node, node: Node) -> Option<()> {
         done = step.done;
     }
     done.then_some(())
+}
+
+/// Removes a member by its id, through a node.
+pub async fn remove(through: Node, node_id: &str, force: bool) -> Option<()> {
+    let request = RemoveRequest {
+        node_id: node_id.to_owned(),
+        force,
+    };
+    let mut cluster = ClusterServiceClient::new(channel(through));
+    cluster.remove(request).await.ok().map(drop)
 }
 
 async fn serves(node: Node) -> Option<()> {
@@ -211,22 +234,15 @@ impl Operator {
             if status.leader_id.is_empty() {
                 continue;
             }
-            let mut cluster = ClusterServiceClient::new(channel(node));
             match order {
                 Order::Transfer => {
+                    let mut cluster = ClusterServiceClient::new(channel(node));
                     let request = TransferLeaderRequest::default();
                     cluster.transfer_leader(request).await.ok()?;
                 }
                 Order::Add(host) => add(node, *host).await?,
                 Order::Remove(gone) => {
-                    let member =
-                        |it: &&refrain::proto::v1::Member| host(&it.peer_address) == Some(*gone);
-                    let node_id = status.members.iter().find(member)?.node_id.clone();
-                    let request = RemoveRequest {
-                        node_id,
-                        force: false,
-                    };
-                    cluster.remove(request).await.ok()?;
+                    remove(node, &member_on(&status, *gone)?, false).await?;
                 }
             }
             return Some(());

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use refrain::proto::v1::{WatchRequest, watch_response::Item};
+use refrain::proto::v1::{
+    WatchRequest, watch_response::Item, watch_service_client::WatchServiceClient,
+};
 
 use super::stage::{INSTALLED, PATIENCE, agree, id, import, tell};
 use crate::operator::{add, form, until};
@@ -28,8 +30,7 @@ fn more_than_65_535_items_get_through_log_snapshot_and_watch() {
             snapshot: true,
             ..WatchRequest::default()
         };
-        let mut client =
-            refrain::proto::v1::watch_service_client::WatchServiceClient::new(channel(1));
+        let mut client = WatchServiceClient::new(channel(1));
         let mut items = client.watch(request).await.unwrap().into_inner();
         let mut standing = 0;
         loop {

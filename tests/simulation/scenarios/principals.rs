@@ -1,12 +1,12 @@
 //! What the operator does where callers have to be known: forming a cluster and looking for its leader, as somebody.
 
 use refrain::proto::v1::{
-    AddRequest, InitRequest, Member, StatusRequest, cluster_service_client::ClusterServiceClient,
+    AddRequest, InitRequest, StatusRequest, cluster_service_client::ClusterServiceClient,
 };
 use tonic::Request;
 
 use super::stage::PATIENCE;
-use crate::operator::until;
+use crate::operator::{leading, until};
 use crate::world::{PEERS, channel, name};
 
 /// A message from somebody.
@@ -40,10 +40,7 @@ pub async fn leader(through: usize, token: &str) -> usize {
     until("a leader is known", PATIENCE, || async {
         let mut cluster = ClusterServiceClient::new(channel(through));
         let status = cluster.status(by(token, StatusRequest {})).await.ok()?;
-        let status = status.into_inner();
-        let leads = |member: &&Member| member.node_id == status.leader_id;
-        let address = &status.members.iter().find(leads)?.peer_address;
-        (0..3).find(|node| address.starts_with(&format!("{}:", name(*node))))
+        leading(&status.into_inner())
     })
     .await
 }

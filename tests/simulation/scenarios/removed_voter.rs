@@ -1,11 +1,9 @@
 //! A voter that was removed behind its back, with all of the log in its hands, neither answers nor leads.
 
-use refrain::proto::v1::{
-    Decision, Member, RemoveRequest, cluster_service_client::ClusterServiceClient,
-};
+use refrain::proto::v1::Decision;
 
 use super::stage::{PATIENCE, check, decides, leader, opt_out, others, tell};
-use crate::operator::{form, status, until};
+use crate::operator::{form, member_on, remove, status, until};
 use crate::world::{channel, name};
 
 #[test]
@@ -17,21 +15,12 @@ fn a_removed_voter_that_does_not_know_has_no_say() {
         let gone = others(leads)[0];
         let node_id = {
             let status = status(channel(leads), PATIENCE).await.unwrap();
-            let is = |it: &&Member| it.peer_address.starts_with(&name(gone));
-            status.members.iter().find(is).unwrap().node_id.clone()
+            member_on(&status, gone).unwrap()
         };
         for other in others(gone) {
             turmoil::partition(name(gone), name(other));
         }
-        until("it is removed", PATIENCE, || async {
-            let request = RemoveRequest {
-                node_id: node_id.clone(),
-                force: false,
-            };
-            let mut cluster = ClusterServiceClient::new(channel(leads));
-            cluster.remove(request).await.ok()
-        })
-        .await;
+        until("it is removed", PATIENCE, || remove(leads, &node_id, false)).await;
         opt_out(leads, "s2").await;
         for other in others(gone) {
             turmoil::repair(name(gone), name(other));

@@ -20,7 +20,7 @@ use turmoil::Sim;
 use crate::calls;
 use crate::hosts::Host;
 use crate::invariants::history::{Change, Outcome, Revision};
-use crate::operator::{status, until};
+use crate::operator::{leading, status, until};
 use crate::random::stream;
 use crate::told::Told;
 use crate::world::{channel, name, network, request_id};
@@ -174,9 +174,7 @@ pub async fn leader(through: usize) -> usize {
     until("a leader is known", PATIENCE, || async {
         let mut cluster = ClusterServiceClient::new(channel(through));
         let status = cluster.status(StatusRequest {}).await.ok()?.into_inner();
-        let leads = |it: &&refrain::proto::v1::Member| it.node_id == status.leader_id;
-        let address = &status.members.iter().find(leads)?.peer_address;
-        (0..16).find(|node| address.starts_with(&format!("{}:", name(*node))))
+        leading(&status)
     })
     .await
 }

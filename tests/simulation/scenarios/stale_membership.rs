@@ -1,13 +1,12 @@
 //! A node whose old log names other members than the snapshot that it gets: the snapshot counts, and still does after a restart.
 
-use refrain::proto::v1::{Decision, RemoveRequest, cluster_service_client::ClusterServiceClient};
+use refrain::proto::v1::Decision;
 
 use super::stage::{
     INSTALLED, PATIENCE, check, cut, decides, id, leader, look, opt_out, others, set, tell,
 };
 use crate::invariants::history::Change;
-use crate::operator::{add, form, host, until};
-use crate::world::channel;
+use crate::operator::{add, form, host, member_on, remove, until};
 
 /// The hosts of the members that a node knows.
 async fn members(node: usize) -> Vec<usize> {
@@ -30,19 +29,9 @@ fn the_members_are_those_of_the_snapshot() {
         until("a new member", PATIENCE, || add(leads, 3)).await;
         let node_id = {
             let status = until("the members are told", PATIENCE, || look(leads)).await;
-            let mut members = status.members.into_iter();
-            let is = members.find(|it| host(&it.peer_address) == Some(gone));
-            is.unwrap().node_id
+            member_on(&status, gone).unwrap()
         };
-        until("a member goes", PATIENCE, || async {
-            let request = RemoveRequest {
-                node_id: node_id.clone(),
-                force: true,
-            };
-            let mut cluster = ClusterServiceClient::new(channel(leads));
-            cluster.remove(request).await.ok()
-        })
-        .await;
+        until("a member goes", PATIENCE, || remove(leads, &node_id, true)).await;
         for subject in 100..120 {
             opt_out(leads, &format!("s{subject}")).await;
         }

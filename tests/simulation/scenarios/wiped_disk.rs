@@ -1,12 +1,10 @@
 //! A voter whose disk was wiped comes back as another node: it has no say and no answers until it is taken in as new.
 
-use refrain::proto::v1::{
-    Decision, Member, RemoveRequest, cluster_service_client::ClusterServiceClient,
-};
+use refrain::proto::v1::Decision;
 
 use super::stage::{PATIENCE, check, decides, opt_out, others, tell};
-use crate::operator::{add, form, status, until};
-use crate::world::{channel, name};
+use crate::operator::{add, form, member_on, remove, status, until};
+use crate::world::channel;
 
 #[test]
 fn a_wiped_voter_is_nobody_until_it_is_added() {
@@ -33,18 +31,11 @@ fn a_wiped_voter_is_nobody_until_it_is_added() {
 
         let old = until("the former member is named", PATIENCE, || async {
             let status = status(channel(survivor), PATIENCE / 20).await.ok()?;
-            let was = |it: &&Member| it.peer_address.starts_with(&name(2));
-            let member = status.members.iter().find(was)?;
-            Some(member.node_id.clone())
+            member_on(&status, 2)
         })
         .await;
-        until("the former member is removed", PATIENCE, || async {
-            let request = RemoveRequest {
-                node_id: old.clone(),
-                force: false,
-            };
-            let mut cluster = ClusterServiceClient::new(channel(survivor));
-            cluster.remove(request).await.ok()
+        until("the former member is removed", PATIENCE, || {
+            remove(survivor, &old, false)
         })
         .await;
         until("it is added as new", PATIENCE, || add(survivor, 2)).await;
