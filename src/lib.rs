@@ -23,6 +23,7 @@ pub mod feed;
 pub mod fuzzing;
 pub mod limits;
 pub mod net;
+pub mod proof;
 pub mod proto;
 pub mod purpose_tree;
 #[cfg(feature = "server")]

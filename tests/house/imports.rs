@@ -6,11 +6,12 @@ use crate::{
 };
 
 /// What a room may use of the others, besides itself. `domain` lets all of that room in, `proto::v1` only that part.
-const ROOMS: [(&str, &[&str]); 19] = [
+const ROOMS: [(&str, &[&str]); 20] = [
     // The leaves: anybody may stand on them, and they stand on nothing but each other.
     ("clock", &[]),
     ("limits", &[]),
     ("net", &[]),
+    ("proof", &["limits"]),
     ("proto", &[]),
     ("purpose_tree", &[]),
     ("stamp", &["limits"]),
@@ -27,7 +28,7 @@ const ROOMS: [(&str, &[&str]); 19] = [
     ),
     (
         "storage",
-        &["domain", "clock", "limits", "proto::persisted"],
+        &["domain", "clock", "limits", "proof", "proto::persisted"],
     ),
     (
         "consensus",
@@ -37,6 +38,7 @@ const ROOMS: [(&str, &[&str]); 19] = [
             "clock",
             "limits",
             "net",
+            "proof",
             "proto::peer",
             "proto::persisted",
             "stamp",
@@ -58,6 +60,7 @@ const ROOMS: [(&str, &[&str]); 19] = [
             "clock",
             "limits",
             "net",
+            "proof",
             "proto::v1",
             "stamp",
             // How long calls may take is a setting.
@@ -73,6 +76,7 @@ const ROOMS: [(&str, &[&str]); 19] = [
             "clock",
             "limits",
             "net",
+            "proof",
             "proto::v1",
             "proto::health",
             "purpose_tree",

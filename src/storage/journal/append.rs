@@ -6,12 +6,10 @@ use super::{
     Journal, JournalError, MAX_LEAF,
     bundle::{Bundle, evidence_is_whole, leaf_hashes},
     edge::Entry,
-    lock,
-    merkle::leaf_hash,
-    path,
+    lock, path,
     tree::{WIDTH, as_index},
 };
-use crate::{domain::Revision, storage::files::Files};
+use crate::{domain::Revision, proof::merkle::leaf_hash, storage::files::Files};
 
 impl Journal {
     /// Appends an event, and returns its revision. `evidence` is the sealed evidence that the leaf names by its hash.

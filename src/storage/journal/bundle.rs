@@ -8,11 +8,13 @@ use sha2::{Digest, Sha256};
 use super::{
     edge::Entry,
     error::JournalError,
-    merkle::{Hash, leaf_hash, perfect_root},
     path,
     tree::{WIDTH, as_index},
 };
-use crate::storage::{files::Files, frame};
+use crate::{
+    proof::merkle::{Hash, leaf_hash, perfect_root},
+    storage::{files::Files, frame},
+};
 
 /// The longest leaf in bytes: its length is stored in 16 bits.
 pub const MAX_LEAF: usize = 65_535;

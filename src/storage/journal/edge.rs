@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use bytes::{Buf, BufMut, Bytes};
 
-use super::{
-    merkle::{Hash, empty_root, leaf_hash},
-    tree::{Tree, WIDTH, as_index},
+use super::tree::{Tree, WIDTH, as_index};
+use crate::{
+    domain::Revision,
+    proof::merkle::{Hash, empty_root, leaf_hash},
+    storage::frame,
 };
-use crate::{domain::Revision, storage::frame};
 
 const KIND: [u8; 4] = *b"RFJE";
 const FORMAT: u32 = 1;

@@ -18,12 +18,12 @@ mod bundle;
 mod edge;
 mod error;
 mod mark;
-pub mod merkle;
 mod open;
 pub mod path;
 mod ranges;
 mod read;
 mod recent;
+mod serve;
 mod supply;
 mod tree;
 
@@ -37,14 +37,13 @@ use std::{
 use self::{
     bundle::Expected,
     edge::Entry,
-    merkle::Hash,
     ranges::Ranges,
     recent::Recent,
     tree::{Tree, WIDTH, bundles_under},
 };
 pub use self::{bundle::MAX_LEAF, edge::JournalEdge, error::JournalError};
 use super::files::Files;
-use crate::domain::Revision;
+use crate::{domain::Revision, proof::merkle::Hash};
 
 /// The journal of one node. Made by [`Journal::open`].
 pub struct Journal {

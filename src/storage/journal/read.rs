@@ -5,11 +5,10 @@ use bytes::Bytes;
 use super::{
     Journal, JournalError,
     bundle::{Expected, split_entries},
-    merkle::Hash,
     path,
     tree::{WIDTH, as_index},
 };
-use crate::domain::Revision;
+use crate::{domain::Revision, proof::merkle::Hash};
 
 /// Where events are.
 enum Place {
@@ -100,6 +99,11 @@ impl Journal {
     fn leaves_from(&self, revision: Revision) -> Result<Vec<Bytes>, JournalError> {
         let bundle = (revision - 1) / WIDTH;
         let offset = as_index((revision - 1) % WIDTH);
+        self.leaves_of(bundle, offset)
+    }
+
+    /// The leaves of a bundle, without the first ones; none past the end of the journal.
+    pub(super) fn leaves_of(&self, bundle: u64, offset: usize) -> Result<Vec<Bytes>, JournalError> {
         let entries = match self.place(bundle, offset)? {
             Place::Beyond => return Ok(Vec::new()),
             Place::Unfinished(leaves) => return Ok(leaves),

@@ -7,6 +7,7 @@ mod fetch;
 mod golden;
 mod reading;
 mod replay;
+mod serve;
 mod timing;
 mod tree;
 
@@ -14,11 +15,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{
-    Journal, JournalEdge, JournalError,
-    merkle::{Hash, empty_root, leaf_hash, node_hash},
+use super::{Journal, JournalEdge, JournalError};
+use crate::{
+    domain::Revision,
+    proof::merkle::{Hash, empty_root, leaf_hash, node_hash},
+    storage::memory::MemoryFiles,
 };
-use crate::{domain::Revision, storage::memory::MemoryFiles};
 
 /// The event of a revision: of various lengths, some of them empty.
 fn leaf(revision: Revision) -> Vec<u8> {

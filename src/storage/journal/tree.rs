@@ -1,9 +1,8 @@
 //! The hashes of the tree that are kept in memory: the root of every full bundle, and the tiles above them.
 
-use super::merkle::{Hash, Peaks, perfect_root};
+use crate::proof::merkle::{Hash, Peaks, perfect_root};
 
-/// How many hashes make a tile, and how many events a bundle.
-pub(super) const WIDTH: u64 = 256;
+pub(super) use crate::proof::path::WIDTH;
 
 /// The hash tiles from level 1 up, for a whole number of bundles.
 ///
@@ -56,9 +55,13 @@ impl Tree {
 
     /// The hashes of a full tile, from level 1 up.
     pub(super) fn tile(&self, level: u8, number: u64) -> Option<&[Hash]> {
+        self.hashes(level, number.checked_mul(WIDTH)?, WIDTH)
+    }
+
+    /// Some hashes of a level, from level 1 up, where they are all there.
+    pub(super) fn hashes(&self, level: u8, first: u64, count: u64) -> Option<&[Hash]> {
         let hashes = self.levels.get(usize::from(level).checked_sub(1)?)?;
-        let start = number.checked_mul(WIDTH)?;
-        hashes.get(as_index(start)..as_index(start.checked_add(WIDTH)?))
+        hashes.get(as_index(first)..as_index(first.checked_add(count)?))
     }
 
     /// Every full tile, from level 1 up: its level and number.

@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use super::{JournalEdge, open, straight};
+use crate::proof::merkle::leaf_hash;
 use crate::storage::{
     files::Files,
     journal::{
         mark,
-        merkle::leaf_hash,
         path::{self, MARK},
         ranges::Ranges,
         tree::WIDTH,

@@ -5,11 +5,11 @@ use std::path::Path;
 use proptest::prelude::*;
 
 use super::{naive_root, naive_root_at, straight};
+use crate::proof::merkle::{Hash, Peaks, empty_root, leaf_hash};
 use crate::storage::{
     files::Files,
     journal::{
         bundle::leaf_hashes,
-        merkle::{Hash, Peaks, empty_root, leaf_hash},
         path,
         tree::{Tree, bundles_under},
     },
