@@ -155,6 +155,12 @@ pub const USAGE_ENTRIES: usize = 256;
 /// again, since one that is over may have made room for another. More are sent in several reports.
 pub const USAGE_LIFTED: usize = 2 * OVERRIDES * OVERRIDE_SERVICES;
 
+/// Public keys of nodes for the journal's checkpoints, all that there ever were. More: `JOURNAL_KEY_INVALID`.
+pub const JOURNAL_KEYS: usize = 1_024;
+
+/// Bytes of a signed checkpoint that is read. Longer: it is refused.
+pub const CHECKPOINT_BYTES: usize = 4_096;
+
 /// How long a caller who wants a stamp waits for the node's first key. Longer: the answer comes without one.
 pub const STAMP_KEY_TIMEOUT: Duration = Duration::from_millis(500);
 

@@ -59,6 +59,8 @@ impl Admissible for Body {
             Self::Create(_)
             | Self::AddStampKey(_)
             | Self::RetireStampKeys(_)
+            | Self::AddJournalKey(_)
+            | Self::RetireJournalKey(_)
             | Self::ReportUsage(_)
             | Self::RaiseFeatureLevel(_) => Needs::one(Need::everywhere(Permission::Cluster)),
         }
@@ -96,6 +98,8 @@ impl Admissible for Body {
             | Self::Create(_)
             | Self::AddStampKey(_)
             | Self::RetireStampKeys(_)
+            | Self::AddJournalKey(_)
+            | Self::RetireJournalKey(_)
             | Self::ReportUsage(_)
             | Self::RaiseFeatureLevel(_) => None,
         }

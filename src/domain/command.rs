@@ -96,6 +96,10 @@ pub enum Body {
     AddStampKey(AddStampKey),
     /// Retire the keys of a node that left.
     RetireStampKeys(RetireStampKeys),
+    /// Add a node's key for the journal's checkpoints.
+    AddJournalKey(AddJournalKey),
+    /// Retire the key of a node that left.
+    RetireJournalKey(RetireJournalKey),
     /// What a node has counted.
     ReportUsage(ReportUsage),
     /// Raise the feature level.
@@ -236,6 +240,22 @@ pub struct AddStampKey {
 /// Retires the keys of a node that left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetireStampKeys {
+    /// The node.
+    pub node_id: u64,
+}
+
+/// Adds a node's key for the journal's checkpoints; its earlier one is retired by that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AddJournalKey {
+    /// The node.
+    pub node_id: u64,
+    /// Its Ed25519 public key.
+    pub public_key: [u8; 32],
+}
+
+/// Retires the key for the journal's checkpoints of a node that left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetireJournalKey {
     /// The node.
     pub node_id: u64,
 }

@@ -42,6 +42,8 @@ pub enum EventKind {
     OverrideEnded,
     /// A node's key for stamps was added, or its keys were retired.
     StampKey,
+    /// A node's key for the journal's checkpoints was added, or retired.
+    JournalKey,
 }
 
 /// One token of an event, with the way back through its history.
@@ -76,6 +78,13 @@ pub enum Detail {
     Lifted(Vec<(ServiceName, u64)>),
     /// A node's key for stamps; none where its keys were retired.
     StampKey {
+        /// The node.
+        node_id: u64,
+        /// Its Ed25519 public key.
+        public_key: Option<[u8; 32]>,
+    },
+    /// A node's key for the journal's checkpoints; none where it was retired.
+    JournalKey {
         /// The node.
         node_id: u64,
         /// Its Ed25519 public key.
@@ -145,7 +154,8 @@ impl Event {
             | EventKind::OverrideBegan
             | EventKind::OverrideRevoked
             | EventKind::OverrideEnded
-            | EventKind::StampKey => return Vec::new(),
+            | EventKind::StampKey
+            | EventKind::JournalKey => return Vec::new(),
         };
         let own = self.purposes.iter().map(|purpose| (purpose, change));
         let opted_in = self.opted_in().iter();

@@ -1,4 +1,5 @@
-//! Golden files of what is kept of the two principals of a change, and of a namespace's settings as a change.
+//! Golden files of what is kept of the two principals of a change, of a namespace's settings as a change, and of keys for
+//! checkpoints.
 
 use super::fixtures::*;
 use super::golden::hold_both;
@@ -43,4 +44,23 @@ fn what_a_change_rests_on() {
             .pending_changes(Millis(0))
             .eq(driven.state.pending_changes(Millis(0)))
     );
+}
+
+#[test]
+fn keys_for_checkpoints() {
+    let mut driven = Driven::new();
+    let add = Body::AddJournalKey(AddJournalKey {
+        node_id: 0xFEED,
+        public_key: [7; 32],
+    });
+    let retire = Body::RetireJournalKey(RetireJournalKey { node_id: 0xFEED });
+    for (name, body) in [("add", add), ("retire", retire)] {
+        let command = driven.command(body.clone());
+        let file = format!("command-{name}-journal-key");
+        hold_both(&file, &command, &command.encode(), Command::decode);
+        driven.send(body).unwrap();
+        let event = driven.events.last().unwrap();
+        let file = format!("leaf-{name}-journal-key");
+        hold_both(&file, event, &event.encode(), Event::decode);
+    }
 }

@@ -33,9 +33,9 @@ pub use change::{
     ProposedChange, SchemaFloor, Withdraw,
 };
 pub use command::{
-    AddNamespace, AddStampKey, Body, Change, Command, ConfigureNamespace, Create, FEATURE_LEVEL,
-    ImportChunk, ImportRow, Proposal, PutPurpose, RaiseFeatureLevel, ReportSignal, RetireStampKeys,
-    SetPreference, SetSchemaFloor, Signal,
+    AddJournalKey, AddNamespace, AddStampKey, Body, Change, Command, ConfigureNamespace, Create,
+    FEATURE_LEVEL, ImportChunk, ImportRow, Proposal, PutPurpose, RaiseFeatureLevel, ReportSignal,
+    RetireJournalKey, RetireStampKeys, SetPreference, SetSchemaFloor, Signal,
 };
 pub use encoding::DecodeError;
 pub use event::{Detail, Event, EventKind, EventToken};
@@ -48,8 +48,8 @@ pub use purpose::{Purpose, default_purposes};
 pub use refusal::{Refusal, RefusalKind};
 pub use registry::Registry;
 pub use state::{
-    Decision, PreferenceRecord, Preferences, PurposeDecision, Question, Reason, RestoreError,
-    StampKey, Standing, State, Verdict,
+    Decision, JournalKey, PreferenceRecord, Preferences, PurposeDecision, Question, Reason,
+    RestoreError, StampKey, Standing, State, Verdict,
 };
 pub use token::{KeyFingerprint, SubjectToken, Token, TokenKey, value_sha256};
 pub use usage::{Lifted, ReportUsage, ServiceSeen, ServiceUsage};

@@ -30,7 +30,9 @@ impl Body {
             | Self::Approve(_)
             | Self::Withdraw(_)
             | Self::AddStampKey(_)
-            | Self::RetireStampKeys(_) => Ok(()),
+            | Self::RetireStampKeys(_)
+            | Self::AddJournalKey(_)
+            | Self::RetireJournalKey(_) => Ok(()),
             Self::RaiseFeatureLevel(raise) => check_level(raise.level),
         }
     }

@@ -75,6 +75,7 @@ fn event_kind(kind: EventKind) -> v1::EventKind {
         EventKind::OverrideRevoked => v1::EventKind::OverrideRevoked,
         EventKind::OverrideEnded => v1::EventKind::OverrideEnded,
         EventKind::StampKey => v1::EventKind::StampKey,
+        EventKind::JournalKey => v1::EventKind::JournalKey,
     }
 }
 

@@ -56,6 +56,7 @@ fn refusals() -> Vec<Refusal> {
         },
         Refusal::SignalUnconfigured,
         Refusal::StampKeyInvalid { why: "why" },
+        Refusal::JournalKeyInvalid { why: "why" },
         Refusal::RevisionAhead {
             asked: 2,
             reached: 1,
@@ -117,6 +118,7 @@ fn refusals() -> Vec<Refusal> {
             | Refusal::TooManyChanges { .. }
             | Refusal::SignalUnconfigured
             | Refusal::StampKeyInvalid { .. }
+            | Refusal::JournalKeyInvalid { .. }
             | Refusal::RevisionAhead { .. }
             | Refusal::RevisionCompacted { .. }
             | Refusal::SignalInvalid { .. }

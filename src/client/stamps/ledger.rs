@@ -326,7 +326,8 @@ fn concerns_everybody(event: &Event, names_nobody: bool) -> bool {
             | EventKind::OverrideBegan
             | EventKind::OverrideRevoked
             | EventKind::OverrideEnded
-            | EventKind::StampKey,
+            | EventKind::StampKey
+            | EventKind::JournalKey,
         ) => false,
         Ok(
             EventKind::Unspecified

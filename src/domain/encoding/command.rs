@@ -14,9 +14,9 @@ use super::parts::{
 };
 use super::usage::{report, report_out};
 use crate::domain::command::{
-    AddNamespace, AddStampKey, Body, Change, Command, ConfigureNamespace, Create, FEATURE_LEVEL,
-    ImportChunk, ImportRow, Proposal, PutPurpose, RaiseFeatureLevel, ReportSignal, RetireStampKeys,
-    SetPreference, SetSchemaFloor,
+    AddJournalKey, AddNamespace, AddStampKey, Body, Change, Command, ConfigureNamespace, Create,
+    FEATURE_LEVEL, ImportChunk, ImportRow, Proposal, PutPurpose, RaiseFeatureLevel, ReportSignal,
+    RetireJournalKey, RetireStampKeys, SetPreference, SetSchemaFloor,
 };
 use crate::domain::evidence::SealedEvidence;
 use crate::domain::ids::Millis;
@@ -108,8 +108,12 @@ fn body_out(body: &Body) -> persisted::Body {
         Body::Propose(propose) => Kind::Propose(propose_out(propose)),
         Body::Approve(approve) => Kind::Approve(approve_out(approve)),
         Body::Withdraw(withdraw) => Kind::Withdraw(withdraw_out(withdraw)),
-        Body::AddStampKey(add) => Kind::StampKey(stamp_key_out(add.node_id, Some(&add.public_key))),
-        Body::RetireStampKeys(retire) => Kind::StampKey(stamp_key_out(retire.node_id, None)),
+        Body::AddStampKey(add) => Kind::StampKey(node_key_out(add.node_id, Some(&add.public_key))),
+        Body::RetireStampKeys(retire) => Kind::StampKey(node_key_out(retire.node_id, None)),
+        Body::AddJournalKey(add) => {
+            Kind::JournalKey(node_key_out(add.node_id, Some(&add.public_key)))
+        }
+        Body::RetireJournalKey(retire) => Kind::JournalKey(node_key_out(retire.node_id, None)),
         Body::ReportUsage(report) => Kind::ReportUsage(report_out(report)),
         Body::RaiseFeatureLevel(raise) => {
             Kind::RaiseFeatureLevel(persisted::RaiseFeatureLevel { level: raise.level })
@@ -171,12 +175,19 @@ fn body(message: Option<persisted::Body>) -> Result<Body, DecodeError> {
         Kind::Propose(message) => Body::Propose(propose(message)?),
         Kind::Approve(message) => Body::Approve(approve(&message)?),
         Kind::Withdraw(message) => Body::Withdraw(withdraw(&message)?),
-        Kind::StampKey(message) => match stamp_key(&message)? {
+        Kind::StampKey(message) => match node_key(&message)? {
             (node_id, Some(public_key)) => Body::AddStampKey(AddStampKey {
                 node_id,
                 public_key,
             }),
             (node_id, None) => Body::RetireStampKeys(RetireStampKeys { node_id }),
+        },
+        Kind::JournalKey(message) => match node_key(&message)? {
+            (node_id, Some(public_key)) => Body::AddJournalKey(AddJournalKey {
+                node_id,
+                public_key,
+            }),
+            (node_id, None) => Body::RetireJournalKey(RetireJournalKey { node_id }),
         },
         Kind::ReportUsage(message) => Body::ReportUsage(report(&message)?),
         Kind::RaiseFeatureLevel(message) => {
@@ -197,8 +208,8 @@ fn known_level(level: u32) -> Result<(), DecodeError> {
     }
 }
 
-pub(crate) fn stamp_key_out(node_id: u64, public_key: Option<&[u8; 32]>) -> persisted::StampKey {
-    persisted::StampKey {
+pub(crate) fn node_key_out(node_id: u64, public_key: Option<&[u8; 32]>) -> persisted::NodeKey {
+    persisted::NodeKey {
         node_id,
         public_key: public_key
             .map(|key| Bytes::copy_from_slice(key))
@@ -206,8 +217,8 @@ pub(crate) fn stamp_key_out(node_id: u64, public_key: Option<&[u8; 32]>) -> pers
     }
 }
 
-pub(crate) fn stamp_key(
-    message: &persisted::StampKey,
+pub(crate) fn node_key(
+    message: &persisted::NodeKey,
 ) -> Result<(u64, Option<[u8; 32]>), DecodeError> {
     let public_key = match &*message.public_key {
         [] => None,

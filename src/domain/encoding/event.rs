@@ -5,7 +5,7 @@ use prost::Message as _;
 
 use super::DecodeError;
 use super::change::{basis, basis_out, floor, floor_out, proposed, proposed_out};
-use super::command::{create, create_out, stamp_key, stamp_key_out};
+use super::command::{create, create_out, node_key, node_key_out};
 use super::parts::{
     event_id, namespace, principal, purpose, purpose_names, purpose_names_out, purpose_out, sha256,
     signal, signal_out, subject, subject_out, uuid_out,
@@ -55,7 +55,14 @@ pub(crate) fn encode_event(event: &Event) -> Vec<u8> {
             Detail::StampKey {
                 node_id,
                 public_key,
-            } => Some(DetailMessage::StampKey(stamp_key_out(
+            } => Some(DetailMessage::StampKey(node_key_out(
+                *node_id,
+                public_key.as_ref(),
+            ))),
+            Detail::JournalKey {
+                node_id,
+                public_key,
+            } => Some(DetailMessage::JournalKey(node_key_out(
                 *node_id,
                 public_key.as_ref(),
             ))),
@@ -91,8 +98,15 @@ pub(crate) fn decode_event(bytes: &[u8]) -> Result<Event, DecodeError> {
         ),
         Some(DetailMessage::Lifted(message)) => Detail::Lifted(totals(&message)?),
         Some(DetailMessage::StampKey(message)) => {
-            let (node_id, public_key) = stamp_key(&message)?;
+            let (node_id, public_key) = node_key(&message)?;
             Detail::StampKey {
+                node_id,
+                public_key,
+            }
+        }
+        Some(DetailMessage::JournalKey(message)) => {
+            let (node_id, public_key) = node_key(&message)?;
+            Detail::JournalKey {
                 node_id,
                 public_key,
             }
@@ -163,6 +177,7 @@ fn kind_out(kind: EventKind) -> persisted::EventKind {
         EventKind::OverrideRevoked => persisted::EventKind::OverrideRevoked,
         EventKind::OverrideEnded => persisted::EventKind::OverrideEnded,
         EventKind::StampKey => persisted::EventKind::StampKey,
+        EventKind::JournalKey => persisted::EventKind::JournalKey,
     }
 }
 
@@ -183,6 +198,7 @@ fn kind(number: i32) -> Result<EventKind, DecodeError> {
         Ok(persisted::EventKind::OverrideRevoked) => Ok(EventKind::OverrideRevoked),
         Ok(persisted::EventKind::OverrideEnded) => Ok(EventKind::OverrideEnded),
         Ok(persisted::EventKind::StampKey) => Ok(EventKind::StampKey),
+        Ok(persisted::EventKind::JournalKey) => Ok(EventKind::JournalKey),
         Ok(persisted::EventKind::Unspecified) | Err(_) => {
             Err(DecodeError::Damaged("an event's kind"))
         }

@@ -11,8 +11,8 @@ pub(crate) use change::{
     floor, floor_out, r#override, override_out, pending, pending_out, proposed_out,
 };
 pub(crate) use command::{
-    decode_command, decode_proposal, encode_command, encode_proposal, row_len, stamp_key,
-    stamp_key_out,
+    decode_command, decode_proposal, encode_command, encode_proposal, node_key, node_key_out,
+    row_len,
 };
 pub(crate) use event::{decode_event, encode_event};
 pub(crate) use parts::{

@@ -137,6 +137,13 @@ fn details() -> impl Strategy<Value = (EventKind, Detail)> {
                 public_key
             }
         )),
+        (any::<u64>(), option::of(any::<[u8; 32]>())).prop_map(|(node_id, public_key)| (
+            EventKind::JournalKey,
+            Detail::JournalKey {
+                node_id,
+                public_key
+            }
+        )),
     ]
 }
 

@@ -51,6 +51,8 @@ fn opens<'a>(command: &'a Command, before: &State) -> Opens<'a> {
         | Body::Withdraw(_)
         | Body::AddStampKey(_)
         | Body::RetireStampKeys(_)
+        | Body::AddJournalKey(_)
+        | Body::RetireJournalKey(_)
         | Body::ReportUsage(_)
         | Body::RaiseFeatureLevel(_) => Opens::Nothing,
     }
@@ -227,6 +229,11 @@ fn others(driven: &mut Driven) -> Vec<Body> {
             public_key: [1; 32],
         }),
         Body::RetireStampKeys(RetireStampKeys { node_id: 1 }),
+        Body::AddJournalKey(AddJournalKey {
+            node_id: 1,
+            public_key: [1; 32],
+        }),
+        Body::RetireJournalKey(RetireJournalKey { node_id: 1 }),
         Body::RaiseFeatureLevel(RaiseFeatureLevel {
             level: FEATURE_LEVEL,
         }),

@@ -167,6 +167,13 @@ pub(super) fn later_bodies() -> impl Strategy<Value = Body> {
             }
         )),
         any::<u64>().prop_map(|node_id| Body::RetireStampKeys(RetireStampKeys { node_id })),
+        (any::<u64>(), any::<[u8; 32]>()).prop_map(|(node_id, public_key)| {
+            Body::AddJournalKey(AddJournalKey {
+                node_id,
+                public_key,
+            })
+        }),
+        any::<u64>().prop_map(|node_id| Body::RetireJournalKey(RetireJournalKey { node_id })),
         reports().prop_map(Body::ReportUsage),
     ]
 }

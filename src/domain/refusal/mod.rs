@@ -218,6 +218,12 @@ pub enum Refusal {
         /// What is wrong.
         why: &'static str,
     },
+    /// A key for the journal's checkpoints that cannot be taken.
+    #[error("the key for the journal's checkpoints cannot be taken: {why}")]
+    JournalKeyInvalid {
+        /// What is wrong.
+        why: &'static str,
+    },
     /// A revision that the cluster has not reached.
     #[error(
         "revision {asked} is ahead of the cluster, which is at {reached}: it is of another cluster, or of this one before it was restored"

@@ -3,7 +3,7 @@
 use super::{Refusal, RefusalKind};
 
 /// Every reason, so that one that comes over the wire gets its own static text back.
-const REASONS: [&str; 49] = [
+const REASONS: [&str; 50] = [
     "NAMESPACE_INVALID",
     "NAMESPACE_UNKNOWN",
     "PURPOSE_INVALID",
@@ -39,6 +39,7 @@ const REASONS: [&str; 49] = [
     "TOO_MANY_CHANGES",
     "SIGNAL_UNCONFIGURED",
     "STAMP_KEY_INVALID",
+    "JOURNAL_KEY_INVALID",
     "REVISION_AHEAD",
     "REVISION_COMPACTED",
     "SIGNAL_INVALID",
@@ -94,6 +95,7 @@ impl Refusal {
             Self::TooManyChanges { .. } => "TOO_MANY_CHANGES",
             Self::SignalUnconfigured => "SIGNAL_UNCONFIGURED",
             Self::StampKeyInvalid { .. } => "STAMP_KEY_INVALID",
+            Self::JournalKeyInvalid { .. } => "JOURNAL_KEY_INVALID",
             Self::RevisionAhead { .. } => "REVISION_AHEAD",
             Self::RevisionCompacted { .. } => "REVISION_COMPACTED",
             Self::SignalInvalid { .. } => "SIGNAL_INVALID",
@@ -161,6 +163,7 @@ impl Refusal {
             | Self::OverrideExpiryInvalid { .. }
             | Self::ChangeWidensNothing
             | Self::StampKeyInvalid { .. }
+            | Self::JournalKeyInvalid { .. }
             | Self::CommandTooLarge => RefusalKind::Invalid,
             Self::Relayed { kind, .. } => *kind,
         }
@@ -232,6 +235,7 @@ pub(in crate::domain) fn every() -> Vec<Refusal> {
         },
         Refusal::SignalUnconfigured,
         Refusal::StampKeyInvalid { why },
+        Refusal::JournalKeyInvalid { why },
         Refusal::RevisionAhead {
             asked: 2,
             reached: 1,

@@ -47,6 +47,8 @@ impl State {
             Body::Withdraw(withdraw) => self.withdraw(command, withdraw, events),
             Body::AddStampKey(add) => self.add_stamp_key(command, add, events),
             Body::RetireStampKeys(retire) => self.retire_stamp_keys(command, *retire, events),
+            Body::AddJournalKey(add) => self.add_journal_key(command, add, events),
+            Body::RetireJournalKey(retire) => self.retire_journal_key(command, *retire, events),
             Body::ReportUsage(report) => Ok(self.report_usage(report)),
             Body::RaiseFeatureLevel(raise) => self.raise_feature_level(command, *raise, events),
         }

@@ -59,6 +59,13 @@ impl State {
                     public_key,
                 },
             ) => self.fold_stamp_key(*node_id, *public_key, event.received_at),
+            (
+                EventKind::JournalKey,
+                Detail::JournalKey {
+                    node_id,
+                    public_key,
+                },
+            ) => self.fold_journal_key(*node_id, *public_key, event.revision),
             _ => return inconsistent("an event whose detail is not of its kind"),
         }
         self.revision = event.revision;

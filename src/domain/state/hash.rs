@@ -4,6 +4,7 @@ use prost::Message as _;
 use sha2::{Digest as _, Sha256};
 
 use super::State;
+use super::journal_keys::JournalKey;
 use super::namespaces::NamespaceId;
 use super::record::{Key, Record, row};
 use super::stamp_keys::StampKey;
@@ -22,6 +23,7 @@ const SETTINGS: u8 = 7;
 const PENDING: u8 = 8;
 const OVERRIDE: u8 = 9;
 const STAMP_KEY: u8 = 10;
+const JOURNAL_KEY: u8 = 11;
 
 /// A sum of SHA-256 hashes modulo 2^256: it does not depend on the order in which they came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -133,6 +135,17 @@ pub(super) fn stamp_key(key: &StampKey) -> [u8; 32] {
     hash.update(key.added_at.0.to_be_bytes());
     hash.update([u8::from(key.accepted_until.is_some())]);
     hash.update(key.accepted_until.unwrap_or_default().0.to_be_bytes());
+    hash.finalize().into()
+}
+
+/// The element of a key for the journal's checkpoints.
+pub(super) fn journal_key(key: &JournalKey) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update([JOURNAL_KEY]);
+    hash.update(key.node_id.to_be_bytes());
+    hash.update(key.public_key);
+    hash.update(key.added_at.to_be_bytes());
+    hash.update(key.retired_at.unwrap_or_default().to_be_bytes());
     hash.finalize().into()
 }
 

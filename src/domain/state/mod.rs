@@ -10,6 +10,7 @@ mod fold_rules;
 mod govern;
 mod hash;
 mod imports;
+mod journal_keys;
 mod namespaces;
 mod query;
 mod record;
@@ -44,6 +45,7 @@ use shards::Shards;
 use usage::Usage;
 
 pub use decide::{Decision, Question, Reason, Verdict};
+pub use journal_keys::JournalKey;
 pub use query::{PreferenceRecord, Preferences, PurposeDecision, Standing};
 pub use restore::RestoreError;
 pub use stamp_keys::StampKey;
@@ -60,6 +62,7 @@ pub struct State {
     floors: Arc<Floors>,
     changes: Arc<Changes>,
     stamp_keys: Arc<Vec<StampKey>>,
+    journal_keys: Arc<Vec<JournalKey>>,
     shards: Shards,
     /// The sum of the hashes of all of the above, one by one.
     sum: Sum,

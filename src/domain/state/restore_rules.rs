@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use super::hash;
+use super::journal_keys::JournalKey;
 use super::restore::{Fault, Restore};
 use super::stamp_keys::StampKey;
 use crate::domain::encoding::{
-    floor, lifted, namespace, r#override, pending, purpose_names, seen, stamp_key,
+    floor, lifted, namespace, node_key, r#override, pending, purpose_names, seen,
 };
 use crate::domain::ids::Millis;
 use crate::domain::registry::PurposeId;
-use crate::proto::persisted::{self, KnownStampKey, RuleSection, UsageSection};
+use crate::proto::persisted::{self, KnownJournalKey, KnownStampKey, RuleSection, UsageSection};
 
 impl Restore {
     pub(super) fn rules(&mut self, section: RuleSection) -> Result<(), Fault> {
@@ -58,6 +59,11 @@ impl Restore {
             state.sum.add(hash::stamp_key(&key));
             Arc::make_mut(&mut state.stamp_keys).push(key);
         }
+        for message in &section.journal_keys {
+            let key = known_journal_key(message)?;
+            state.sum.add(hash::journal_key(&key));
+            Arc::make_mut(&mut state.journal_keys).push(key);
+        }
         Ok(())
     }
 
@@ -101,7 +107,7 @@ fn known(message: &KnownStampKey) -> Result<StampKey, Fault> {
     let Some(key) = &message.key else {
         return Err(lost);
     };
-    let (node_id, Some(public_key)) = stamp_key(key)? else {
+    let (node_id, Some(public_key)) = node_key(key)? else {
         return Err(lost);
     };
     Ok(StampKey {
@@ -109,5 +115,21 @@ fn known(message: &KnownStampKey) -> Result<StampKey, Fault> {
         public_key,
         added_at: Millis(message.added_at_ms),
         accepted_until: message.accepted_until_ms.map(Millis),
+    })
+}
+
+fn known_journal_key(message: &KnownJournalKey) -> Result<JournalKey, Fault> {
+    let lost = Fault::Damaged("a key for the journal's checkpoints");
+    let Some(key) = &message.key else {
+        return Err(lost);
+    };
+    let (node_id, Some(public_key)) = node_key(key)? else {
+        return Err(lost);
+    };
+    Ok(JournalKey {
+        node_id,
+        public_key,
+        added_at: message.added_at,
+        retired_at: Some(message.retired_at).filter(|at| *at > 0),
     })
 }

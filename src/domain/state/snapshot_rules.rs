@@ -1,15 +1,17 @@
 //! The rules and the usage of a state, as chunks of a snapshot.
 
 use super::State;
+use super::journal_keys::JournalKey;
 use super::snapshot::Batches;
 use super::stamp_keys::StampKey;
 use crate::domain::change::SchemaFloor;
 use crate::domain::encoding::{
-    floor_out, lifted_out, override_out, pending_out, purpose_names_out, seen_out, stamp_key_out,
+    floor_out, lifted_out, node_key_out, override_out, pending_out, purpose_names_out, seen_out,
 };
 use crate::domain::registry::PurposeId;
 use crate::proto::persisted::{
-    self, ConfigureNamespace, KnownStampKey, RuleSection, UsageSection, state_chunk::Section,
+    self, ConfigureNamespace, KnownJournalKey, KnownStampKey, RuleSection, UsageSection,
+    state_chunk::Section,
 };
 
 impl State {
@@ -20,6 +22,7 @@ impl State {
         let pending: Vec<_> = self.changes.pending().map(pending_out).collect();
         let overrides: Vec<_> = self.changes.overrides().map(override_out).collect();
         let stamp_keys: Vec<_> = self.stamp_keys.iter().map(known_out).collect();
+        let journal_keys: Vec<_> = self.journal_keys.iter().map(journal_key_out).collect();
 
         let of = |section: RuleSection| Section::Rules(section);
         let floors = Batches::new(floors.into_iter(), prost::Message::encoded_len).map(|floors| {
@@ -56,11 +59,18 @@ impl State {
                     ..RuleSection::default()
                 }
             });
+        let journal_keys = Batches::new(journal_keys.into_iter(), prost::Message::encoded_len).map(
+            |journal_keys| RuleSection {
+                journal_keys,
+                ..RuleSection::default()
+            },
+        );
         floors
             .chain(settings)
             .chain(pending)
             .chain(overrides)
             .chain(stamp_keys)
+            .chain(journal_keys)
             .map(of)
     }
 
@@ -127,8 +137,16 @@ impl State {
 
 fn known_out(key: &StampKey) -> KnownStampKey {
     KnownStampKey {
-        key: Some(stamp_key_out(key.node_id, Some(&key.public_key))),
+        key: Some(node_key_out(key.node_id, Some(&key.public_key))),
         added_at_ms: key.added_at.0,
         accepted_until_ms: key.accepted_until.map(|until| until.0),
+    }
+}
+
+fn journal_key_out(key: &JournalKey) -> KnownJournalKey {
+    KnownJournalKey {
+        key: Some(node_key_out(key.node_id, Some(&key.public_key))),
+        added_at: key.added_at,
+        retired_at: key.retired_at.unwrap_or_default(),
     }
 }

@@ -134,6 +134,8 @@ impl Model {
             Body::Create(_)
             | Body::AddStampKey(_)
             | Body::RetireStampKeys(_)
+            | Body::AddJournalKey(_)
+            | Body::RetireJournalKey(_)
             | Body::RaiseFeatureLevel(_) => Err("not in scripts"),
         }
     }

@@ -5,6 +5,7 @@ mod decisions;
 mod floors;
 mod governance;
 mod imports;
+mod journal_keys;
 mod registry;
 mod requests;
 mod signals;
