@@ -27,6 +27,8 @@ pub mod proof;
 pub mod proto;
 pub mod purpose_tree;
 #[cfg(feature = "server")]
+pub mod receipt;
+#[cfg(feature = "server")]
 pub mod server;
 pub mod stamp;
 #[cfg(feature = "server")]

@@ -161,6 +161,12 @@ pub const JOURNAL_KEYS: usize = 1_024;
 /// Bytes of a signed checkpoint that is read. Longer: it is refused.
 pub const CHECKPOINT_BYTES: usize = 4_096;
 
+/// Bytes of a receipt in JSON that is read: the largest event, its proof, and room. Longer: it is refused.
+pub const RECEIPT_BYTES: usize = 512 * 1_024;
+
+/// How long a change that was acknowledged waits for its receipt. Longer: the answer comes without one.
+pub const RECEIPT_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// How long a caller who wants a stamp waits for the node's first key. Longer: the answer comes without one.
 pub const STAMP_KEY_TIMEOUT: Duration = Duration::from_millis(500);
 

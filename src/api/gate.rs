@@ -40,7 +40,11 @@ use crate::{
 };
 
 /// What anybody may ask for: paths, and beginnings of paths.
-const OPEN: [&str; 5] = [
+const OPEN: [&str; 9] = [
+    "/checkpoint",
+    "/journal/keys",
+    "/refrain.v1.JournalService/GetCheckpoint",
+    "/refrain.v1.JournalService/ListJournalKeys",
     "/livez",
     "/readyz",
     "/openapi.json",
@@ -104,7 +108,9 @@ const fn permissions(call: &str) -> Option<&'static [Permission]> {
         b"PreferenceService/SetPreferences" => &[OptOut, OptIn],
         b"PreferenceService/ImportOptOuts" | b"PreferenceService/GetImport" => &[Import],
         b"WatchService/Watch" => &[Watch],
-        b"PreferenceService/ListEvents" | b"RegistryService/ListServices" => &[Audit],
+        b"PreferenceService/ListEvents"
+        | b"RegistryService/ListServices"
+        | b"JournalService/GetReceipt" => &[Audit],
         b"RegistryService/PutPurpose"
         | b"RegistryService/AddNamespace"
         | b"RegistryService/ConfigureNamespace"

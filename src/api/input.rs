@@ -117,6 +117,17 @@ pub(crate) enum Input {
         "the request is no one-click unsubscribe: send the form field `List-Unsubscribe=One-Click`"
     )]
     LinkBodyInvalid,
+    /// A path below `/tile/` where nothing is.
+    #[error(
+        "there is no such tile or bundle: its path is not one of tlog-tiles, or the journal is not that long"
+    )]
+    TileUnknown,
+    /// An event that is not of the namespace that was named.
+    #[error("the namespace has no event of this revision")]
+    EventUnknown,
+    /// A revision that no event has.
+    #[error("the first event has the revision 1")]
+    RevisionInvalid,
     /// A stamp that is none of this cluster's.
     #[error("{0}")]
     StampInvalid(StampError),
@@ -139,7 +150,7 @@ pub(crate) enum Input {
 impl Input {
     /// Every value, for tables and tests.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 32] = [
+    pub(crate) const ALL: [Self; 35] = [
         Self::BatchEmpty,
         Self::BatchTooLarge,
         Self::CorrelationIdInvalid,
@@ -167,6 +178,9 @@ impl Input {
         Self::LinkTooLarge,
         Self::LinkUnknown,
         Self::LinkBodyInvalid,
+        Self::TileUnknown,
+        Self::EventUnknown,
+        Self::RevisionInvalid,
         Self::StampInvalid(StampError::UnknownKey),
         Self::StampExpired,
         Self::StampPurposeDiffers,
@@ -204,6 +218,9 @@ impl Input {
             Self::LinkTooLarge => "LINK_TOO_LARGE",
             Self::LinkUnknown => "LINK_UNKNOWN",
             Self::LinkBodyInvalid => "LINK_BODY_INVALID",
+            Self::TileUnknown => "TILE_UNKNOWN",
+            Self::EventUnknown => "EVENT_UNKNOWN",
+            Self::RevisionInvalid => "REVISION_INVALID",
             Self::StampInvalid(_) => "STAMP_INVALID",
             Self::StampExpired => "STAMP_EXPIRED",
             Self::StampPurposeDiffers => "STAMP_PURPOSE_DIFFERS",

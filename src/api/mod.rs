@@ -13,6 +13,7 @@ mod gate;
 mod health;
 mod import;
 mod input;
+mod journal;
 pub mod link;
 mod overrides;
 mod preference;

@@ -22,6 +22,7 @@ use super::{
     decision::Decisions,
     gate::GateLayer,
     health::{self, Readiness, Reporting},
+    journal::Journals,
     overrides::Overrides,
     preference::Preferences,
     registry::Registry,
@@ -37,6 +38,7 @@ use crate::{
     proto::v1::{
         self, cluster_service_server::ClusterServiceServer,
         decision_service_server::DecisionServiceServer,
+        journal_service_server::JournalServiceServer,
         override_service_server::OverrideServiceServer,
         preference_service_server::PreferenceServiceServer,
         registry_service_server::RegistryServiceServer, stamp_service_server::StampServiceServer,
@@ -101,6 +103,10 @@ impl Edge {
             )
             .add_service(
                 StampServiceServer::new(Stamps(api.clone()))
+                    .max_decoding_message_size(limits::MESSAGE_BYTES),
+            )
+            .add_service(
+                JournalServiceServer::new(Journals(api.clone()))
                     .max_decoding_message_size(limits::MESSAGE_BYTES),
             )
             .add_service(

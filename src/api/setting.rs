@@ -12,8 +12,9 @@ use crate::{
         SealedEvidence, ServiceName, SetPreference,
     },
     proto::v1::{
-        Identifier, ReportSignalRequest, ReportSignalResponse, SetOptInRequest, SetOptInResponse,
-        SetOptOutRequest, SetOptOutResponse, SetPreferencesRequest, SetPreferencesResponse,
+        Identifier, Receipt, ReportSignalRequest, ReportSignalResponse, SetOptInRequest,
+        SetOptInResponse, SetOptOutRequest, SetOptOutResponse, SetPreferencesRequest,
+        SetPreferencesResponse,
     },
 };
 
@@ -30,6 +31,7 @@ struct Wish {
     if_last_revision: Option<Revision>,
     evidence: Option<SealedEvidence>,
     service: String,
+    receipt: bool,
 }
 
 /// What became of a wish.
@@ -39,6 +41,8 @@ struct Done {
     revision: Revision,
     changed: bool,
     received_at: Millis,
+    receipt: Option<Receipt>,
+    receipt_missing: String,
 }
 
 /// The answers of the calls that set preferences, each in the same words.
@@ -52,6 +56,8 @@ macro_rules! told_of {
                     changed: done.changed,
                     received_at: Some(answers::timestamp(done.received_at)),
                     request_id: done.request_id.to_string(),
+                    receipt: done.receipt,
+                    receipt_missing: done.receipt_missing,
                 }
             }
         })+
@@ -79,6 +85,7 @@ impl Api {
             if_last_revision: request.if_last_revision,
             evidence: None,
             service: request.service,
+            receipt: request.receipt,
         };
         let done = self.set(call, wish).await?;
         Ok(done.into())
@@ -103,6 +110,7 @@ impl Api {
             if_last_revision: request.if_last_revision,
             evidence: Some(evidence),
             service: request.service,
+            receipt: request.receipt,
         };
         let done = self.set(call, wish).await?;
         Ok(done.into())
@@ -131,6 +139,7 @@ impl Api {
             if_last_revision: request.if_last_revision,
             evidence,
             service: request.service,
+            receipt: request.receipt,
         };
         let done = self.set(call, wish).await?;
         Ok(done.into())
@@ -155,23 +164,33 @@ impl Api {
         };
         let request_id = set.request_id;
         let admitted = admit(&call.caller, Body::SetPreference(set))?;
-        let written = self.authority().write(admitted, call.deadline.step()).await;
+        let deadline = call.deadline.step();
+        let written = self.authority().write(admitted, deadline).await;
         self.count_change(&service, wish.schema_version, &purposes, &written);
-        match written? {
-            Outcome::Preference {
-                event_id,
-                revision,
-                changed,
-                received_at,
-            } => Ok(Done {
-                request_id,
-                event_id,
-                revision,
-                changed,
-                received_at,
-            }),
-            _ => Err(Failure::Panicked),
-        }
+        let Outcome::Preference {
+            event_id,
+            revision,
+            changed,
+            received_at,
+        } = written?
+        else {
+            return Err(Failure::Panicked);
+        };
+        // From here on the change is made, and nothing may keep its answer from the caller.
+        let (receipt, receipt_missing) = if wish.receipt {
+            self.receipt_of(revision, deadline).await
+        } else {
+            (None, String::new())
+        };
+        Ok(Done {
+            request_id,
+            event_id,
+            revision,
+            changed,
+            received_at,
+            receipt,
+            receipt_missing,
+        })
     }
 
     /// Takes a signal that a browser sent for its user.

@@ -3,6 +3,7 @@
 mod cluster;
 mod following;
 mod governance;
+mod journal;
 mod link;
 mod query;
 mod stamp;
@@ -13,6 +14,7 @@ use crate::{
     admission::Admitted,
     consensus::{Consensus, Usage},
     domain::{Body, Millis, Outcome, Proposal, PurposeName, Refusal},
+    proof::JournalSigner,
 };
 
 pub use self::{
@@ -22,6 +24,7 @@ pub use self::{
         ListOverrides, ListPending, ListServices, Overrides, PendingChanges, Services,
         StandingOverride, WouldRefuse,
     },
+    journal::{FindEvent, JournalKeys, ListJournalKeys, ReadJournal},
     link::{Offer, Offered},
     query::{
         Check, Checks, Decided, GetPreferences, Heads, ImportProgress, KnownSubject,
@@ -132,6 +135,11 @@ impl Authority {
     /// What this node signs stamps with; where it has no key in use yet, one is made, and waited for a moment.
     pub async fn signer(&self, deadline: Instant) -> Option<Signer> {
         self.consensus.signer(deadline).await
+    }
+
+    /// What this node signs the journal's checkpoints with; where it has no key in use yet, one is made, and waited for a moment.
+    pub async fn journal_signer(&self, deadline: Instant) -> Option<JournalSigner> {
+        self.consensus.journal_signer(deadline).await
     }
 
     /// Whether a caller of this schema version is below a floor of one of the purposes, as far as this node knows: for

@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use super::Timing;
 use super::clocks::Clocks;
+use super::journal_keys::JournalKeys;
 use super::machine::Machine;
 use super::outcome::Unavailable;
 use super::peers::Peers;
@@ -59,6 +60,8 @@ pub struct Core {
     pub usage: Usage,
     /// What it signs stamps with.
     pub stamp_keys: StampKeys,
+    /// What it signs the journal's checkpoints with.
+    pub journal_keys: JournalKeys,
 }
 
 impl Core {

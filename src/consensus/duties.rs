@@ -10,8 +10,8 @@ use super::core::Core;
 use super::members::{self, describe_at};
 use super::outcome::WriteError;
 use super::room::Use;
-use super::stamp_keys;
 use super::writes;
+use super::{journal_keys, stamp_keys};
 use crate::domain::{
     Body, Create, FEATURE_LEVEL, NodeId, Principal, Proposal, RaiseFeatureLevel, State,
 };
@@ -40,6 +40,9 @@ pub async fn lead(core: Arc<Core>) {
                 tries.note(raise_feature_level(&core).await);
                 for retire in stamp_keys::left_behind(&core) {
                     tries.note(propose(&core, Body::RetireStampKeys(retire)).await);
+                }
+                for retire in journal_keys::left_behind(&core) {
+                    tries.note(propose(&core, Body::RetireJournalKey(retire)).await);
                 }
             }
         }

@@ -10,6 +10,7 @@ mod clocks;
 mod core;
 mod duties;
 mod health;
+mod journal_keys;
 mod leadership;
 mod log_store;
 mod machine;
@@ -56,11 +57,12 @@ pub use usage::Usage;
 use self::core::Core;
 use crate::domain::{Millis, Outcome, Proposal, Refusal, Revision, State};
 use crate::limits::PEER_MESSAGE_BYTES;
+use crate::proof::JournalSigner;
 use crate::proto::peer::{RemoveNode, administer_request::Act, peer_server::PeerServer};
 use crate::storage::{
     Refused,
     journal::{Journal, JournalEdge},
-    stamp_secrets,
+    secrets::{JOURNAL, STAMPS},
 };
 
 /// A node of the cluster.
@@ -92,14 +94,8 @@ impl Consensus {
             let place = place.to_owned();
             move |error: std::io::Error| Refused::io(place, error)
         };
-        let secrets = match stamp_secrets::load(&*files) {
-            // Nothing is lost with it but a key that another can take the place of.
-            Err(damaged) if damaged.is_damage() => {
-                tracing::error!(error = %damaged, "this node makes a new key for stamps in place of the damaged one");
-                Vec::new()
-            }
-            loaded => loaded?,
-        };
+        let stamp_secrets = STAMPS.load_or_forget(&*files)?;
+        let journal_secrets = JOURNAL.load_or_forget(&*files)?;
         let (snapshots, content) =
             snapshot::Snapshots::open(files.clone(), space.clone()).map_err(refuse("snapshots"))?;
         let snapshots = Arc::new(snapshots);
@@ -153,7 +149,8 @@ impl Consensus {
             timing,
             health: watch::Sender::new(Err(Unavailable::Starting).into()),
             usage,
-            stamp_keys: stamp_keys::StampKeys::new(secrets),
+            stamp_keys: stamp_keys::StampKeys::new(stamp_secrets),
+            journal_keys: journal_keys::JournalKeys::new(journal_secrets),
         });
         if core.peers.cluster_id().is_none() && core.log.ends().last.is_some() {
             core.name_cluster()
@@ -168,6 +165,7 @@ impl Consensus {
         tasks.spawn(duties::backfill(core.clone()));
         let every = Duration::from_millis(timing.usage_report_ms);
         tasks.spawn(stamp_keys::tend_again_and_again(core.clone()));
+        tasks.spawn(journal_keys::tend_again_and_again(core.clone()));
         tasks.spawn(usage::report_again_and_again(core.clone(), every));
         tasks.spawn(news::tell(core.clone()));
         Ok(Self {
@@ -242,6 +240,11 @@ impl Consensus {
     /// What this node signs stamps with. Where it has no key in use yet, one is made, and waited for a moment.
     pub async fn signer(&self, deadline: Instant) -> Option<Signer> {
         stamp_keys::signer_by(&self.core, deadline).await
+    }
+
+    /// What this node signs the journal's checkpoints with. Where it has no key in use yet, one is made, and waited for a moment.
+    pub async fn journal_signer(&self, deadline: Instant) -> Option<JournalSigner> {
+        journal_keys::signer_by(&self.core, deadline).await
     }
 
     /// What this node counts for its next report.

@@ -18,7 +18,7 @@ use crate::domain::{
 };
 use crate::limits::{DUTY_INTERVAL, STAMP_KEY_PAUSE, STAMP_KEY_TIMEOUT};
 use crate::stamp::SigningKey;
-use crate::storage::stamp_secrets::{self, StampSecret};
+use crate::storage::secrets::{STAMPS, Secret};
 
 /// What a node needs to make a stamp.
 #[derive(Clone)]
@@ -37,12 +37,12 @@ pub struct StampKeys {
 
 #[derive(Clone)]
 struct Held {
-    secret: StampSecret,
+    secret: Secret,
     key: Arc<SigningKey>,
 }
 
 impl Held {
-    fn new(secret: StampSecret) -> Self {
+    fn new(secret: Secret) -> Self {
         let key = Arc::new(SigningKey::new(&secret));
         Self { secret, key }
     }
@@ -54,7 +54,7 @@ impl Held {
 
 impl StampKeys {
     /// The keys of these secrets, as the disk has them.
-    pub fn new(secrets: Vec<StampSecret>) -> Self {
+    pub fn new(secrets: Vec<Secret>) -> Self {
         Self {
             held: Mutex::new(secrets.into_iter().map(Held::new).collect()),
             wanted: Notify::new(),
@@ -69,7 +69,7 @@ impl StampKeys {
     /// Holds these keys from here on, on disk first.
     fn hold(&self, core: &Core, held: Vec<Held>) -> std::io::Result<()> {
         let secrets: Vec<_> = held.iter().map(|one| one.secret.clone()).collect();
-        stamp_secrets::save(&*core.files, &secrets)?;
+        STAMPS.save(&*core.files, &secrets)?;
         *self.held.lock().unwrap_or_else(PoisonError::into_inner) = held;
         Ok(())
     }
@@ -223,28 +223,30 @@ async fn tend(core: &Core, wanted: bool) -> std::io::Result<bool> {
     let Some(newest) = held.last() else {
         return Ok(true);
     };
-    Ok(register(core, newest.public()).await)
+    let add = AddStampKey {
+        node_id: core.node_id(),
+        public_key: newest.public(),
+    };
+    Ok(register(core, Body::AddStampKey(add), "stamps").await)
 }
 
-fn fresh(entropy: &dyn Entropy) -> StampSecret {
+/// The secret of a new key.
+pub(super) fn fresh(entropy: &dyn Entropy) -> Secret {
     let mut secret = Zeroizing::new([0; 32]);
     entropy.fill(&mut *secret);
     secret
 }
 
-async fn register(core: &Core, public_key: [u8; 32]) -> bool {
-    let add = AddStampKey {
-        node_id: core.node_id(),
-        public_key,
-    };
+/// Has a key of this node's registered, for what it is for. Brings whether that went well.
+pub(super) async fn register(core: &Core, add: Body, what_for: &str) -> bool {
     let proposal = Proposal {
         principal: Principal::cluster(),
-        body: Body::AddStampKey(add),
+        body: add,
     };
     match writes::write(core, &proposal, Instant::now() + STAMP_KEY_PAUSE).await {
         Ok(_) => true,
         Err(error) => {
-            tracing::warn!(%error, "this node's key for stamps was not registered; trying again");
+            tracing::warn!(%error, "this node's key for {what_for} was not registered; trying again");
             false
         }
     }

@@ -3,12 +3,12 @@
 use super::*;
 
 /// The time at which every cluster of the tests begins.
-pub(super) const START: u64 = 1_700_000_000_000;
+pub(crate) const START: u64 = 1_700_000_000_000;
 
 /// A day, in milliseconds.
-pub(super) const DAY: u64 = 86_400_000;
+pub(crate) const DAY: u64 = 86_400_000;
 
-pub(super) fn subject(n: u8) -> SubjectToken {
+pub(crate) fn subject(n: u8) -> SubjectToken {
     SubjectToken {
         identifier_type: IdentifierType::parse("email").unwrap(),
         token: Token {
@@ -18,19 +18,19 @@ pub(super) fn subject(n: u8) -> SubjectToken {
     }
 }
 
-pub(super) fn subjects(numbers: &[u8]) -> Vec<SubjectToken> {
+pub(crate) fn subjects(numbers: &[u8]) -> Vec<SubjectToken> {
     numbers.iter().map(|n| subject(*n)).collect()
 }
 
-pub(super) fn name(text: &str) -> PurposeName {
+pub(crate) fn name(text: &str) -> PurposeName {
     PurposeName::parse(text).unwrap()
 }
 
-pub(super) fn names(texts: &[&str]) -> Vec<PurposeName> {
+pub(crate) fn names(texts: &[&str]) -> Vec<PurposeName> {
     texts.iter().map(|text| name(text)).collect()
 }
 
-pub(super) fn purpose(text: &str) -> Purpose {
+pub(crate) fn purpose(text: &str) -> Purpose {
     Purpose {
         name: name(text),
         description: String::new(),
@@ -40,11 +40,11 @@ pub(super) fn purpose(text: &str) -> Purpose {
     }
 }
 
-pub(super) fn principal() -> Principal {
+pub(crate) fn principal() -> Principal {
     Principal::parse("tester").unwrap()
 }
 
-pub(super) fn evidence(statement: &str) -> SealedEvidence {
+pub(crate) fn evidence(statement: &str) -> SealedEvidence {
     let evidence = Evidence {
         statement: statement.to_owned(),
         ..Evidence::default()
@@ -53,28 +53,28 @@ pub(super) fn evidence(statement: &str) -> SealedEvidence {
     key.seal(&evidence, &[2; SEALING_RANDOM_BYTES]).unwrap()
 }
 
-pub(super) fn request_id(at: u64, n: u64) -> RequestId {
+pub(crate) fn request_id(at: u64, n: u64) -> RequestId {
     let mut random = [0; 10];
     random[2..].copy_from_slice(&n.to_be_bytes());
     RequestId::new(Millis(at), random)
 }
 
-pub(super) fn creation() -> Body {
+pub(crate) fn creation() -> Body {
     Body::Create(Create::new([7; 16], KeyFingerprint([8; 16])))
 }
 
 /// A cluster: its state, its clock, and every event that it made.
 #[derive(Clone)]
-pub(super) struct Driven {
-    pub(super) state: State,
-    pub(super) now: u64,
-    pub(super) events: Vec<Event>,
-    pub(super) commands: u64,
+pub(crate) struct Driven {
+    pub(crate) state: State,
+    pub(crate) now: u64,
+    pub(crate) events: Vec<Event>,
+    pub(crate) commands: u64,
 }
 
 impl Driven {
     /// Before the first command.
-    pub(super) fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         Self {
             state: State::default(),
             now: START,
@@ -84,23 +84,23 @@ impl Driven {
     }
 
     /// Just created.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut driven = Self::empty();
         driven.send(creation()).unwrap();
         driven
     }
 
     /// How many ids were made so far.
-    pub(super) fn commands(&self) -> u64 {
+    pub(crate) fn commands(&self) -> u64 {
         self.commands
     }
 
-    pub(super) fn next_request_id(&mut self) -> RequestId {
+    pub(crate) fn next_request_id(&mut self) -> RequestId {
         self.commands += 1;
         request_id(self.now, self.commands)
     }
 
-    pub(super) fn command(&mut self, body: Body) -> Command {
+    pub(crate) fn command(&mut self, body: Body) -> Command {
         self.commands += 1;
         let mut random = [0; 10];
         random[2..].copy_from_slice(&self.commands.to_be_bytes());
@@ -111,19 +111,19 @@ impl Driven {
         .into_command(Millis(self.now), EventId::new(Millis(self.now), random))
     }
 
-    pub(super) fn apply(&mut self, command: &Command) -> Reply {
+    pub(crate) fn apply(&mut self, command: &Command) -> Reply {
         let applied = self.state.apply(command);
         self.events
             .extend(applied.events.into_iter().map(|(event, _)| event));
         applied.reply
     }
 
-    pub(super) fn send(&mut self, body: Body) -> Reply {
+    pub(crate) fn send(&mut self, body: Body) -> Reply {
         let command = self.command(body);
         self.apply(&command)
     }
 
-    pub(super) fn preference(
+    pub(crate) fn preference(
         &mut self,
         change: Change,
         numbers: &[u8],
@@ -147,20 +147,20 @@ impl Driven {
         }
     }
 
-    pub(super) fn set(&mut self, change: Change, numbers: &[u8], purposes: &[&str]) -> Reply {
+    pub(crate) fn set(&mut self, change: Change, numbers: &[u8], purposes: &[&str]) -> Reply {
         let set = self.preference(change, numbers, purposes);
         self.send(Body::SetPreference(set))
     }
 
-    pub(super) fn opt_out(&mut self, numbers: &[u8], purposes: &[&str]) -> Reply {
+    pub(crate) fn opt_out(&mut self, numbers: &[u8], purposes: &[&str]) -> Reply {
         self.set(Change::OptOut, numbers, purposes)
     }
 
-    pub(super) fn opt_in(&mut self, numbers: &[u8], purposes: &[&str]) -> Reply {
+    pub(crate) fn opt_in(&mut self, numbers: &[u8], purposes: &[&str]) -> Reply {
         self.set(Change::OptIn, numbers, purposes)
     }
 
-    pub(super) fn put(&mut self, purpose: Purpose) -> Reply {
+    pub(crate) fn put(&mut self, purpose: Purpose) -> Reply {
         let request_id = self.next_request_id();
         self.send(Body::PutPurpose(PutPurpose {
             request_id,
@@ -168,7 +168,7 @@ impl Driven {
         }))
     }
 
-    pub(super) fn add_namespace(&mut self, text: &str) -> Reply {
+    pub(crate) fn add_namespace(&mut self, text: &str) -> Reply {
         let request_id = self.next_request_id();
         self.send(Body::AddNamespace(AddNamespace {
             request_id,
@@ -177,14 +177,14 @@ impl Driven {
     }
 
     /// Opts out of some purposes and in to others at once.
-    pub(super) fn both(&mut self, numbers: &[u8], out: &[&str], into: &[&str]) -> Reply {
+    pub(crate) fn both(&mut self, numbers: &[u8], out: &[&str], into: &[&str]) -> Reply {
         let mut set = self.preference(Change::OptIn, numbers, into);
         set.opt_out = names(out);
         self.send(Body::SetPreference(set))
     }
 
     /// Global Privacy Control arrives.
-    pub(super) fn gpc(&mut self, numbers: &[u8]) -> Reply {
+    pub(crate) fn gpc(&mut self, numbers: &[u8]) -> Reply {
         let request_id = self.next_request_id();
         self.send(Body::ReportSignal(ReportSignal {
             request_id,
@@ -196,13 +196,13 @@ impl Driven {
     }
 
     /// As another principal than usual.
-    pub(super) fn send_as(&mut self, who: &str, body: Body) -> Reply {
+    pub(crate) fn send_as(&mut self, who: &str, body: Body) -> Reply {
         let mut command = self.command(body);
         command.principal = Principal::parse(who).unwrap();
         self.apply(&command)
     }
 
-    pub(super) fn propose(&mut self, who: &str, change: ProposedChange) -> Reply {
+    pub(crate) fn propose(&mut self, who: &str, change: ProposedChange) -> Reply {
         let request_id = self.next_request_id();
         let body = Body::Propose(Propose {
             request_id,
@@ -213,7 +213,7 @@ impl Driven {
         self.send_as(who, body)
     }
 
-    pub(super) fn approve(&mut self, who: &str, change_id: EventId, kind: ChangeKind) -> Reply {
+    pub(crate) fn approve(&mut self, who: &str, change_id: EventId, kind: ChangeKind) -> Reply {
         let request_id = self.next_request_id();
         let body = Body::Approve(Approve {
             request_id,
@@ -225,7 +225,7 @@ impl Driven {
         self.send_as(who, body)
     }
 
-    pub(super) fn withdraw(&mut self, who: &str, change_id: EventId, kind: ChangeKind) -> Reply {
+    pub(crate) fn withdraw(&mut self, who: &str, change_id: EventId, kind: ChangeKind) -> Reply {
         let request_id = self.next_request_id();
         let body = Body::Withdraw(Withdraw {
             request_id,
@@ -236,21 +236,21 @@ impl Driven {
     }
 
     /// What the shop asks, at the log's time.
-    pub(super) fn decide(&self, numbers: &[u8], purpose: &str) -> Result<Verdict, Refusal> {
+    pub(crate) fn decide(&self, numbers: &[u8], purpose: &str) -> Result<Verdict, Refusal> {
         decide(&self.state, "default", &subjects(numbers), purpose)
     }
 
-    pub(super) fn verdict(&self, numbers: &[u8], purpose: &str) -> Verdict {
+    pub(crate) fn verdict(&self, numbers: &[u8], purpose: &str) -> Verdict {
         self.decide(numbers, purpose).unwrap()
     }
 
-    pub(super) fn reason(&self, numbers: &[u8], purpose: &str) -> Reason {
+    pub(crate) fn reason(&self, numbers: &[u8], purpose: &str) -> Reason {
         self.verdict(numbers, purpose).reason
     }
 }
 
 /// Sets what a request changes, whichever way it does.
-pub(super) fn set_purposes(set: &mut SetPreference, purposes: Vec<PurposeName>) {
+pub(crate) fn set_purposes(set: &mut SetPreference, purposes: Vec<PurposeName>) {
     if set.opt_in.is_empty() {
         set.opt_out = purposes;
     } else {
@@ -259,7 +259,7 @@ pub(super) fn set_purposes(set: &mut SetPreference, purposes: Vec<PurposeName>) 
 }
 
 /// What a state says to the service `shop`, at the log's time.
-pub(super) fn decide(
+pub(crate) fn decide(
     state: &State,
     namespace: &str,
     tokens: &[SubjectToken],
@@ -276,12 +276,12 @@ pub(super) fn decide(
     })
 }
 
-pub(super) fn service(text: &str) -> ServiceName {
+pub(crate) fn service(text: &str) -> ServiceName {
     ServiceName::parse(text).unwrap()
 }
 
 /// The terms of an override for `shop`, which ends after `minutes`.
-pub(super) fn terms(now: u64, minutes: u64, purposes: &[&str]) -> OverrideTerms {
+pub(crate) fn terms(now: u64, minutes: u64, purposes: &[&str]) -> OverrideTerms {
     OverrideTerms {
         namespace: Namespace::default_namespace(),
         purposes: names(purposes),
@@ -293,7 +293,7 @@ pub(super) fn terms(now: u64, minutes: u64, purposes: &[&str]) -> OverrideTerms 
 }
 
 /// The event of an outcome that concerns the registry or an override.
-pub(super) fn made(reply: &Reply) -> EventId {
+pub(crate) fn made(reply: &Reply) -> EventId {
     match reply {
         Ok(Outcome::Registry {
             event_id: Some(id), ..
@@ -303,7 +303,7 @@ pub(super) fn made(reply: &Reply) -> EventId {
 }
 
 /// The event id, revision and `changed` of a preference's outcome.
-pub(super) fn told(reply: &Reply) -> (EventId, Revision, bool) {
+pub(crate) fn told(reply: &Reply) -> (EventId, Revision, bool) {
     match reply {
         Ok(
             Outcome::Preference {
@@ -324,7 +324,7 @@ pub(super) fn told(reply: &Reply) -> (EventId, Revision, bool) {
 }
 
 /// The stable reason of a refusal.
-pub(super) fn refused(reply: &Reply) -> &'static str {
+pub(crate) fn refused(reply: &Reply) -> &'static str {
     match reply {
         Err(refusal) => refusal.reason(),
         Ok(outcome) => panic!("not refused: {outcome:?}"),

@@ -7,7 +7,7 @@ mod encoding;
 mod event;
 mod evidence;
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;
 mod floors;
 #[cfg(test)]
 mod golden;

@@ -3,6 +3,7 @@
 mod filter;
 mod follow;
 mod history;
+mod proven;
 
 use std::sync::Arc;
 
@@ -22,6 +23,7 @@ pub use self::{
     filter::Filter,
     follow::standing,
     history::{Head, Page},
+    proven::Proven,
 };
 
 /// The journal, and word of what is new in it.

@@ -136,7 +136,7 @@ fn principals() -> Principals {
 }
 
 /// The calls of the contract.
-const CALLS: [&str; 35] = [
+const CALLS: [&str; 38] = [
     "DecisionService/Check",
     "DecisionService/BatchCheck",
     "DecisionService/CheckStream",
@@ -172,6 +172,9 @@ const CALLS: [&str; 35] = [
     "ClusterService/Status",
     "ClusterService/TransferLeader",
     "ClusterService/NoSuchCall",
+    "JournalService/GetCheckpoint",
+    "JournalService/ListJournalKeys",
+    "JournalService/GetReceipt",
 ];
 
 /// Calls over gRPC: which, and the messages of its stream, one for most. From 128 on the body goes out as it is.
@@ -202,7 +205,7 @@ pub fn requests(data: &[u8]) {
 }
 
 /// The routes of REST: what is put in the place of `*` comes from the input.
-const ROUTES: [(&str, &str); 32] = [
+const ROUTES: [(&str, &str); 37] = [
     ("POST", "/v1/*/check"),
     ("POST", "/v1/*/batch-check"),
     ("POST", "/v1/*/stamps/verify"),
@@ -235,6 +238,11 @@ const ROUTES: [(&str, &str); 32] = [
     ("GET", "/.well-known/gpc.json"),
     ("GET", "/openapi.json"),
     ("POST", "/*"),
+    ("GET", "/checkpoint"),
+    ("GET", "/journal/keys"),
+    ("GET", "/tile/*"),
+    ("GET", "/v1/*/receipts/*"),
+    ("GET", "/admin/v1/receipts/*"),
 ];
 
 /// Calls over HTTP. Lines: what the path holds in place of its `*`, then a header or two, an empty one, and the body.

@@ -16,8 +16,8 @@ use crate::{
         identity::{self, IDENTITY_FILE, Identity, VOTE_FILE},
         journal::{Journal, JournalEdge},
         memory::MemoryFiles,
+        secrets::STAMPS,
         snapshot::{MAX_CHUNK, Section, Snapshots},
-        stamp_secrets::{self, STAMP_SECRETS_FILE},
     },
 };
 
@@ -162,13 +162,15 @@ pub fn small_files(data: &[u8]) {
     } else {
         sealed(bytes)
     };
-    let name = Path::new([IDENTITY_FILE, VOTE_FILE, STAMP_SECRETS_FILE][kind % 3]);
+    let name = Path::new([IDENTITY_FILE, VOTE_FILE, STAMPS.name][kind % 3]);
     let files = disk(name, &bytes);
     let saved = match kind % 3 {
         0 => Identity::load(&files).map(|found| found.expect("it is there").save(&files)),
         1 => identity::load_vote(&files)
             .map(|vote| identity::save_vote(&files, &vote.expect("it is there"))),
-        _ => stamp_secrets::load(&files).map(|secrets| stamp_secrets::save(&files, &secrets)),
+        _ => STAMPS
+            .load(&files)
+            .map(|secrets| STAMPS.save(&files, &secrets)),
     };
     if let Ok(saved) = saved {
         saved.expect("room");

@@ -11,9 +11,9 @@ pub mod log;
 pub mod memory;
 mod off_thread;
 pub mod refused;
+pub mod secrets;
 pub mod snapshot;
 pub mod space;
-pub mod stamp_secrets;
 
 pub use off_thread::off_thread;
 pub use refused::Refused;

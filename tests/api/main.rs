@@ -10,6 +10,7 @@ mod health;
 mod history;
 mod http;
 mod import;
+mod journal;
 mod link;
 mod preference;
 mod principals;

@@ -10,7 +10,7 @@ use refrain::{
         stamp_service_client::StampServiceClient,
     },
     stamp::{Claims, KeySet, PublicKey, SigningKey, Stamped},
-    storage::{log::MemoryLog, memory::MemoryFiles, stamp_secrets},
+    storage::{log::MemoryLog, memory::MemoryFiles, secrets::STAMPS},
 };
 use tonic::{Code, Status, transport::Channel};
 
@@ -287,7 +287,7 @@ async fn what_is_forged_foreign_cut_or_out_of_time_is_refused() {
     // Of another cluster, and what this node's own key would have to say for it.
     let other = Node::start().await;
     invalid(&stamped(&other, ADA, NEWS).await.stamp).await;
-    let secrets = stamp_secrets::load(&files).expect("the key's file");
+    let secrets = STAMPS.load(&files).expect("the key's file");
     let own = SigningKey::new(&secrets[0]);
     let sign = |claims: Claims| own.sign(&claims).expect("signed");
     assert_eq!(sign(claims.clone()), genuine);

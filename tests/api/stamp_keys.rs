@@ -4,7 +4,7 @@ use std::{path::Path, time::Duration};
 
 use refrain::{
     proto::v1::ListStampKeysRequest,
-    storage::{files::Files as _, log::MemoryLog, memory::MemoryFiles, stamp_secrets},
+    storage::{files::Files as _, log::MemoryLog, memory::MemoryFiles, secrets::STAMPS},
 };
 use tonic::Code;
 
@@ -28,7 +28,7 @@ async fn a_key_outlives_a_restart_and_a_lost_one_is_replaced() {
     assert!(verify(&node, &first, NEWS).await.is_ok());
     stop(node).await;
 
-    let path = Path::new(stamp_secrets::STAMP_SECRETS_FILE);
+    let path = Path::new(STAMPS.name);
     files.write(path, b"damaged").expect("write");
     let node = Node::start_on(log.clone(), files.clone(), |_| {}).await;
     let second = stamped(&node, ADA, NEWS).await.stamp;

@@ -23,7 +23,14 @@ use super::{
 /// Which permissions let a call in, one of those named; none for a call that is open to everybody. A new call fails the
 /// walk until it stands here.
 const CALLS: [(&[Permission], &[&str]); 11] = [
-    (&[], &["StampService/ListKeys"]),
+    (
+        &[],
+        &[
+            "StampService/ListKeys",
+            "JournalService/GetCheckpoint",
+            "JournalService/ListJournalKeys",
+        ],
+    ),
     (
         &[Permission::Check],
         &[
@@ -63,6 +70,7 @@ const CALLS: [(&[Permission], &[&str]); 11] = [
         &[
             "PreferenceService/ListEvents",
             "RegistryService/ListServices",
+            "JournalService/GetReceipt",
         ],
     ),
     (

@@ -6,7 +6,7 @@ use crate::{
 };
 
 /// What a room may use of the others, besides itself. `domain` lets all of that room in, `proto::v1` only that part.
-const ROOMS: [(&str, &[&str]); 20] = [
+const ROOMS: [(&str, &[&str]); 21] = [
     // The leaves: anybody may stand on them, and they stand on nothing but each other.
     ("clock", &[]),
     ("limits", &[]),
@@ -44,11 +44,18 @@ const ROOMS: [(&str, &[&str]); 20] = [
             "stamp",
         ],
     ),
-    ("feed", &["domain", "storage", "limits"]),
+    ("feed", &["domain", "storage", "limits", "proof"]),
     ("admission", &["domain", "clock", "limits"]),
     (
         "authority",
-        &["admission", "consensus", "domain", "clock", "limits"],
+        &[
+            "admission",
+            "consensus",
+            "domain",
+            "clock",
+            "limits",
+            "proof",
+        ],
     ),
     (
         "api",
@@ -62,11 +69,14 @@ const ROOMS: [(&str, &[&str]); 20] = [
             "net",
             "proof",
             "proto::v1",
+            "receipt",
             "stamp",
             // How long calls may take is a setting.
             "config::Deadlines",
         ],
     ),
+    // An event with its proof, made by `api` and read by whoever verifies.
+    ("receipt", &["domain", "limits", "proof", "proto::v1"]),
     // Around it.
     // Who may call is a setting.
     ("config", &["admission", "domain", "clock", "limits"]),

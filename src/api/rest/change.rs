@@ -8,8 +8,9 @@ use super::{
     super::{Api, Call, status::Failure},
     around::{Asking, IfMatch, InNamespace, Key, Path, Query},
     body::Json,
+    journal::document,
     problem::{BodyProblems, Problem, Problems},
-    subject::{Identifier, by_token, identifiers},
+    subject::{Identifier, by_token, identifiers, some},
     time::Time,
     wishes::Wishes,
     words::{self, Word},
@@ -41,6 +42,9 @@ pub(super) struct Patch {
     #[serde(default)]
     #[schema(max_length = 128, pattern = "^[a-zA-Z0-9._-]*$")]
     service: String,
+    /// Whether a receipt is wanted: the proof that the event is in the journal.
+    #[serde(default)]
+    receipt: bool,
 }
 
 /// What proves an opt-in. Sealed at the node that is called, before it is replicated; never logged.
@@ -84,6 +88,13 @@ pub(super) struct Changed {
     received_at: Option<Time>,
     /// The request's id: the caller's `Idempotency-Key`, or the one that the server made.
     request_id: String,
+    /// The receipt of that event, where one was wanted: JSON after the fields of ISO/IEC TS 27560, with its proof.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    receipt: Option<serde_json::Value>,
+    /// Why there is none although it was wanted, such as `JOURNAL_KEY_MISSING`. The change was made all the same;
+    /// `GET /v1/{namespace}/receipts/{revision}` gives it later.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    receipt_missing: Option<String>,
 }
 
 macro_rules! changed {
@@ -96,6 +107,8 @@ macro_rules! changed {
                     changed: done.changed,
                     received_at: done.received_at.map(Time),
                     request_id: done.request_id,
+                    receipt: done.receipt.as_ref().and_then(document),
+                    receipt_missing: some(done.receipt_missing),
                 }
             }
         })+
@@ -140,6 +153,7 @@ pub(super) async fn change(
         evidence: patch.evidence.map(v1::Evidence::from),
         service: patch.service,
         if_last_revision: last_revision,
+        receipt: patch.receipt,
     };
     let done = api.set_preferences(call, request).await?;
     Ok(Json(done.into()))
@@ -191,6 +205,7 @@ pub(super) async fn revoke(
         min_revision: asking.min_revision,
         service: asking.service,
         if_last_revision: last_revision,
+        receipt: false,
     };
     let done = api.set_opt_out(call, request).await?;
     Ok(Json(done.into()))

@@ -45,9 +45,11 @@ const CONTENT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src '
         (name = "changes", description = "What changes."),
         (name = "registry", description = "Purposes, namespaces and schema floors."),
         (name = "overrides", description = "Lifting opt-outs for a while, by two principals."),
+        (name = "journal", description = "Proof: the journal's checkpoints and tiles, and receipts of its events."),
         (name = "links", description = "One-click unsubscribe, for whoever holds a link."),
         (name = "documents", description = "What is open to everybody."),
     ),
+    paths(super::journal::tile),
     components(schemas(Event, Heartbeat, Problem)),
     security((), ("bearer" = [])),
     modifiers(&Bearer)

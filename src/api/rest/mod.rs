@@ -13,6 +13,7 @@ mod documents;
 mod floor;
 mod follow;
 mod history;
+mod journal;
 mod judged;
 mod namespace;
 mod overrides;
@@ -28,7 +29,7 @@ mod token;
 mod wishes;
 mod words;
 
-use axum::{Router, response::IntoResponse as _};
+use axum::{Router, response::IntoResponse as _, routing::get};
 use utoipa::OpenApi as _;
 use utoipa_axum::{
     router::{OpenApiRouter, UtoipaMethodRouter, UtoipaMethodRouterExt as _},
@@ -80,6 +81,8 @@ pub(super) fn routes(api: Api) -> serde_json::Result<Router> {
         row!("OverrideService/ProposeOverride", overrides::propose),
         row!("OverrideService/ApproveOverride", overrides::approve),
         row!("OverrideService/RevokeOverride", overrides::revoke),
+        row!("JournalService/GetReceipt", journal::receipt),
+        row!("JournalService/GetReceipt", journal::cluster_receipt),
         row!("RegistryService/ListPendingChanges", pending::list),
         row!("RegistryService/ProposeChange", pending::propose),
         row!("RegistryService/ApproveChange", pending::approve),
@@ -89,13 +92,21 @@ pub(super) fn routes(api: Api) -> serde_json::Result<Router> {
     let open = OpenApiRouter::with_openapi(documents::Document::openapi())
         .routes(routes!(signal::gpc_support))
         .routes(routes!(stamp::jwks))
+        .routes(routes!(journal::checkpoint))
+        .routes(routes!(journal::keys))
         .merge(link::routes());
     let all = rows.into_iter().fold(open, |all, (permissions, route)| {
         all.routes(route.map(|handlers| gate::row(permissions, handlers)))
     });
     let (routes, document) = all.split_for_parts();
     let documents = documents::routes(&document)?;
+    // Its path has slashes in it, which the document has no way to say: there it stands by hand.
+    let tiles = gate::row(
+        gate::permissions_of("JournalService/GetReceipt"),
+        get(journal::tile),
+    );
     Ok(routes
+        .route("/tile/{*path}", tiles)
         .with_state(api)
         .merge(documents)
         .method_not_allowed_fallback(|| async {

@@ -41,6 +41,11 @@ pub(crate) enum Failure {
     /// Too many snapshots are being read.
     #[error("too many snapshots are being read from this node")]
     TooManySnapshots,
+    /// No key to sign with yet.
+    #[error(
+        "this node has no key for the journal's checkpoints yet; the cluster is about to register one"
+    )]
+    JournalKeyMissing,
     /// A call of many steps came to an end after some of them had been done.
     #[error("{0}; what came before it was done, and {1}")]
     Partly(Box<Failure>, &'static str),

@@ -1,5 +1,6 @@
 //! The one table from errors to gRPC statuses: code, reason, whether anything was done, and what to do.
 
+mod admin;
 mod failure;
 mod http;
 #[cfg(test)]
@@ -13,7 +14,7 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 
 use super::input::Input;
 use crate::{
-    authority::{AdminError, Unavailable, WriteError},
+    authority::Unavailable,
     domain::{Refusal, RefusalKind},
     feed::FeedEnd,
     proto::v1::ItemError,
@@ -105,6 +106,11 @@ impl Row {
                 "TOO_MANY_SNAPSHOTS",
                 "wait until another snapshot is read, or call another node",
             ),
+            Failure::JournalKeyMissing => Self::not_applied(
+                Code::Unavailable,
+                "JOURNAL_KEY_MISSING",
+                "ask again in a moment, or at another node",
+            ),
             Failure::Partly(failure, _) => Self {
                 outcome: Outcome::Unknown,
                 ..Self::of(failure)
@@ -159,6 +165,14 @@ impl Row {
             ),
             Input::StampExpired => (Code::FailedPrecondition, "deny, or check without the stamp"),
             Input::LinkUnknown => (Code::NotFound, "open the link again as it was sent"),
+            Input::TileUnknown => (
+                Code::NotFound,
+                "get `/checkpoint` first: its size says which tiles there are",
+            ),
+            Input::EventUnknown => (
+                Code::NotFound,
+                "name the namespace and the revision of the event; leave the namespace empty for what concerns the whole cluster",
+            ),
             _ => (Code::InvalidArgument, CORRECT),
         };
         Self::not_applied(code, input.reason(), what_to_do)
@@ -211,83 +225,6 @@ impl Row {
                 "call another node, and see this one's log",
             ),
         }
-    }
-
-    fn admin(error: &AdminError) -> Self {
-        let (code, reason, what_to_do) = match error {
-            AdminError::Write(WriteError::Refused(refusal)) => return Self::refused(refusal),
-            AdminError::Write(WriteError::NotApplied { why }) => return Self::unavailable(*why),
-            AdminError::Write(WriteError::Unknown { why }) => {
-                return Self::unknown(
-                    unavailable_code(*why),
-                    "see `refrain cluster status`, and call again if it was not done",
-                );
-            }
-            AdminError::NodeUnknown { .. } => (Code::NotFound, "NODE_UNKNOWN", CORRECT),
-            AdminError::NodeAmbiguous { .. } => (Code::InvalidArgument, "NODE_AMBIGUOUS", CORRECT),
-            AdminError::AddressInvalid { .. } => {
-                (Code::InvalidArgument, "ADDRESS_INVALID", CORRECT)
-            }
-            AdminError::Unreachable { .. } => (
-                Code::Unavailable,
-                "NODE_UNREACHABLE",
-                "start the node, or correct the address, and call again",
-            ),
-            AdminError::OtherCluster { .. } => (
-                Code::FailedPrecondition,
-                "OTHER_CLUSTER",
-                "give the node an empty data folder and start it with --join",
-            ),
-            AdminError::TokenKeyDiffers { .. } => (
-                Code::FailedPrecondition,
-                "TOKEN_KEY_MISMATCH",
-                "start the node with the cluster's token key",
-            ),
-            AdminError::FeatureLevelTooLow { .. } => (
-                Code::FailedPrecondition,
-                "FEATURE_LEVEL_TOO_LOW",
-                "upgrade the node's program first",
-            ),
-            AdminError::JournalAtRisk => (
-                Code::FailedPrecondition,
-                "JOURNAL_AT_RISK",
-                "wait until more members hold the whole journal, or force it and lose history",
-            ),
-            AdminError::LastVoter => (
-                Code::FailedPrecondition,
-                "LAST_VOTER",
-                "add another voter first",
-            ),
-            AdminError::NotAVoter { .. } => {
-                (Code::FailedPrecondition, "NOT_A_VOTER", "name a voter")
-            }
-            AdminError::NotCaughtUp { .. } => (
-                Code::FailedPrecondition,
-                "NOT_CAUGHT_UP",
-                "add the node again when it has caught up",
-            ),
-            AdminError::AddressTaken { .. } => (
-                Code::FailedPrecondition,
-                "ADDRESS_TAKEN",
-                "remove the member whose data was wiped, and add the node again",
-            ),
-            AdminError::NoOtherVoter => (
-                Code::FailedPrecondition,
-                "NO_OTHER_VOTER",
-                "add another voter first",
-            ),
-            AdminError::TransferFailed { .. } => (
-                Code::Aborted,
-                "TRANSFER_FAILED",
-                "see `refrain cluster status`, and call again",
-            ),
-            AdminError::ChangeInProgress => (
-                Code::Aborted,
-                "CHANGE_IN_PROGRESS",
-                "call again when the other change is done",
-            ),
-        };
-        Self::not_applied(code, reason, what_to_do)
     }
 
     fn transport(transport: &Transport) -> Self {

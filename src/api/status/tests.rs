@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, path::Path};
 use super::*;
 use crate::{
     admission::{Denied, Permission, Unauthenticated},
+    authority::{AdminError, WriteError},
     domain::Principal,
 };
 
@@ -227,6 +228,7 @@ fn failures() -> Vec<Failure> {
     };
     all.push(Failure::Partly(Box::new(gap.into()), "this goes on"));
     all.push(Failure::TooManySnapshots);
+    all.push(Failure::JournalKeyMissing);
     all.push(Failure::Panicked);
     all
 }

@@ -147,6 +147,12 @@ impl Journal {
         self.view().root()
     }
 
+    /// How many events there are and the root over them, of one moment.
+    pub fn head(&self) -> (Revision, Hash) {
+        let view = self.view();
+        (view.size(), view.root())
+    }
+
     /// The edge as it is now, without syncing anything. A snapshot of the state takes it at the same revision as
     /// the state, and may be published once a [`Journal::sync`] that began later has returned.
     pub fn edge(&self) -> JournalEdge {

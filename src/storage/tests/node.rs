@@ -15,8 +15,8 @@ use crate::storage::identity::Identity;
 use crate::storage::journal::{Journal, JournalEdge, MAX_LEAF};
 use crate::storage::log::{Done, Log as _, LogEntry, LogOptions, Position, Probe, Sizes, SledLog};
 use crate::storage::refused::Cause;
+use crate::storage::secrets::STAMPS;
 use crate::storage::snapshot::{Section, Snapshots};
-use crate::storage::stamp_secrets;
 
 /// Sizes a hundredth of the real ones, so that a few entries fill segments.
 const SMALL: Sizes = Sizes {
@@ -117,7 +117,7 @@ impl Node {
         }
         let log = log.map_err(|error| text(&error))?;
         trace.inspect(|trace| trace.opened());
-        let secrets = stamp_secrets::load(&*files).map_err(|error| text(&error))?;
+        let secrets = STAMPS.load(&*files).map_err(|error| text(&error))?;
 
         let snapshots = Snapshots::open(Arc::clone(&files)).map_err(|error| text(&error))?;
         let latest = snapshots.latest().map_err(|error| text(&error))?;
@@ -240,7 +240,9 @@ impl Node {
         self.snapshot(next + 290);
         self.purge(next + 280);
         self.stand.secrets = vec![99];
-        stamp_secrets::save(&*self.files, &[Zeroizing::new([99; 32])]).unwrap();
+        STAMPS
+            .save(&*self.files, &[Zeroizing::new([99; 32])])
+            .unwrap();
     }
 }
 

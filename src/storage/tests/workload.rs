@@ -15,7 +15,7 @@ use crate::storage::data_folder::DataFolder;
 use crate::storage::files::Files;
 use crate::storage::identity::Identity;
 use crate::storage::log::{Done, Log as _};
-use crate::storage::stamp_secrets;
+use crate::storage::secrets::STAMPS;
 
 /// How many operations a life has, once it has begun.
 const OPERATIONS: usize = 60;
@@ -243,7 +243,7 @@ impl<'a> Life<'a> {
             .iter()
             .map(|byte| Zeroizing::new([*byte; 32]))
             .collect();
-        stamp_secrets::save(&*self.node().files, &secrets).unwrap();
+        STAMPS.save(&*self.node().files, &secrets).unwrap();
         done(Ok(()));
     }
 

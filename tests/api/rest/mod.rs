@@ -10,4 +10,4 @@ mod overrides;
 mod preference;
 mod stamp;
 mod walk;
-mod wire;
+pub mod wire;

@@ -3,7 +3,7 @@
 use refrain::{
     admission::Permission,
     stamp::{Claims, SigningKey, Stamped},
-    storage::{log::MemoryLog, memory::MemoryFiles, stamp_secrets},
+    storage::{log::MemoryLog, memory::MemoryFiles, secrets::STAMPS},
 };
 use serde_json::{Value, json};
 
@@ -95,7 +95,7 @@ async fn what_is_forged_foreign_expired_or_too_long_is_refused() {
     let node = Node::start_on(log, files.clone(), |_| {}).await;
     let genuine = stamped(&node, ADA, NEWS).await.stamp;
     let claims = Claims::unverified(&genuine).expect("a stamp");
-    let own = SigningKey::new(&stamp_secrets::load(&files).expect("the key's file")[0]);
+    let own = SigningKey::new(&STAMPS.load(&files).expect("the key's file")[0]);
     let sign = |claims: Claims| own.sign(&claims).expect("signed");
 
     let forged = SigningKey::new(&[5; 32]).sign(&claims).expect("signed");

@@ -53,6 +53,9 @@ const ROUTES: [(&[Permission], &[&str]); 7] = [
         &[
             "GET /v1/{namespace}/subjects/{token}/events",
             "GET /admin/v1/services",
+            "GET /v1/{namespace}/receipts/{revision}",
+            "GET /admin/v1/receipts/{revision}",
+            "GET /tile/{path}",
         ],
     ),
     (
@@ -79,7 +82,7 @@ const ROUTES: [(&[Permission], &[&str]); 7] = [
 ];
 
 /// What a request may stand for in a path: what is there, and then what is not or cannot be.
-const PARAMETERS: [(&str, &[&str]); 6] = [
+const PARAMETERS: [(&str, &[&str]); 8] = [
     ("{namespace}", &["default", "nothing", "No!", "%ff", ""]),
     (
         "{token}",
@@ -92,6 +95,17 @@ const PARAMETERS: [(&str, &[&str]); 6] = [
         &["01890000-0000-7000-8000-000000000000", "ada", "%ff"],
     ),
     ("{link}", &["nothing"]),
+    ("{revision}", &["1", "0", "99", "-1", "x", "%ff"]),
+    (
+        "{path}",
+        &[
+            "0/000.p/1",
+            "entries/000.p/1",
+            "0/x001/000",
+            "nothing",
+            "%ff",
+        ],
+    ),
 ];
 
 /// One request, whoever sends it.

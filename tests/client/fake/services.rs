@@ -175,6 +175,7 @@ impl PreferenceService for Api {
                 changed,
                 received_at: Some(noon()),
                 request_id: asked.request_id,
+                ..Default::default()
             })
         })
         .await
@@ -202,6 +203,7 @@ impl PreferenceService for Api {
                 changed,
                 received_at: Some(noon()),
                 request_id: asked.request_id,
+                ..Default::default()
             })
         })
         .await
@@ -289,6 +291,7 @@ impl PreferenceService for Api {
                 changed,
                 received_at: Some(noon()),
                 request_id: asked.request_id,
+                ..Default::default()
             })
         })
         .await

@@ -10,7 +10,7 @@ use refrain::proto::v1::{
     VerifyStampResponse, stamp_service_client::StampServiceClient,
 };
 use refrain::stamp::{KeySet, Offline, Wanted};
-use refrain::storage::stamp_secrets::STAMP_SECRETS_FILE;
+use refrain::storage::secrets::STAMPS;
 use tokio::time::timeout;
 
 use super::http::Calls;
@@ -116,7 +116,7 @@ async fn a_stamp_outlives_its_key_and_its_signer_and_not_an_opt_out() {
 
     // The signer loses its key: it signs with another, and what it signed before is still good.
     trio.nodes[signer].terminate().await;
-    let secrets = trio.nodes[signer].data.join(Path::new(STAMP_SECRETS_FILE));
+    let secrets = trio.nodes[signer].data.join(Path::new(STAMPS.name));
     std::fs::remove_file(&secrets).unwrap();
     trio.nodes[signer].restart().await;
     let second = eventually("another key signs", || async {

@@ -3,6 +3,7 @@
 mod administration;
 mod members;
 mod people;
+mod proof;
 
 use std::collections::BTreeSet;
 
@@ -21,7 +22,11 @@ use tonic_reflection::pb::v1::{ServerReflectionRequest, ServerReflectionResponse
 use super::trio::{ADA, STEADY, STRANGER, Trio};
 
 /// Of everybody.
-const OPEN: [&str; 1] = ["refrain.v1.StampService/ListKeys"];
+const OPEN: [&str; 3] = [
+    "refrain.v1.StampService/ListKeys",
+    "refrain.v1.JournalService/GetCheckpoint",
+    "refrain.v1.JournalService/ListJournalKeys",
+];
 
 /// The cluster, and two nodes that do not lead.
 struct Site {
@@ -106,6 +111,9 @@ async fn every_call_does_what_another_node_sees() {
         methods.len() > 30,
         "the services were not told: {methods:?}"
     );
+    // A node's key for checkpoints is made when the first is wanted, by whomever: that is an event, once.
+    let checkpoint = call(&site, OPEN[1], STRANGER);
+    checkpoint.await.unwrap();
     let before = site.revision().await;
     for method in &methods {
         let refused = call(&site, method, STRANGER).await;
@@ -123,6 +131,7 @@ async fn every_call_does_what_another_node_sees() {
     people::change_their_minds(&site).await;
     people::are_imported_and_followed(&site).await;
     people::travel_in_stamps(&site).await;
+    proof::is_given(&site).await;
     administration::of_the_registry(&site).await;
     administration::by_two_principals(&site).await;
     members::come_and_go(&site).await;

@@ -3,6 +3,7 @@
 mod administration;
 mod open;
 mod people;
+mod proof;
 
 use serde_json::{Value, json};
 
@@ -118,6 +119,7 @@ async fn every_route_does_what_another_node_sees() {
     people::are_asked_about_and_change_their_minds(&site).await;
     people::signal_and_unsubscribe(&site).await;
     people::are_followed(&site).await;
+    proof::is_given(&site).await;
     administration::of_namespaces_and_purposes(&site).await;
     administration::of_floors_and_services(&site).await;
     administration::by_two_principals(&site).await;

@@ -1,0 +1,97 @@
+//! An event in the words of the contract.
+
+use prost_types::Timestamp;
+
+use crate::{
+    domain::{Detail, Event, EventId, EventKind, Millis, PurposeName, ServiceName, Signal},
+    proto::v1,
+};
+
+pub(crate) fn timestamp(at: Millis) -> Timestamp {
+    let seconds = i64::try_from(at.0 / 1000).unwrap_or(i64::MAX);
+    // Less than 10^9, whatever the time.
+    let nanos = i32::try_from(at.0 % 1000).unwrap_or_default() * 1_000_000;
+    Timestamp { seconds, nanos }
+}
+
+pub(crate) fn event_id(id: Option<EventId>) -> String {
+    id.map(|id| id.to_string()).unwrap_or_default()
+}
+
+fn signal(signal: Signal) -> v1::Signal {
+    match signal {
+        Signal::User => v1::Signal::User,
+        Signal::Gpc => v1::Signal::Gpc,
+        Signal::ListUnsubscribe => v1::Signal::ListUnsubscribe,
+        Signal::Import => v1::Signal::Import,
+        Signal::Operator => v1::Signal::Operator,
+        Signal::Probe => v1::Signal::Probe,
+    }
+}
+
+fn event_kind(kind: EventKind) -> v1::EventKind {
+    match kind {
+        EventKind::Created => v1::EventKind::Created,
+        EventKind::OptOut => v1::EventKind::OptOut,
+        EventKind::OptIn => v1::EventKind::OptIn,
+        EventKind::Purpose => v1::EventKind::Purpose,
+        EventKind::Namespace => v1::EventKind::Namespace,
+        EventKind::FeatureLevel => v1::EventKind::FeatureLevel,
+        EventKind::Preferences => v1::EventKind::Preferences,
+        EventKind::NamespaceSettings => v1::EventKind::NamespaceSettings,
+        EventKind::SchemaFloor => v1::EventKind::SchemaFloor,
+        EventKind::ChangeProposed => v1::EventKind::ChangeProposed,
+        EventKind::ChangeWithdrawn => v1::EventKind::ChangeWithdrawn,
+        EventKind::OverrideBegan => v1::EventKind::OverrideBegan,
+        EventKind::OverrideRevoked => v1::EventKind::OverrideRevoked,
+        EventKind::OverrideEnded => v1::EventKind::OverrideEnded,
+        EventKind::StampKey => v1::EventKind::StampKey,
+        EventKind::JournalKey => v1::EventKind::JournalKey,
+    }
+}
+
+pub(crate) fn event(event: Event) -> v1::Event {
+    v1::Event {
+        id: event.id.to_string(),
+        revision: event.revision,
+        kind: event_kind(event.kind).into(),
+        namespace: event.namespace.map(|it| it.to_string()).unwrap_or_default(),
+        tokens: event
+            .tokens
+            .into_iter()
+            .map(|token| v1::EventToken {
+                r#type: token.subject.identifier_type.to_string(),
+                token: token.subject.token.to_string(),
+                previous_revision: token.previous,
+            })
+            .collect(),
+        purposes: event.purposes.iter().map(PurposeName::to_string).collect(),
+        signal: signal(event.signal).into(),
+        principal: event.principal.to_string(),
+        received_at: Some(timestamp(event.received_at)),
+        evidence_sha256: event.evidence_sha256.map(Vec::from).unwrap_or_default(),
+        opted_in_purposes: match &event.detail {
+            Detail::OptedIn(names) => names.iter().map(PurposeName::to_string).collect(),
+            _ => Vec::new(),
+        },
+        change_id: event_id(event.change_id),
+        proposed_by: event
+            .proposed_by
+            .map(|it| it.to_string())
+            .unwrap_or_default(),
+        lifted: match event.detail {
+            Detail::Lifted(totals) => counts(totals),
+            _ => Vec::new(),
+        },
+    }
+}
+
+pub(crate) fn counts(totals: Vec<(ServiceName, u64)>) -> Vec<v1::ServiceCount> {
+    totals
+        .into_iter()
+        .map(|(service, count)| v1::ServiceCount {
+            service: service.to_string(),
+            count,
+        })
+        .collect()
+}
