@@ -47,6 +47,16 @@ impl Failure {
         Self::new(exit::FAILED, message)
     }
 
+    /// Nobody could be reached, or nobody can answer now.
+    pub fn unavailable(message: impl Into<String>) -> Self {
+        Self::new(exit::UNAVAILABLE, message)
+    }
+
+    /// The caller may not.
+    pub fn refused(message: impl Into<String>) -> Self {
+        Self::new(exit::REFUSED, message)
+    }
+
     /// Adds what to do.
     pub fn advise(mut self, advice: impl Into<String>) -> Self {
         self.advice.push(advice.into());

@@ -11,6 +11,7 @@ mod failure;
 mod health;
 mod history;
 mod import;
+mod journal;
 mod link;
 mod output;
 mod override_list;
@@ -25,6 +26,7 @@ mod serve;
 mod stamp;
 mod subject;
 mod token;
+mod verify;
 mod watch;
 
 use std::{ffi::OsString, future::Future, io::Write as _, process::ExitCode};
@@ -59,6 +61,7 @@ enum Command {
     /// Makes principals: who may call a node
     #[command(subcommand)]
     Principal(principal::PrincipalCommand),
+    Verify(verify::VerifyArgs),
     #[command(flatten)]
     Talk(Box<Talk>),
 }
@@ -83,6 +86,11 @@ enum Talk {
     Stamp(stamp::StampCommand),
     /// Makes a signed link for one-click unsubscribe, and the headers for a mail
     Link(link::LinkArgs),
+    /// Gets the receipt of an event: proof that it was recorded, for `refrain verify`
+    Receipt(journal::ReceiptArgs),
+    /// Shows the journal's checkpoint, and the keys that it is verified by
+    #[command(subcommand)]
+    Journal(journal::JournalCommand),
     /// Follows the events
     Watch(watch::WatchArgs),
     /// Lists, adds and changes purposes
@@ -127,7 +135,7 @@ pub fn run() -> ExitCode {
             match cli.command {
                 // Who runs a node may not read what it says, and has to see it end all the same.
                 Command::Serve(_) => server::say_last(&text),
-                Command::Principal(_) | Command::Talk(_) => {
+                Command::Principal(_) | Command::Verify(_) | Command::Talk(_) => {
                     let _ = writeln!(std::io::stderr(), "{text}");
                 }
             }
@@ -140,6 +148,7 @@ fn execute(cli: &Cli, output: &Output) -> Result<u8, Failure> {
     match &cli.command {
         Command::Serve(args) => serve::run(args),
         Command::Principal(command) => principal::run(command, output),
+        Command::Verify(args) => block_on(verify::run(args, &cli.client, output)),
         Command::Talk(command) => block_on(talk(command, &cli.client, output)),
     }
 }
@@ -154,6 +163,8 @@ async fn talk(command: &Talk, client: &ClientArgs, output: &Output) -> Result<u8
         Talk::Import(args) => import::run(args, client, output).await,
         Talk::Stamp(command) => stamp::run(command, client, output).await,
         Talk::Link(args) => link::run(args, client, output).await,
+        Talk::Receipt(args) => journal::fetch(args, client, output).await,
+        Talk::Journal(command) => journal::run(command, client, output).await,
         Talk::Watch(args) => watch::run(args, client, output).await,
         Talk::Purpose(command) => registry::purpose(command, client, output).await,
         Talk::Namespace(command) => registry::namespace(command, client, output).await,

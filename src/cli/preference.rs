@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use refrain::proto::v1::{Evidence, SetOptInRequest, SetOptOutRequest, Signal};
+use refrain::proto::v1::{Evidence, Receipt, SetOptInRequest, SetOptOutRequest, Signal};
 use serde_json::json;
 
 use super::{
@@ -11,6 +11,7 @@ use super::{
     client::ClientArgs,
     exit,
     failure::Failure,
+    journal,
     output::Output,
     paint::{Tone, grouped, moment},
     request::{RequestArgs, failed},
@@ -47,6 +48,10 @@ pub struct ChangeArgs {
 
     #[command(flatten)]
     caller: CallerArgs,
+
+    /// Where to write the receipt: proof that the change was recorded, for `refrain verify`
+    #[arg(long, value_name = "FILE")]
+    receipt: Option<PathBuf>,
 }
 
 /// How a wish arrived, as a flag's value.
@@ -98,6 +103,21 @@ impl ChangeArgs {
         Ok(all)
     }
 
+    /// Writes the receipt where one was wanted. The change is made whatever comes of it.
+    fn keep(&self, receipt: Option<&Receipt>, missing: &str, revision: u64) -> Result<u8, Failure> {
+        let Some(path) = &self.receipt else {
+            return Ok(exit::OK);
+        };
+        let later = format!("get it with `refrain receipt {revision} --out FILE`");
+        let Some(receipt) = receipt else {
+            let why = format!("the change was made, and its receipt is still to come ({missing})");
+            return Err(Failure::other(why).advise(later));
+        };
+        journal::write(receipt, path)
+            .map_err(|failure| failure.advise(format!("the change was made; {later}")))?;
+        Ok(exit::OK)
+    }
+
     fn signal(&self) -> i32 {
         let signal = match self.signal {
             SignalName::User => Signal::User,
@@ -126,11 +146,13 @@ pub async fn opt_out(
         schema_version: args.caller.schema_version,
         service: args.caller.service.clone(),
         min_revision: args.min_revision,
+        receipt: args.receipt.is_some(),
         ..Default::default()
     };
     let done = client.opt_out(request).await;
     let done = done.map_err(failed(&request_id))?;
-    let done = Done {
+    let receipt = done.receipt;
+    let told = Done {
         what: "opted out of",
         purposes: args.purposes()?,
         event_id: done.event_id,
@@ -139,7 +161,8 @@ pub async fn opt_out(
         received_at: moment(done.received_at.as_ref()),
         request_id: done.request_id,
     };
-    done.show(output)
+    told.show(output)?;
+    args.keep(receipt.as_ref(), &done.receipt_missing, told.revision)
 }
 
 /// Opts somebody in.
@@ -160,11 +183,13 @@ pub async fn opt_in(args: &OptInArgs, client: &ClientArgs, output: &Output) -> R
             ip_address: args.ip_address.clone(),
             user_agent: args.user_agent.clone(),
         }),
+        receipt: change.receipt.is_some(),
         ..Default::default()
     };
     let done = client.opt_in(request).await;
     let done = done.map_err(failed(&request_id))?;
-    let done = Done {
+    let receipt = done.receipt;
+    let told = Done {
         what: "opted in to",
         purposes: change.purposes()?,
         event_id: done.event_id,
@@ -173,7 +198,8 @@ pub async fn opt_in(args: &OptInArgs, client: &ClientArgs, output: &Output) -> R
         received_at: moment(done.received_at.as_ref()),
         request_id: done.request_id,
     };
-    done.show(output)
+    told.show(output)?;
+    change.keep(receipt.as_ref(), &done.receipt_missing, told.revision)
 }
 
 impl OptInArgs {
@@ -213,7 +239,7 @@ struct Done {
 }
 
 impl Done {
-    fn show(self, output: &Output) -> Result<u8, Failure> {
+    fn show(&self, output: &Output) -> Result<(), Failure> {
         let paint = output.paint;
         let text = || {
             let how = if self.changed {
@@ -236,7 +262,6 @@ impl Done {
             "received_at": self.received_at,
             "request_id": self.request_id,
         });
-        output.result(text, &json)?;
-        Ok(exit::OK)
+        output.result(text, &json)
     }
 }

@@ -70,6 +70,7 @@ mod error;
 pub mod guard;
 pub mod identifier;
 mod import;
+mod journal;
 mod overrides;
 mod preferences;
 mod registry;

@@ -10,6 +10,7 @@
 mod edge;
 mod identifiers;
 mod input;
+mod proven;
 mod signed;
 mod state;
 mod stored;
@@ -19,6 +20,7 @@ mod tests;
 pub use self::{
     edge::{bodies, requests},
     identifiers::identifiers,
+    proven::{notes, receipts},
     signed::{key_sets, stamps},
     state::{commands, encodings, state_chunks},
     stored::{journal, small_files, snapshots},

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fs, path::PathBuf};
 type Target = fn(&[u8]);
 
 /// The targets, by the names of their folders.
-const TARGETS: [(&str, Target); 14] = [
+const TARGETS: [(&str, Target); 16] = [
     ("bodies", super::bodies),
     ("commands", super::commands),
     ("encodings", super::encodings),
@@ -14,6 +14,8 @@ const TARGETS: [(&str, Target); 14] = [
     ("key_sets", super::key_sets),
     ("links", super::links),
     ("log_records", super::log_records),
+    ("notes", super::notes),
+    ("receipts", super::receipts),
     ("requests", super::requests),
     ("settings", super::settings),
     ("small_files", super::small_files),

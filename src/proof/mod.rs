@@ -8,6 +8,7 @@
 //! [signed-note]: https://c2sp.org/signed-note
 
 mod checkpoint;
+pub mod growing;
 pub mod merkle;
 mod note;
 pub mod path;

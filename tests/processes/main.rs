@@ -1,5 +1,5 @@
 //! Tests against real `refrain` processes on loopback: fail-over, recovery, membership, refusals to start, damage,
-//! power cuts, privacy, every way in, foreign clients, the examples, containers.
+//! power cuts, privacy, proof, every way in, foreign clients, the examples, containers.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -11,6 +11,7 @@ mod golden;
 mod membership;
 mod power_cuts;
 mod privacy;
+mod proof;
 mod python;
 mod recovery;
 mod refusals;

@@ -29,7 +29,8 @@ pub fn python(imports: &str) -> Option<PathBuf> {
         skip(
             "python",
             "no Python with what tests/live and examples/python need is here; `python3 -m venv target/python && \
-             target/python/bin/pip install -r tests/live/requirements.txt -r examples/python/requirements.txt` makes one",
+             target/python/bin/pip install -r tests/live/requirements.txt -r examples/python/requirements.txt && \
+             target/python/bin/pip install --ignore-requires-python -r tests/live/requirements-tlog.txt` makes one",
         );
     }
     found
