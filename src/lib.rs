@@ -22,6 +22,8 @@ pub mod feed;
 #[cfg(all(any(test, fuzzing), feature = "server"))]
 pub mod fuzzing;
 pub mod limits;
+#[cfg(feature = "server")]
+pub mod metrics;
 pub mod net;
 pub mod proof;
 pub mod proto;

@@ -87,6 +87,11 @@ impl Caller {
         }
     }
 
+    /// What it was given.
+    pub(super) fn grants(&self) -> &[Grant] {
+        &self.grants
+    }
+
     fn covered(&self, need: &Need<'_>) -> bool {
         self.grants.iter().any(|grant| grant.covers(need))
     }

@@ -1,5 +1,7 @@
 //! What a call needs, and what a grant gives: a permission, in a namespace, for a purpose.
 
+use std::collections::BTreeSet;
+
 use super::permission::{Permission, Permissions};
 use crate::domain::{Namespace, PurposeName};
 
@@ -111,6 +113,28 @@ pub struct Grant {
 }
 
 impl Grant {
+    /// What it gives, in one way of writing.
+    pub(super) fn canonical(&self) -> String {
+        fn all<T: ToString>(some: Option<&[T]>) -> String {
+            some.map_or("*".to_owned(), |some| {
+                let names: BTreeSet<String> = some.iter().map(ToString::to_string).collect();
+                names.into_iter().collect::<Vec<_>>().join(",")
+            })
+        }
+        let permissions: Vec<&str> = Permission::ALL
+            .into_iter()
+            .filter(|one| self.permissions.contain(*one))
+            .map(Permission::name)
+            .collect();
+        let (namespaces, purposes) = (self.namespaces.as_deref(), self.purposes.as_deref());
+        format!(
+            "{} {} {}",
+            permissions.join(","),
+            all(namespaces),
+            all(purposes)
+        )
+    }
+
     /// Permissions without a limit.
     pub fn unlimited(permissions: Permissions) -> Self {
         Self {

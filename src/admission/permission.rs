@@ -23,11 +23,13 @@ pub enum Permission {
     Registry,
     /// Form, change and inspect the cluster.
     Cluster,
+    /// Read a node's metrics.
+    Metrics,
 }
 
 impl Permission {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Check,
         Self::OptOut,
         Self::OptIn,
@@ -37,6 +39,7 @@ impl Permission {
         Self::Override,
         Self::Registry,
         Self::Cluster,
+        Self::Metrics,
     ];
 
     /// Its name in the configuration.
@@ -51,6 +54,7 @@ impl Permission {
             Self::Override => "override",
             Self::Registry => "registry",
             Self::Cluster => "cluster",
+            Self::Metrics => "metrics",
         }
     }
 

@@ -1,7 +1,7 @@
 //! Who may call: the principals of the configuration, known by the hashes of their tokens.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     fmt,
     net::SocketAddr,
 };
@@ -173,6 +173,20 @@ impl Principals {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.names.is_empty()
+    }
+
+    /// What tells two lists of principals apart, and of either nothing but how many there are.
+    pub fn fingerprint(&self) -> String {
+        let lines = self.callers.iter().map(|(token, caller)| {
+            let grants = caller.grants().iter().map(Grant::canonical);
+            let grants = grants.collect::<Vec<_>>().join(";");
+            format!("{} {} {grants}\n", caller.principal(), token.to_hex())
+        });
+        let lines: BTreeSet<String> = lines.collect();
+        let digest = Sha256::new_with_prefix(b"refrain: principals\n")
+            .chain_update(lines.into_iter().collect::<String>())
+            .finalize();
+        format!("{} principals, {}", self.len(), hex::encode(&digest[..8]))
     }
 
     /// Whether an override can be proposed at all: it takes a second principal to approve it.

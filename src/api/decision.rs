@@ -152,10 +152,18 @@ impl Api {
             decision: verdict.decision,
         };
         let decision_id = self.parts().decision_key.name(&question, &answer);
+        let (decision, reason) = (
+            answers::decision(verdict.decision),
+            answers::reason(verdict.reason),
+        );
+        self.parts().meters.decided(
+            word(decision.as_str_name(), "DECISION_"),
+            word(reason.as_str_name(), "REASON_"),
+        );
         let stamp = signer.map(|signer| self.stamp(signer, check, verdict, &decision_id));
         CheckResponse {
-            decision: answers::decision(verdict.decision).into(),
-            reason: answers::reason(verdict.reason).into(),
+            decision: decision.into(),
+            reason: reason.into(),
             event_id: answers::event_id(verdict.event_id),
             revision: verdict.revision,
             decision_id,
@@ -164,4 +172,9 @@ impl Api {
             override_id: answers::event_id(verdict.override_id),
         }
     }
+}
+
+/// The name of an enumeration's value without what its type is called.
+fn word(name: &'static str, prefix: &str) -> &'static str {
+    name.strip_prefix(prefix).unwrap_or(name)
 }

@@ -17,14 +17,16 @@ use axum::{
     extract::{Request as AxumRequest, State},
     http::{Request, Response, header},
     middleware::{self, Next},
-    response::Response as AxumResponse,
+    response::{IntoResponse as _, Response as AxumResponse},
     routing::MethodRouter,
 };
 use futures::{FutureExt as _, future::BoxFuture};
+use tokio::time::Instant;
 use tonic::body::Body;
 use tower::{Layer, Service};
 
 use super::{
+    calls::{self, StoodFor},
     shield::{speaks_grpc, told},
     status::{Failure, Transport},
 };
@@ -36,6 +38,7 @@ use crate::{
         },
         Principals, Unauthenticated,
     },
+    metrics::Meters,
     net::Remote,
 };
 
@@ -132,13 +135,11 @@ const fn permissions(call: &str) -> Option<&'static [Permission]> {
     })
 }
 
-/// Which permissions a route of REST takes: those of the call that it stands for. One that is not in the table does not
-/// compile.
-pub(super) const fn permissions_of(call: &'static str) -> &'static [Permission] {
-    match permissions(call) {
-        Some(permissions) => permissions,
-        None => panic!("there is no such call"),
-    }
+/// The name of a call of gRPC, by its path; none where it is none of the contract's.
+pub(super) fn name_of(path: &str) -> Option<&str> {
+    let call = path.strip_prefix(OURS)?;
+    let open = OPEN.contains(&path);
+    (open || permissions(call).is_some()).then_some(call)
 }
 
 /// Who calls, as the gate found it out, until the route's row has let that one in. Handlers look for a [`Caller`], so that
@@ -146,40 +147,63 @@ pub(super) const fn permissions_of(call: &'static str) -> &'static [Permission] 
 #[derive(Clone)]
 struct Known(Caller);
 
-/// Lets nobody to these handlers but who holds one of some permissions.
-pub(super) fn row<S>(
-    permissions: &'static [Permission],
-    handlers: MethodRouter<S>,
-) -> MethodRouter<S>
-where
-    S: Clone + Send + Sync + 'static,
-{
-    handlers.route_layer(middleware::from_fn_with_state(permissions, let_in))
+/// A call that a route stands for, and who may make it: whoever holds one of some permissions.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Row {
+    /// The call's name in the contract, under which it is counted.
+    pub(super) call: &'static str,
+    /// Who may make it.
+    pub(super) permissions: &'static [Permission],
 }
 
-async fn let_in(
-    State(permissions): State<&'static [Permission]>,
-    mut request: AxumRequest,
-    next: Next,
-) -> Result<AxumResponse, Failure> {
+impl Row {
+    /// The row of a call of the contract. One that is not in the table does not compile.
+    pub(super) const fn of(call: &'static str) -> Self {
+        match permissions(call) {
+            Some(permissions) => Self { call, permissions },
+            None => panic!("there is no such call"),
+        }
+    }
+
+    /// Lets nobody to these handlers but whom the row lets in.
+    pub(super) fn before<S>(self, handlers: MethodRouter<S>) -> MethodRouter<S>
+    where
+        S: Clone + Send + Sync + 'static,
+    {
+        handlers.route_layer(middleware::from_fn_with_state(self, let_in))
+    }
+}
+
+async fn let_in(State(row): State<Row>, request: AxumRequest, next: Next) -> AxumResponse {
+    let mut answer = match known(row, request) {
+        Ok(request) => next.run(request).await,
+        Err(failure) => failure.into_response(),
+    };
+    answer.extensions_mut().insert(StoodFor(row.call));
+    answer
+}
+
+fn known(row: Row, mut request: AxumRequest) -> Result<AxumRequest, Failure> {
     let known = request.extensions_mut().remove::<Known>();
     let Known(caller) = known.ok_or(Unauthenticated::TokenMissing)?;
-    holds_one(&caller, permissions)?;
+    holds_one(&caller, row.permissions)?;
     request.extensions_mut().insert(caller);
-    Ok(next.run(request).await)
+    Ok(request)
 }
 
 /// Puts a [`Gate`] before a service.
 #[derive(Clone)]
 pub(crate) struct GateLayer {
+    meters: Meters,
     principals: Arc<Principals>,
     insecure: bool,
 }
 
 impl GateLayer {
     /// A layer that knows these principals.
-    pub(crate) fn new(principals: Arc<Principals>, insecure: bool) -> Self {
+    pub(crate) fn new(principals: Arc<Principals>, insecure: bool, meters: Meters) -> Self {
         Self {
+            meters,
             principals,
             insecure,
         }
@@ -262,7 +286,10 @@ where
                 self.inner.call(request).boxed()
             }
             Err(failure) => {
-                let response = told(failure, speaks_grpc(request.headers()));
+                let grpc = speaks_grpc(request.headers());
+                let response = told(failure, grpc);
+                let path = grpc.then(|| request.uri().path());
+                calls::count(&self.layer.meters, path, &response, Instant::now());
                 std::future::ready(Ok(response)).boxed()
             }
         }

@@ -1,5 +1,6 @@
 //! The edge: thin gRPC handlers that read like the data flow, conversions, one table of statuses, probes.
 
+mod calls;
 mod changes;
 mod cluster;
 mod convert;
@@ -15,6 +16,7 @@ mod import;
 mod input;
 mod journal;
 pub mod link;
+mod metrics;
 mod overrides;
 mod preference;
 mod questions;
@@ -46,6 +48,7 @@ use crate::{
     domain::{RequestId, SealingKey, TokenKey},
     feed::Feed,
     limits,
+    metrics::Meters,
 };
 
 pub use self::routes::Edge;
@@ -78,6 +81,8 @@ pub struct Parts {
     pub principals: Arc<Principals>,
     /// Whether callers from elsewhere are taken where no principals are known.
     pub insecure: bool,
+    /// Counts what is asked and answered.
+    pub meters: Meters,
     /// Ends long-lived calls when the node drains.
     pub drain: CancellationToken,
 }

@@ -76,8 +76,12 @@ impl Edge {
             drain: parts.drain.clone(),
         };
         let reporter = HealthReporter::new();
-        let gate = GateLayer::new(Arc::clone(&parts.principals), parts.insecure);
-        let shield = ShieldLayer::new(max_calls, parts.deadlines);
+        let gate = GateLayer::new(
+            Arc::clone(&parts.principals),
+            parts.insecure,
+            parts.meters.clone(),
+        );
+        let shield = ShieldLayer::new(max_calls, parts.deadlines, parts.meters.clone());
         let api = Api::new(parts);
         let mut routes = Routes::builder();
         routes

@@ -21,15 +21,16 @@ use tonic::{Status, body::Body};
 use tower::{Layer, Service};
 
 use super::{
+    calls,
     deadline::Deadline,
     status::{Failure, Transport},
     timely::Timely,
 };
-use crate::{authority::Unavailable, config::Deadlines, limits};
+use crate::{authority::Unavailable, config::Deadlines, limits, metrics::Meters};
 
-/// Paths that pass as they are: probes must be heard also when there is too much to do, and the statuses of other services
+/// Paths that pass as they are: probes and scrapers must be heard also when there is too much to do, and the statuses of other services
 /// (health, reflection) are their own.
-const SPARED: [&str; 3] = ["/livez", "/readyz", "/grpc."];
+const SPARED: [&str; 4] = ["/livez", "/readyz", "/metrics", "/grpc."];
 
 /// The RPCs that stay open.
 const LONG_LIVED: [&str; 2] = [
@@ -64,6 +65,7 @@ pub(super) fn told(failure: Failure, grpc: bool) -> Response<Body> {
 /// Puts a [`Shield`] around a service.
 #[derive(Clone)]
 pub(crate) struct ShieldLayer {
+    meters: Meters,
     calls: Arc<Semaphore>,
     streams: Arc<Semaphore>,
     deadlines: Deadlines,
@@ -71,8 +73,9 @@ pub(crate) struct ShieldLayer {
 
 impl ShieldLayer {
     /// A layer that lets `calls` through at a time, and has each message arrive by its call's deadline.
-    pub(crate) fn new(calls: usize, deadlines: Deadlines) -> Self {
+    pub(crate) fn new(calls: usize, deadlines: Deadlines, meters: Meters) -> Self {
         Self {
+            meters,
             deadlines,
             calls: Arc::new(Semaphore::new(calls)),
             streams: Arc::new(Semaphore::new(limits::LONG_LIVED_CALLS)),
@@ -124,8 +127,12 @@ where
         } else {
             &self.layer.calls
         };
+        let begun = Instant::now();
+        let meters = self.layer.meters.clone();
+        let named = grpc.then(|| path.to_owned());
         let Ok(permit) = Arc::clone(permits).try_acquire_owned() else {
             let refused = told(Unavailable::Overloaded.into(), grpc);
+            calls::count(&meters, named.as_deref(), &refused, begun);
             return std::future::ready(Ok(refused)).boxed();
         };
         // Looked up only where it is wanted: this is on the path of every check.
@@ -136,7 +143,7 @@ where
             } else {
                 request.method().as_str()
             };
-            (what.to_owned(), Instant::now())
+            what.to_owned()
         });
         // Routes of REST read their bodies in time themselves, and what stays open has a bound of its own.
         let request = if grpc && !long_lived && !streamed {
@@ -152,7 +159,8 @@ where
                 // The panic hook has said where; what it said may hold a payload and goes nowhere.
                 Err(_) => told(Failure::Panicked, grpc),
             };
-            if let Some((method, begun)) = log {
+            calls::count(&meters, named.as_deref(), &response, begun);
+            if let Some(method) = log {
                 let took_us = begun.elapsed().as_micros();
                 let http = response.status().as_u16();
                 let status = response
@@ -246,7 +254,7 @@ mod tests {
             .header(header::CONTENT_TYPE, "application/grpc")
             .body(Body::empty())
             .expect("request");
-        let shielded = ShieldLayer::new(1, DEADLINES).layer(service);
+        let shielded = ShieldLayer::new(1, DEADLINES, Meters::default()).layer(service);
         let response = shielded.oneshot(request).await.expect("infallible");
         Status::from_header_map(response.headers()).expect("status")
     }
@@ -297,7 +305,7 @@ mod tests {
             let status = read.expect_err("it never ends");
             Ok::<_, Infallible>(status.into_http())
         });
-        let shielded = ShieldLayer::new(1, DEADLINES).layer(read);
+        let shielded = ShieldLayer::new(1, DEADLINES, Meters::default()).layer(read);
         for timeout in [None, Some("2S"), Some("99999999H")] {
             let request = Request::builder()
                 .uri("/refrain.v1.DecisionService/Check")

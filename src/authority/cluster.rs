@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::Authority;
 use crate::{
     admission::{Admissible, Admitted, Need, Needs, Permission},
-    consensus::{AddProgress, AdminError, ClusterStatus},
+    consensus::{AddProgress, AdminError, ClusterStatus, Readings},
     domain::NodeId,
 };
 
@@ -22,6 +22,16 @@ macro_rules! administrative {
             }
         })+
     };
+}
+
+/// What can be read off this node?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReadNode;
+
+impl Admissible for ReadNode {
+    fn needs(&self) -> Needs<'_> {
+        Needs::one(Need::everywhere(Permission::Metrics))
+    }
 }
 
 administrative!(Init, Add, Remove, DescribeCluster, TransferLeader);
@@ -108,6 +118,11 @@ impl Authority {
         deadline: Instant,
     ) -> ClusterStatus {
         self.consensus.status(deadline).await
+    }
+
+    /// This node at this moment.
+    pub fn readings(&self, _admitted: Admitted<ReadNode>) -> Readings {
+        self.consensus.readings()
     }
 
     /// Hands the leadership over, and returns the new leader.

@@ -18,7 +18,7 @@ use crate::{
 };
 
 pub use self::{
-    cluster::{Add, DescribeCluster, Init, Remove, TransferLeader},
+    cluster::{Add, DescribeCluster, Init, ReadNode, Remove, TransferLeader},
     following::{StartWatch, Started},
     governance::{
         ListOverrides, ListPending, ListServices, Overrides, PendingChanges, Services,
@@ -33,8 +33,8 @@ pub use self::{
     stamp::{CheckStamped, ListStampKeys, StampKeys, StampedCheck},
 };
 pub use crate::consensus::{
-    AddProgress, AddStage, AdminError, ClusterStatus, Health, Member, Report, Role, Signer,
-    Unavailable, WriteError,
+    AddProgress, AddStage, AdminError, ClusterStatus, Health, Member, Readings, Report, Role,
+    Signer, Unavailable, WriteError,
 };
 
 /// Why a read has no answer. Nothing was done.

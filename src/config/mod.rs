@@ -1,6 +1,7 @@
 //! What a node is told: flags over environment over file over defaults, judged once, with a place for every complaint.
 
 mod args;
+mod effective;
 mod layers;
 mod principals;
 mod problem;
@@ -18,6 +19,7 @@ use std::{
 
 pub use self::{
     args::ServeArgs,
+    effective::Setting,
     problem::{ConfigError, Problem},
     secret::{Secret, SecretSource},
 };

@@ -68,6 +68,13 @@ impl Clocks {
         Millis(now.0.clamp(earliest, latest))
     }
 
+    /// How far a clock that says `now` is ahead of the median, in milliseconds; behind it, less than none.
+    pub fn ahead_by(&self, now: Millis) -> Option<i64> {
+        let Millis(median) = self.early()?;
+        let apart = i64::try_from(now.0.abs_diff(median)).unwrap_or(i64::MAX);
+        Some(if now.0 < median { -apart } else { apart })
+    }
+
     fn early(&self) -> Option<Millis> {
         let median = self.known().median;
         median.map(|median| median.early.by(Instant::now()))
@@ -132,13 +139,18 @@ pub async fn measure(core: &Core) -> Vec<DescribeReply> {
     let asked = others.iter().map(|(id, peer, _)| async {
         let sent = Instant::now();
         let node = describe_at(core, &peer.peer_address).await.ok()?;
-        // Somebody else may answer at a member's address, and an older version does not tell its clock.
-        let tells = node.node_id == *id && node.cluster_id[..] == cluster[..] && node.clock_ms > 0;
         // The clock was read somewhere on the way: in the middle, for all that is known here.
         let read = sent + sent.elapsed() / 2;
-        tells.then_some((node, read))
+        // Somebody else may answer at a member's address.
+        (node.node_id == *id && node.cluster_id[..] == cluster[..]).then_some((node, read))
     });
-    let answers: Vec<_> = join_all(asked).await.into_iter().flatten().collect();
+    let answers = join_all(asked).await;
+    let answered = answers.iter().map(|it| it.as_ref().map(|(node, _)| node));
+    core.neighbours
+        .note(others.iter().map(|(id, ..)| *id).zip(answered));
+    // An older version does not tell its clock.
+    let answers = answers.into_iter().flatten();
+    let answers: Vec<_> = answers.filter(|(node, _)| node.clock_ms > 0).collect();
     let (asked, now) = (Instant::now(), core.clock.now());
     let clocks: Vec<(DescribeReply, Millis)> = answers
         .into_iter()

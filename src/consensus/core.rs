@@ -9,6 +9,7 @@ use super::Timing;
 use super::clocks::Clocks;
 use super::journal_keys::JournalKeys;
 use super::machine::Machine;
+use super::neighbours::Neighbours;
 use super::outcome::Unavailable;
 use super::peers::Peers;
 use super::reads::ReadQueue;
@@ -20,6 +21,8 @@ use super::types::{Peer, Types};
 use super::usage::Usage;
 use crate::clock::{Clock, Entropy};
 use crate::domain::{Body, EventId, KeyFingerprint, Millis, State};
+use crate::metrics::Meters;
+use crate::proto::peer::Setting;
 use crate::storage::{files::Files, identity::Identity, log::Log, space::Space};
 
 /// The shared part of a node.
@@ -54,6 +57,12 @@ pub struct Core {
     pub key_fingerprint: KeyFingerprint,
     /// How long elections and heartbeats take.
     pub timing: Timing,
+    /// Times what it does.
+    pub meters: Meters,
+    /// Its settings in force.
+    pub settings: Vec<Setting>,
+    /// What the other members last said.
+    pub neighbours: Neighbours,
     /// Whether the node serves.
     pub health: watch::Sender<Health>,
     /// What it counts.

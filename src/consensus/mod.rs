@@ -8,6 +8,7 @@ mod adding;
 mod administer;
 mod clocks;
 mod core;
+mod drift;
 mod duties;
 mod health;
 mod journal_keys;
@@ -15,11 +16,14 @@ mod leadership;
 mod log_store;
 mod machine;
 mod members;
+mod neighbours;
 mod network;
 mod news;
+mod operate;
 mod outcome;
 mod parts;
 mod peers;
+mod readings;
 mod reads;
 mod replica;
 mod report;
@@ -36,18 +40,19 @@ mod types;
 mod usage;
 mod writes;
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures::{StreamExt as _, stream::BoxStream};
 use openraft::{Raft, async_runtime::WatchReceiver as _};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+pub use crate::proto::peer::Setting;
+pub use drift::{Drift, Told, drift};
 pub use outcome::{AdminError, Unavailable, WriteError};
 pub use parts::{Parts, StartError};
+pub use readings::Readings;
 pub use report::{AddProgress, AddStage, ClusterStatus, Health, Member, Report, Role};
 pub use settings::Timing;
 pub use stamp_keys::Signer;
@@ -55,10 +60,10 @@ pub use types::Peer;
 pub use usage::Usage;
 
 use self::core::Core;
-use crate::domain::{Millis, Outcome, Proposal, Refusal, Revision, State};
+use crate::domain::{Millis, Outcome, Proposal, Revision, State};
 use crate::limits::PEER_MESSAGE_BYTES;
 use crate::proof::JournalSigner;
-use crate::proto::peer::{RemoveNode, administer_request::Act, peer_server::PeerServer};
+use crate::proto::peer::peer_server::PeerServer;
 use crate::storage::{
     Refused,
     journal::{Journal, JournalEdge},
@@ -89,6 +94,8 @@ impl Consensus {
             own,
             key_fingerprint,
             timing,
+            meters,
+            settings,
         } = parts;
         let refuse = |place: &str| {
             let place = place.to_owned();
@@ -147,6 +154,9 @@ impl Consensus {
             own,
             key_fingerprint,
             timing,
+            meters,
+            settings,
+            neighbours: neighbours::Neighbours::default(),
             health: watch::Sender::new(Err(Unavailable::Starting).into()),
             usage,
             stamp_keys: stamp_keys::StampKeys::new(stamp_secrets),
@@ -272,79 +282,6 @@ impl Consensus {
         self.core.replica.committed()
     }
 
-    /// Forms a cluster of this one node. Returns the cluster's id and the node's.
-    ///
-    /// # Errors
-    /// [`Refusal::ClusterAlreadyInitialised`] where it belongs to one.
-    pub async fn init(&self, deadline: Instant) -> Result<([u8; 16], u64), AdminError> {
-        if self.core.peers.cluster_id().is_some() {
-            return Err(WriteError::Refused(Refusal::ClusterAlreadyInitialised).into());
-        }
-        let unknown = |why| WriteError::Unknown { why };
-        // The log before the identity: a crash in between leaves a log without a cluster, which only a node that was
-        // forming one can have, and which the next start puts right.
-        let own = BTreeMap::from([(self.node_id(), self.core.own.clone())]);
-        let formed = self.core.raft.initialize(own).await;
-        formed.map_err(|_| unknown(Unavailable::StorageFailed))?;
-        let named = self.core.name_cluster();
-        let cluster_id = named.map_err(|_| unknown(Unavailable::StorageFailed))?;
-        self.read_when_created(deadline).await?;
-        Ok((cluster_id, self.node_id()))
-    }
-
-    /// Waits until the cluster's first command is in.
-    async fn read_when_created(&self, deadline: Instant) -> Result<(), WriteError> {
-        let mut committed = self.committed();
-        let created = committed.wait_for(|revision| *revision > 0);
-        match tokio::time::timeout_at(deadline, created).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(WriteError::Unknown {
-                why: Unavailable::Deadline,
-            }),
-        }
-    }
-
-    /// Adds the node at a peer address, and tells how far it is until it is a voter, or a learner that has caught up.
-    /// What was done stays done when the stream is dropped: adding the node again goes on.
-    pub fn add(
-        &self,
-        address: String,
-        learner: bool,
-    ) -> BoxStream<'static, Result<AddProgress, AdminError>> {
-        adding::add(self.core.clone(), address, learner).boxed()
-    }
-
-    /// Takes a node out of the cluster.
-    ///
-    /// # Errors
-    /// See [`AdminError`].
-    pub async fn remove(
-        &self,
-        node_id: u64,
-        force: bool,
-        deadline: Instant,
-    ) -> Result<(), AdminError> {
-        // Without a majority no change of the membership comes to an end, forced or not: said before anything is asked.
-        reads::catch_up(&self.core, deadline).await?;
-        let act = Act::Remove(RemoveNode { node_id, force });
-        administer::ask_leader(&self.core, act, deadline)
-            .await
-            .map(drop)
-    }
-
-    /// Hands the leadership to `to`, or to the voter that is most caught up. Returns the new leader.
-    ///
-    /// # Errors
-    /// See [`AdminError`].
-    pub async fn transfer_leader(
-        &self,
-        to: Option<u64>,
-        deadline: Instant,
-    ) -> Result<u64, AdminError> {
-        let act = Act::TransferLeader(to.unwrap_or(0));
-        administer::ask_leader(&self.core, act, deadline).await
-    }
-
     /// This node's clock, as far as it is near the members' median: to date ids that whoever leads has to take.
     pub fn time_for_ids(&self) -> Millis {
         self.core.clocks.near(self.core.clock.now())
@@ -358,6 +295,11 @@ impl Consensus {
     /// The ids of the members that this node knows.
     pub fn members(&self) -> Vec<u64> {
         self.core.members().into_iter().map(|(id, ..)| id).collect()
+    }
+
+    /// This node at this moment.
+    pub fn readings(&self) -> Readings {
+        readings::readings(&self.core)
     }
 
     /// The cluster, as this node can find out before the deadline.

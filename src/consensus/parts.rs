@@ -6,7 +6,9 @@ use super::settings::Timing;
 use super::types::Peer;
 use crate::clock::{Clock, Entropy};
 use crate::domain::KeyFingerprint;
+use crate::metrics::Meters;
 use crate::net::Connector;
+use crate::proto::peer::Setting;
 use crate::storage::{Refused, files::Files, identity::Identity, log::Log, space::Space};
 
 /// What a node is made of, injected.
@@ -31,6 +33,10 @@ pub struct Parts {
     pub key_fingerprint: KeyFingerprint,
     /// How long Raft waits.
     pub timing: Timing,
+    /// Times what it does.
+    pub meters: Meters,
+    /// The node's settings in force, to be compared with the others'.
+    pub settings: Vec<Setting>,
 }
 
 /// Why a node could not start.

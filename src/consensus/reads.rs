@@ -53,8 +53,12 @@ impl ReadQueue {
 pub async fn serve(core: Arc<Core>, mut waiting: Waiting) {
     let mut batch = Vec::new();
     while waiting.0.recv_many(&mut batch, READS_WAITING).await > 0 {
+        let begun = Instant::now();
         let answer = match timeout(READ_ROUND_TIMEOUT, round(&core)).await {
-            Ok(answer) => answer,
+            Ok(answer) => {
+                core.meters.read_round.note(begun.elapsed());
+                answer
+            }
             Err(_) => Err(Unavailable::NoQuorum),
         };
         for reader in batch.drain(..) {

@@ -7,6 +7,7 @@ use tonic::Status;
 
 use super::clocks;
 use super::core::Core;
+use super::drift::{Drift, Told, drift};
 use super::members::describe_at;
 use super::outcome::Unavailable;
 use super::report::{ClusterStatus, Health, Member, Report, Role};
@@ -64,6 +65,7 @@ pub fn describe(core: &Core) -> DescribeReply {
         feature_level: FEATURE_LEVEL,
         term,
         clock_ms: core.clock.now().0,
+        settings: core.settings.clone(),
     }
 }
 
@@ -105,6 +107,12 @@ pub async fn status(core: &Core, deadline: Instant) -> ClusterStatus {
     differences(&known, &mut alarms);
     alarms.extend(clocks::apart(&known));
     alarms.extend(short_of_disk(&known));
+    let told = known.iter().map(|node| Told {
+        node: node.node_id,
+        settings: &node.settings,
+    });
+    let told: Vec<_> = told.collect();
+    alarms.extend(drift(&told).iter().map(Drift::alarm));
     let mut reports: Vec<Member> = members
         .iter()
         .zip(&answers)

@@ -85,6 +85,7 @@ async fn attempt(core: &Core, proposal: &Proposal) -> Result<Outcome, WriteError
 /// See [`WriteError`].
 pub async fn propose(core: &Core, proposal: &Proposal) -> Result<Outcome, WriteError> {
     core.may_propose(&proposal.body).map_err(not_applied)?;
+    let begun = Instant::now();
     let now = core.clock.now();
     let command = proposal.clone().into_command(now, core.new_event_id(now));
     let written = core
@@ -92,7 +93,10 @@ pub async fn propose(core: &Core, proposal: &Proposal) -> Result<Outcome, WriteE
         .client_write(EncodedCommand(command.encode()))
         .await;
     let reply = match written {
-        Ok(written) => written.data.0,
+        Ok(written) => {
+            core.meters.commit.note(begun.elapsed());
+            written.data.0
+        }
         // Exactly this variant was refused before it entered the log. `LogEntryDiscarded` converts to the same type,
         // and may still commit.
         Err(RaftError::APIError(ClientWriteError::ForwardToLeader(_))) => {

@@ -21,6 +21,7 @@ use crate::{
     domain::{Principal, SealingKey, TokenKey},
     feed::Feed,
     limits,
+    metrics::Meters,
     net::Connector,
     storage::{identity::Identity, log::MemoryLog, memory::MemoryFiles, space::Space},
 };
@@ -95,6 +96,8 @@ async fn service() -> Service {
             usage_report_ms: 3_600_000,
             stamp_key_ms: 3_600_000,
         },
+        meters: Meters::default(),
+        settings: Vec::new(),
     };
     let consensus = Consensus::start(parts).await.expect("a fresh node");
     let drain = CancellationToken::new();
@@ -115,6 +118,7 @@ async fn service() -> Service {
         override_max_minutes: 60,
         principals: Arc::new(principals()),
         insecure: true,
+        meters: Meters::default(),
         drain,
     };
     let edge = Edge::new(parts, 16, true).expect("an edge");

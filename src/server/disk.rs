@@ -7,6 +7,7 @@ use anyhow::Context as _;
 
 use super::first_start;
 use crate::clock::Entropy;
+use crate::metrics::Timer;
 use crate::storage::data_folder::DataFolder;
 use crate::storage::files::Files;
 use crate::storage::identity::Identity;
@@ -22,6 +23,8 @@ pub struct Disk {
     pub files: Arc<dyn Files>,
     /// Whether there is room.
     pub space: Arc<Space>,
+    /// Times what it takes the log to make a batch durable.
+    pub log_sync: Timer,
     /// Who the node is.
     pub identity: Identity,
     /// Whether it has been anybody before: an identity that is new is not on the disk yet.
@@ -44,7 +47,9 @@ impl Disk {
         space
             .prepare()
             .with_context(|| format!("cannot make room in {}", folder.display()))?;
+        let log_sync = Timer::default();
         let options = LogOptions {
+            sync: log_sync.clone(),
             // A node that has an identity had a log: one that is gone is damage, never a fresh start.
             must_exist: known.is_some(),
             ..LogOptions::default()
@@ -62,6 +67,7 @@ impl Disk {
             log: Arc::new(log),
             files,
             space,
+            log_sync,
             identity,
             new: known.is_none(),
         })
@@ -81,6 +87,7 @@ impl Disk {
         Ok(Self {
             log: Arc::new(log),
             space: Arc::new(Space::new(Arc::clone(&files), None)),
+            log_sync: Timer::default(),
             files,
             identity: known.unwrap_or_else(|| Identity::random(entropy)),
             new: known.is_none(),

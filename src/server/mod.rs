@@ -24,11 +24,12 @@ use crate::{
     api::{Edge, Parts},
     authority::Authority,
     clock::{Clock, Entropy},
-    config::Config,
+    config::{self, Config},
     consensus::{self, Consensus, Peer, StartError},
     domain::NodeId,
     feed::Feed,
     limits,
+    metrics::Meters,
     net::{Connector, Listener},
 };
 
@@ -102,9 +103,11 @@ pub async fn start(config: Config, injected: Injected) -> anyhow::Result<Running
         log,
         files,
         space,
+        log_sync,
         identity,
         ..
     } = injected.disk;
+    let meters = Meters::with(log_sync);
     let own_id = identity.node_id;
     let consensus = Consensus::start(consensus::Parts {
         log,
@@ -130,6 +133,8 @@ pub async fn start(config: Config, injected: Injected) -> anyhow::Result<Running
             usage_report_ms: milliseconds(config.usage_report),
             stamp_key_ms: milliseconds(config.stamp_key_life),
         },
+        meters: meters.clone(),
+        settings: config.effective().into_iter().map(told_of).collect(),
     })
     .await
     .map_err(|error| match error {
@@ -153,6 +158,7 @@ pub async fn start(config: Config, injected: Injected) -> anyhow::Result<Running
         principals: Arc::new(config.principals),
         stamp_life: config.stamp_life,
         insecure: config.insecure,
+        meters,
         drain: drain.clone(),
     };
     let edge = Edge::new(parts, config.max_calls, config.reflection)?;
@@ -173,6 +179,15 @@ pub async fn start(config: Config, injected: Injected) -> anyhow::Result<Running
         drain,
         node: tokio::spawn(node.run()),
     })
+}
+
+/// A setting as the other nodes are told of it.
+fn told_of(setting: config::Setting) -> consensus::Setting {
+    consensus::Setting {
+        name: setting.name.to_owned(),
+        value: setting.value,
+        own: setting.own,
+    }
 }
 
 fn milliseconds(duration: std::time::Duration) -> u64 {

@@ -12,6 +12,7 @@ mod http;
 mod import;
 mod journal;
 mod link;
+mod metrics;
 mod preference;
 mod principals;
 mod program;

@@ -1,4 +1,4 @@
-//! Disks that fail: one that is full when the test says so, and a sync that fails once.
+//! Disks that fail: one that is full when the test says so, and a sync that fails once, syncs that take long.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -102,12 +102,13 @@ impl Shim {
         panic!("{}", String::from_utf8_lossy(&output.stderr));
     }
 
-    /// The environment of a node whose next sync fails once `asked` is there.
-    pub fn environment(&self, asked: &Path) -> Vec<(String, String)> {
+    /// The environment of a node whose next sync fails once `asked` is there, and whose syncs take long while `slow` is.
+    pub fn environment(&self, asked: &Path, slow: &Path) -> Vec<(String, String)> {
         let text = |path: &Path| path.display().to_string();
         vec![
             ("LD_PRELOAD".to_owned(), text(&self.library)),
             ("FAIL_SYNC".to_owned(), text(asked)),
+            ("SLOW_SYNC".to_owned(), text(slow)),
         ]
     }
 }

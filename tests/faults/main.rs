@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 #![cfg(target_os = "linux")]
 
+mod alerts;
 #[path = "../simulation/calls.rs"]
 mod calls;
 mod clients;

@@ -101,6 +101,11 @@ impl Stage {
         self.folder.join(format!("node{place}.fail"))
     }
 
+    /// The file whose presence makes a node's syncs take long.
+    pub fn syncs_are_slow(&self, place: Node) -> PathBuf {
+        self.folder.join(format!("node{place}.slow"))
+    }
+
     /// How many nodes there can be.
     pub fn places(&self) -> usize {
         self.nodes.len()
@@ -115,7 +120,9 @@ impl Stage {
     pub async fn spawn(&mut self, place: Node) {
         let data = self.folder.join(format!("node{place}"));
         let shim = self.shim.as_ref();
-        let env = shim.map_or_else(Vec::new, |shim| shim.environment(&self.sync_fails(place)));
+        let env = shim.map_or_else(Vec::new, |shim| {
+            shim.environment(&self.sync_fails(place), &self.syncs_are_slow(place))
+        });
         let key = self.folder.join("token.key");
         let mut extra = vec![
             "--join",

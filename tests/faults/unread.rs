@@ -104,7 +104,7 @@ async fn a_node_whose_sync_fails_ends_although_nobody_reads_why() {
     let mut pipe = Pipe::make(&folder.path().join("node.log"));
     pipe.fill();
     let data = folder.path().join("node");
-    let mut node = Node::start_in(&data, &key, &[], shim.environment(&asked)).await;
+    let mut node = Node::start_in(&data, &key, &[], shim.environment(&asked, Path::new(""))).await;
     node.until_ready().await;
     File::create(&asked).unwrap();
     let change = opt_out("ada@example.com");

@@ -6,10 +6,11 @@ use crate::{
 };
 
 /// What a room may use of the others, besides itself. `domain` lets all of that room in, `proto::v1` only that part.
-const ROOMS: [(&str, &[&str]); 21] = [
+const ROOMS: [(&str, &[&str]); 22] = [
     // The leaves: anybody may stand on them, and they stand on nothing but each other.
     ("clock", &[]),
     ("limits", &[]),
+    ("metrics", &[]),
     ("net", &[]),
     ("proof", &["limits"]),
     ("proto", &[]),
@@ -28,7 +29,14 @@ const ROOMS: [(&str, &[&str]); 21] = [
     ),
     (
         "storage",
-        &["domain", "clock", "limits", "proof", "proto::persisted"],
+        &[
+            "domain",
+            "clock",
+            "limits",
+            "metrics",
+            "proof",
+            "proto::persisted",
+        ],
     ),
     (
         "consensus",
@@ -37,6 +45,7 @@ const ROOMS: [(&str, &[&str]); 21] = [
             "domain",
             "clock",
             "limits",
+            "metrics",
             "net",
             "proof",
             "proto::peer",
@@ -66,6 +75,7 @@ const ROOMS: [(&str, &[&str]); 21] = [
             "domain",
             "clock",
             "limits",
+            "metrics",
             "net",
             "proof",
             "proto::v1",

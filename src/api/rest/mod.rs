@@ -15,6 +15,7 @@ mod follow;
 mod history;
 mod journal;
 mod judged;
+mod metrics;
 mod namespace;
 mod overrides;
 mod pending;
@@ -39,16 +40,17 @@ use utoipa_axum::{
 pub(super) use problem::PageProblems;
 
 use super::{
-    Api, gate, link,
+    Api,
+    gate::Row,
+    link,
     status::{Failure, Transport},
 };
-use crate::admission::Permission;
 
 /// A route: the call of the contract that it stands for, and so whom it lets in; and its handler.
 macro_rules! row {
     ($call:literal, $($handler:tt)+) => {{
-        const PERMISSIONS: &[Permission] = gate::permissions_of($call);
-        (PERMISSIONS, routes!($($handler)+))
+        const ROW: Row = Row::of($call);
+        (ROW, routes!($($handler)+))
     }};
 }
 
@@ -95,18 +97,17 @@ pub(super) fn routes(api: Api) -> serde_json::Result<Router> {
         .routes(routes!(journal::checkpoint))
         .routes(routes!(journal::keys))
         .merge(link::routes());
-    let all = rows.into_iter().fold(open, |all, (permissions, route)| {
-        all.routes(route.map(|handlers| gate::row(permissions, handlers)))
+    let all = rows.into_iter().fold(open, |all, (row, route)| {
+        all.routes(route.map(|handlers| row.before(handlers)))
     });
     let (routes, document) = all.split_for_parts();
     let documents = documents::routes(&document)?;
     // Its path has slashes in it, which the document has no way to say: there it stands by hand.
-    let tiles = gate::row(
-        gate::permissions_of("JournalService/GetReceipt"),
-        get(journal::tile),
-    );
+    let tiles = Row::of("JournalService/GetReceipt").before(get(journal::tile));
+    let metrics = metrics::ROW.before(get(metrics::page));
     Ok(routes
         .route("/tile/{*path}", tiles)
+        .route("/metrics", metrics)
         .with_state(api)
         .merge(documents)
         .method_not_allowed_fallback(|| async {

@@ -17,6 +17,7 @@ use crate::domain::{
     Decision, KeyFingerprint, Millis, Namespace, Outcome, PurposeName, Question, Refusal,
     ServiceName,
 };
+use crate::metrics::Meters;
 use crate::net::{Connector, Listener};
 use crate::storage::identity::Identity;
 use crate::storage::log::MemoryLog;
@@ -103,6 +104,8 @@ impl Node {
             own: Peer::default(),
             key_fingerprint: KeyFingerprint([key; 16]),
             timing: timing(snapshot_log_bytes),
+            meters: Meters::default(),
+            settings: Vec::new(),
         };
         let start = async move {
             let listener = Listener::tcp(listener).await.unwrap();

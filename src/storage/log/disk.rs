@@ -4,12 +4,14 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use super::assemble::Assembler;
 use super::guard::guarded;
 use super::record::{Header, Packer, Record, RecordError, key};
 use super::view::Reading;
-use super::{LogEntry, Position, Probe, Sizes, Step};
+use super::{LogEntry, LogOptions, Position, Probe, Sizes, Step};
+use crate::metrics::Timer;
 use crate::storage::envelope;
 
 /// Where the records are.
@@ -32,12 +34,14 @@ pub(super) struct Disk {
     blobs: PathBuf,
     bytes: AtomicU64,
     sizes: Sizes,
+    timer: Timer,
     probe: Probe,
 }
 
 impl Disk {
     /// Opens the database in `folder`, or makes one. It may panic or hang on damage; call it under guard.
-    pub fn open(folder: &Path, sizes: Sizes, probe: Probe) -> sled::Result<Self> {
+    pub fn open(folder: &Path, options: &LogOptions) -> sled::Result<Self> {
+        let sizes = options.sizes;
         let db = sled::Config::new()
             .path(folder)
             .segment_size(sizes.segment)
@@ -57,7 +61,8 @@ impl Disk {
             blobs: folder.join("blobs"),
             bytes: AtomicU64::new(0),
             sizes,
-            probe,
+            timer: options.sync.clone(),
+            probe: options.probe.clone(),
         })
     }
 
@@ -107,9 +112,11 @@ impl Disk {
 
     /// Makes all that was put and removed durable.
     pub fn sync(&self) -> io::Result<()> {
+        let begun = Instant::now();
         guarded(|| Ok(self.db.flush().map(drop)?))?;
         self.probe.at(Step::Flushed)?;
         self.file.sync_data()?;
+        self.timer.note(begun.elapsed());
         self.probe.at(Step::Synced)?;
         self.no_blobs()
     }

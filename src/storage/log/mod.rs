@@ -11,6 +11,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::metrics::Timer;
+
 mod assemble;
 mod disk;
 #[cfg(any(test, fuzzing))]
@@ -125,6 +127,8 @@ pub struct LogOptions {
     pub recent_bytes: usize,
     /// How long opening may go on without a step forward before it counts as hung.
     pub patience: std::time::Duration,
+    /// Times what it takes to make a batch durable.
+    pub sync: Timer,
     /// The sizes that hold together; tests shrink them.
     pub(crate) sizes: Sizes,
     /// Lets tests look at, hold up and fail the storage thread.
@@ -137,6 +141,7 @@ impl Default for LogOptions {
             must_exist: false,
             recent_bytes: 64 << 20,
             patience: std::time::Duration::from_secs(60),
+            sync: Timer::default(),
             sizes: Sizes::REAL,
             probe: Probe::default(),
         }

@@ -145,7 +145,7 @@ fn open_mark(
 /// Opens the database and reads every record. It may panic or hang: it runs watched.
 fn read_all(folder: &Path, options: &LogOptions, heart: &Heartbeat) -> Result<Found, Refused> {
     before_open(folder).map_err(|error| Refused::io(LOG_FOLDER, error))?;
-    let disk = Disk::open(folder, options.sizes, options.probe.clone()).map_err(sled_refusal)?;
+    let disk = Disk::open(folder, options).map_err(sled_refusal)?;
     heart.beat();
     disk.no_blobs()
         .map_err(|error| Refused::damaged(LOG_FOLDER, error.to_string()))?;
