@@ -1,6 +1,10 @@
 //! Every limit of the product, in one place, with its unit and what is refused past it.
 
+mod monitoring;
+
 use std::time::Duration;
+
+pub use self::monitoring::*;
 
 /// Bytes of a raw identifier before it is normalised. Longer: `IDENTIFIER_INVALID`.
 pub const IDENTIFIER_BYTES: usize = 512;

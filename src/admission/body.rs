@@ -62,6 +62,7 @@ impl Admissible for Body {
             | Self::AddJournalKey(_)
             | Self::RetireJournalKey(_)
             | Self::ReportUsage(_)
+            | Self::ReportViolations(_)
             | Self::RaiseFeatureLevel(_) => Needs::one(Need::everywhere(Permission::Cluster)),
         }
     }
@@ -101,6 +102,7 @@ impl Admissible for Body {
             | Self::AddJournalKey(_)
             | Self::RetireJournalKey(_)
             | Self::ReportUsage(_)
+            | Self::ReportViolations(_)
             | Self::RaiseFeatureLevel(_) => None,
         }
     }

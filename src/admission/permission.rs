@@ -25,11 +25,13 @@ pub enum Permission {
     Cluster,
     /// Read a node's metrics.
     Metrics,
+    /// Report what was processed.
+    Report,
 }
 
 impl Permission {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Check,
         Self::OptOut,
         Self::OptIn,
@@ -40,6 +42,7 @@ impl Permission {
         Self::Registry,
         Self::Cluster,
         Self::Metrics,
+        Self::Report,
     ];
 
     /// Its name in the configuration.
@@ -55,6 +58,7 @@ impl Permission {
             Self::Registry => "registry",
             Self::Cluster => "cluster",
             Self::Metrics => "metrics",
+            Self::Report => "report",
         }
     }
 

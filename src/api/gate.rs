@@ -34,7 +34,7 @@ use crate::{
     admission::{
         Bearer, Caller, Denied, Need,
         Permission::{
-            self, Audit, Check, Cluster, Import, OptIn, OptOut, Override, Registry, Watch,
+            self, Audit, Check, Cluster, Import, OptIn, OptOut, Override, Registry, Report, Watch,
         },
         Principals, Unauthenticated,
     },
@@ -111,7 +111,10 @@ const fn permissions(call: &str) -> Option<&'static [Permission]> {
         b"PreferenceService/SetPreferences" => &[OptOut, OptIn],
         b"PreferenceService/ImportOptOuts" | b"PreferenceService/GetImport" => &[Import],
         b"WatchService/Watch" => &[Watch],
+        b"MonitorService/ReportProcessing" => &[Report],
         b"PreferenceService/ListEvents"
+        | b"MonitorService/ListViolations"
+        | b"MonitorService/GetScores"
         | b"RegistryService/ListServices"
         | b"JournalService/GetReceipt" => &[Audit],
         b"RegistryService/PutPurpose"

@@ -13,15 +13,16 @@ use tonic::server::NamedService;
 use tonic_health::{ServingStatus, server::HealthReporter};
 
 use super::{
-    cluster::Cluster, decision::Decisions, journal::Journals, overrides::Overrides,
-    preference::Preferences, registry::Registry, stamp::Stamps, watch::Watches,
+    cluster::Cluster, decision::Decisions, journal::Journals, monitor::Monitor,
+    overrides::Overrides, preference::Preferences, registry::Registry, stamp::Stamps,
+    watch::Watches,
 };
 use crate::{
     authority::{Health, Unavailable},
     proto::v1::{
         cluster_service_server::ClusterServiceServer,
         decision_service_server::DecisionServiceServer,
-        journal_service_server::JournalServiceServer,
+        journal_service_server::JournalServiceServer, monitor_service_server::MonitorServiceServer,
         override_service_server::OverrideServiceServer,
         preference_service_server::PreferenceServiceServer,
         registry_service_server::RegistryServiceServer, stamp_service_server::StampServiceServer,
@@ -34,7 +35,7 @@ use crate::{
 const LIVE: &str = "live";
 
 /// What becomes unready with the node. The empty name stands for the node as a whole.
-const READY: [&str; 8] = [
+const READY: [&str; 9] = [
     "",
     DecisionServiceServer::<Decisions>::NAME,
     OverrideServiceServer::<Overrides>::NAME,
@@ -43,6 +44,7 @@ const READY: [&str; 8] = [
     WatchServiceServer::<Watches>::NAME,
     StampServiceServer::<Stamps>::NAME,
     JournalServiceServer::<Journals>::NAME,
+    MonitorServiceServer::<Monitor>::NAME,
 ];
 
 /// Served whatever the state of the cluster: it is what forms and mends it.

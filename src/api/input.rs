@@ -128,6 +128,18 @@ pub(crate) enum Input {
     /// A revision that no event has.
     #[error("the first event has the revision 1")]
     RevisionInvalid,
+    /// A report without the service that it is of.
+    #[error("no service is given: say in `service` who processed it")]
+    ServiceRequired,
+    /// A report of somebody whose history is too long to be gone through.
+    #[error(
+        "more than {} changes of this subject lie after it was processed: it cannot be judged any more",
+        limits::JUDGED_EVENTS
+    )]
+    HistoryTooLong,
+    /// A span of time that no counts are kept for.
+    #[error("the span cannot be taken: ask for 1 to 168 hours, or 0 for 24")]
+    SpanInvalid,
     /// A stamp that is none of this cluster's.
     #[error("{0}")]
     StampInvalid(StampError),
@@ -150,7 +162,7 @@ pub(crate) enum Input {
 impl Input {
     /// Every value, for tables and tests.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 35] = [
+    pub(crate) const ALL: [Self; 38] = [
         Self::BatchEmpty,
         Self::BatchTooLarge,
         Self::CorrelationIdInvalid,
@@ -181,6 +193,9 @@ impl Input {
         Self::TileUnknown,
         Self::EventUnknown,
         Self::RevisionInvalid,
+        Self::ServiceRequired,
+        Self::HistoryTooLong,
+        Self::SpanInvalid,
         Self::StampInvalid(StampError::UnknownKey),
         Self::StampExpired,
         Self::StampPurposeDiffers,
@@ -221,6 +236,9 @@ impl Input {
             Self::TileUnknown => "TILE_UNKNOWN",
             Self::EventUnknown => "EVENT_UNKNOWN",
             Self::RevisionInvalid => "REVISION_INVALID",
+            Self::ServiceRequired => "SERVICE_REQUIRED",
+            Self::HistoryTooLong => "HISTORY_TOO_LONG",
+            Self::SpanInvalid => "SPAN_INVALID",
             Self::StampInvalid(_) => "STAMP_INVALID",
             Self::StampExpired => "STAMP_EXPIRED",
             Self::StampPurposeDiffers => "STAMP_PURPOSE_DIFFERS",

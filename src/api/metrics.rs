@@ -4,8 +4,9 @@ use super::{Api, Call, status::Failure};
 use crate::{
     admission::admit,
     authority::{ReadNode, Readings},
-    domain::NodeId,
+    domain::{NodeId, ViolationKind},
     metrics::Page,
+    receipt,
 };
 
 impl Api {
@@ -163,5 +164,17 @@ fn state(page: &mut Page, read: &Readings) {
         "subjects",
         "Tokens with a preference on record",
         count(read.subjects),
+    );
+    let kinds = ViolationKind::ALL.into_iter().zip(read.violations);
+    let kinds = kinds.map(|(kind, found)| {
+        let name = receipt::contract::violation_kind(kind).as_str_name();
+        let name = name.strip_prefix("VIOLATION_KIND_").unwrap_or(name);
+        (name.to_lowercase(), count(found))
+    });
+    page.gauges(
+        "violations",
+        "Violations that services' reports told of within the last two weeks",
+        "kind",
+        kinds,
     );
 }

@@ -10,6 +10,7 @@ mod decision;
 pub mod decision_id;
 mod derived;
 mod floors;
+mod found;
 mod gate;
 mod health;
 mod import;
@@ -17,8 +18,10 @@ mod input;
 mod journal;
 pub mod link;
 mod metrics;
+mod monitor;
 mod overrides;
 mod preference;
+mod proofs;
 mod questions;
 mod registered;
 mod registry;
@@ -94,6 +97,8 @@ struct Api(Arc<Shared>);
 struct Shared {
     parts: Parts,
     snapshots: Arc<Semaphore>,
+    /// Who has it may judge what was processed.
+    judging: Arc<Semaphore>,
 }
 
 /// Who calls, and until when.
@@ -106,7 +111,12 @@ struct Call {
 impl Api {
     fn new(parts: Parts) -> Self {
         let snapshots = Arc::new(Semaphore::new(limits::SNAPSHOTS_READ));
-        Self(Arc::new(Shared { parts, snapshots }))
+        let judging = Arc::new(Semaphore::new(1));
+        Self(Arc::new(Shared {
+            parts,
+            snapshots,
+            judging,
+        }))
     }
 
     fn parts(&self) -> &Parts {

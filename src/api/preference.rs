@@ -204,7 +204,7 @@ impl Api {
     }
 }
 
-fn page_size(asked: u32) -> Result<usize, Input> {
+pub(super) fn page_size(asked: u32) -> Result<usize, Input> {
     match usize::try_from(asked) {
         Ok(0) => Ok(limits::EVENTS_PAGE_DEFAULT),
         Ok(size) if size <= limits::EVENTS_PAGE => Ok(size),

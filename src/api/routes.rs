@@ -23,6 +23,7 @@ use super::{
     gate::GateLayer,
     health::{self, Readiness, Reporting},
     journal::Journals,
+    monitor::Monitor,
     overrides::Overrides,
     preference::Preferences,
     registry::Registry,
@@ -38,7 +39,7 @@ use crate::{
     proto::v1::{
         self, cluster_service_server::ClusterServiceServer,
         decision_service_server::DecisionServiceServer,
-        journal_service_server::JournalServiceServer,
+        journal_service_server::JournalServiceServer, monitor_service_server::MonitorServiceServer,
         override_service_server::OverrideServiceServer,
         preference_service_server::PreferenceServiceServer,
         registry_service_server::RegistryServiceServer, stamp_service_server::StampServiceServer,
@@ -111,6 +112,10 @@ impl Edge {
             )
             .add_service(
                 JournalServiceServer::new(Journals(api.clone()))
+                    .max_decoding_message_size(limits::MESSAGE_BYTES),
+            )
+            .add_service(
+                MonitorServiceServer::new(Monitor(api.clone()))
                     .max_decoding_message_size(limits::MESSAGE_BYTES),
             )
             .add_service(

@@ -33,8 +33,9 @@ use crate::{authority::Unavailable, config::Deadlines, limits, metrics::Meters};
 const SPARED: [&str; 4] = ["/livez", "/readyz", "/metrics", "/grpc."];
 
 /// The RPCs that stay open.
-const LONG_LIVED: [&str; 2] = [
+const LONG_LIVED: [&str; 3] = [
     "/refrain.v1.WatchService/Watch",
+    "/refrain.v1.MonitorService/ReportProcessing",
     "/refrain.v1.DecisionService/CheckStream",
 ];
 

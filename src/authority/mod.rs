@@ -5,6 +5,7 @@ mod following;
 mod governance;
 mod journal;
 mod link;
+mod monitor;
 mod query;
 mod stamp;
 
@@ -26,6 +27,7 @@ pub use self::{
     },
     journal::{FindEvent, JournalKeys, ListJournalKeys, ReadJournal},
     link::{Offer, Offered},
+    monitor::{Finding, GetScores, Judge, ListViolations, MayReport},
     query::{
         Check, Checks, Decided, GetPreferences, Heads, ImportProgress, KnownSubject,
         ListNamespaces, ListPurposes, Namespaces, Purposes, Query, Subject,

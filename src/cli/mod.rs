@@ -13,6 +13,7 @@ mod history;
 mod import;
 mod journal;
 mod link;
+mod monitor;
 mod output;
 mod override_list;
 mod overrides;
@@ -91,6 +92,12 @@ enum Talk {
     /// Shows the journal's checkpoint, and the keys that it is verified by
     #[command(subcommand)]
     Journal(journal::JournalCommand),
+    /// Has what a service processed judged by what stood then
+    Report(monitor::ReportArgs),
+    /// Lists which services processed against the rules, and how
+    Violations(monitor::ViolationsArgs),
+    /// Shows how services stand: 100 where all that they reported was right
+    Score(monitor::ScoreArgs),
     /// Follows the events
     Watch(watch::WatchArgs),
     /// Lists, adds and changes purposes
@@ -165,6 +172,9 @@ async fn talk(command: &Talk, client: &ClientArgs, output: &Output) -> Result<u8
         Talk::Link(args) => link::run(args, client, output).await,
         Talk::Receipt(args) => journal::fetch(args, client, output).await,
         Talk::Journal(command) => journal::run(command, client, output).await,
+        Talk::Report(args) => monitor::report(args, client, output).await,
+        Talk::Violations(args) => monitor::violations(args, client, output).await,
+        Talk::Score(args) => monitor::score(args, client, output).await,
         Talk::Watch(args) => watch::run(args, client, output).await,
         Talk::Purpose(command) => registry::purpose(command, client, output).await,
         Talk::Namespace(command) => registry::namespace(command, client, output).await,

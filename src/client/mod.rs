@@ -71,6 +71,7 @@ pub mod guard;
 pub mod identifier;
 mod import;
 mod journal;
+mod monitor;
 mod overrides;
 mod preferences;
 mod registry;

@@ -23,6 +23,10 @@ const HEARTBEAT_DEFAULT: Duration = Duration::from_secs(5);
 const SILENCE: (u32, Duration) = (3, Duration::from_secs(2));
 
 /// What a watcher sees.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "an event is what nearly all of them are"
+)]
 #[derive(Debug, Clone, PartialEq)]
 pub enum Seen {
     /// An event. Each comes once, in the order of revisions.

@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use super::Timing;
 use super::clocks::Clocks;
+use super::found::Found;
 use super::journal_keys::JournalKeys;
 use super::machine::Machine;
 use super::neighbours::Neighbours;
@@ -67,6 +68,8 @@ pub struct Core {
     pub health: watch::Sender<Health>,
     /// What it counts.
     pub usage: Usage,
+    /// What it has found in services' reports.
+    pub found: Found,
     /// What it signs stamps with.
     pub stamp_keys: StampKeys,
     /// What it signs the journal's checkpoints with.

@@ -10,6 +10,7 @@ mod clocks;
 mod core;
 mod drift;
 mod duties;
+mod found;
 mod health;
 mod journal_keys;
 mod leadership;
@@ -60,7 +61,7 @@ pub use types::Peer;
 pub use usage::Usage;
 
 use self::core::Core;
-use crate::domain::{Millis, Outcome, Proposal, Revision, State};
+use crate::domain::{Millis, Outcome, Proposal, Revision, ServiceName, State, Violations};
 use crate::limits::PEER_MESSAGE_BYTES;
 use crate::proof::JournalSigner;
 use crate::proto::peer::peer_server::PeerServer;
@@ -138,6 +139,7 @@ impl Consensus {
             .map_err(|e| StartError::Raft(e.to_string()))?;
         let (reads, waiting) = reads::queue();
         let usage = Usage::new(&*entropy);
+        let found = found::Found::new(&*entropy);
         let core = Arc::new(Core {
             raft,
             replica,
@@ -159,6 +161,7 @@ impl Consensus {
             neighbours: neighbours::Neighbours::default(),
             health: watch::Sender::new(Err(Unavailable::Starting).into()),
             usage,
+            found,
             stamp_keys: stamp_keys::StampKeys::new(stamp_secrets),
             journal_keys: journal_keys::JournalKeys::new(journal_secrets),
         });
@@ -177,6 +180,7 @@ impl Consensus {
         tasks.spawn(stamp_keys::tend_again_and_again(core.clone()));
         tasks.spawn(journal_keys::tend_again_and_again(core.clone()));
         tasks.spawn(usage::report_again_and_again(core.clone(), every));
+        tasks.spawn(found::commit_again_and_again(core.clone()));
         tasks.spawn(news::tell(core.clone()));
         Ok(Self {
             core,
@@ -262,9 +266,31 @@ impl Consensus {
         &self.core.usage
     }
 
+    /// Adds what was found among some reports of a service; it is committed when this returns.
+    ///
+    /// # Errors
+    /// `OVERLOADED`, with nothing done; or `DEADLINE`: it may be committed later, and is unless the node ends before.
+    pub async fn report_found(
+        &self,
+        service: &ServiceName,
+        judged: u64,
+        found: Vec<Violations>,
+        deadline: Instant,
+    ) -> Result<(), Unavailable> {
+        let Some(committed) = self.core.found.add(service, judged, found)? else {
+            return Ok(());
+        };
+        match tokio::time::timeout_at(deadline, committed).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(Unavailable::Draining),
+            Err(_) => Err(Unavailable::Deadline),
+        }
+    }
+
     /// Reports what was counted, before the node goes.
     pub async fn report_usage(&self) {
         usage::report(&self.core, false).await;
+        found::commit(&self.core, true).await;
     }
 
     /// The journal of all events.

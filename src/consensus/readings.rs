@@ -54,6 +54,8 @@ pub struct Readings {
     pub overrides: usize,
     /// Subjects with a preference on record, by token.
     pub subjects: usize,
+    /// Violations that were reported within the time for which counts are kept, by kind.
+    pub violations: [u64; 6],
 }
 
 /// Reads a node off.
@@ -68,13 +70,15 @@ pub fn readings(core: &Core) -> Readings {
     let voters = members.iter().filter(|(.., votes)| *votes).count();
     let journal = core.replica.journal();
     let now = core.clock.now();
-    let (feature_level, overrides, subjects) = core.replica.with_state(|state: &State| {
-        (
-            state.feature_level(),
-            state.overrides().filter(|it| it.is_active(now)).count(),
-            state.subjects(),
-        )
-    });
+    let (feature_level, overrides, subjects, violations) =
+        core.replica.with_state(|state: &State| {
+            (
+                state.feature_level(),
+                state.overrides().filter(|it| it.is_active(now)).count(),
+                state.subjects(),
+                state.violation_counts(),
+            )
+        });
     Readings {
         node_id: core.node_id(),
         cluster_id: core.peers.cluster_id(),
@@ -99,5 +103,6 @@ pub fn readings(core: &Core) -> Readings {
         feature_level,
         overrides,
         subjects,
+        violations,
     }
 }

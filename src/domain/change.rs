@@ -227,9 +227,19 @@ impl Override {
         service: &ServiceName,
         at: Millis,
     ) -> bool {
+        self.is_active(at) && self.covers(namespace, token, purpose, service)
+    }
+
+    /// Whether it is made for the opt-out of a token from a purpose for a service, in force or not.
+    pub(super) fn covers(
+        &self,
+        namespace: &Namespace,
+        token: &SubjectToken,
+        purpose: &PurposeName,
+        service: &ServiceName,
+    ) -> bool {
         let terms = &self.terms;
-        self.is_active(at)
-            && terms.namespace == *namespace
+        terms.namespace == *namespace
             && terms.services.contains(service)
             && terms.purposes.iter().any(|it| purpose.is_within(it))
             && terms

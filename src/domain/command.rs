@@ -6,6 +6,7 @@ use super::change::{Approve, Propose, SchemaFloor, Withdraw};
 use super::encoding::{self, DecodeError};
 use super::evidence::SealedEvidence;
 use super::ids::{EventId, Millis, RequestId, Revision};
+use super::monitor::ReportViolations;
 use super::names::{Namespace, Principal, PurposeName};
 use super::purpose::{Purpose, default_purposes};
 use super::refusal::Refusal;
@@ -102,6 +103,8 @@ pub enum Body {
     RetireJournalKey(RetireJournalKey),
     /// What a node has counted.
     ReportUsage(ReportUsage),
+    /// What a node has found in services' reports.
+    ReportViolations(ReportViolations),
     /// Raise the feature level.
     RaiseFeatureLevel(RaiseFeatureLevel),
 }

@@ -5,6 +5,7 @@ use super::change::{ProposedChange, SchemaFloor};
 use super::command::{Change, Create, Signal};
 use super::encoding::{self, DecodeError};
 use super::ids::{EventId, Millis, Revision};
+use super::monitor::Violations;
 use super::names::{Namespace, Principal, PurposeName, ServiceName};
 use super::purpose::Purpose;
 use super::token::SubjectToken;
@@ -44,6 +45,8 @@ pub enum EventKind {
     StampKey,
     /// A node's key for the journal's checkpoints was added, or retired.
     JournalKey,
+    /// A service processed against the rules.
+    Violation,
 }
 
 /// One token of an event, with the way back through its history.
@@ -90,6 +93,8 @@ pub enum Detail {
         /// Its Ed25519 public key.
         public_key: Option<[u8; 32]>,
     },
+    /// What a service did, and how often.
+    Violation(Box<Violations>),
 }
 
 /// One accepted change.
@@ -155,7 +160,8 @@ impl Event {
             | EventKind::OverrideRevoked
             | EventKind::OverrideEnded
             | EventKind::StampKey
-            | EventKind::JournalKey => return Vec::new(),
+            | EventKind::JournalKey
+            | EventKind::Violation => return Vec::new(),
         };
         let own = self.purposes.iter().map(|purpose| (purpose, change));
         let opted_in = self.opted_in().iter();

@@ -330,3 +330,27 @@ pub(crate) fn refused(reply: &Reply) -> &'static str {
         Ok(outcome) => panic!("not refused: {outcome:?}"),
     }
 }
+
+/// A report of one violation, after an opt-out.
+pub(crate) fn violation_report(node_id: u64, number: u64) -> ReportViolations {
+    ReportViolations {
+        node_id,
+        start: 7,
+        number,
+        judged: vec![(ServiceName::parse("mailer").unwrap(), 10)],
+        found: vec![Violations {
+            namespace: Namespace::default_namespace(),
+            service: ServiceName::parse("mailer").unwrap(),
+            purpose: name("sale"),
+            kind: ViolationKind::AfterOptOut,
+            count: 3,
+            first_at: Millis(START + 10),
+            last_at: Millis(START + 20),
+            samples: vec![Sample {
+                token: subject(1),
+                at: Millis(START + 10),
+                opt_out: Some(EventId::new(Millis(START), [3; 10])),
+            }],
+        }],
+    }
+}

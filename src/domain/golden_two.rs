@@ -1,5 +1,5 @@
-//! Golden files of what is kept of the two principals of a change, of a namespace's settings as a change, and of keys for
-//! checkpoints.
+//! Golden files of what is kept of the two principals of a change, of a namespace's settings as a change, of keys for
+//! checkpoints, and of violations.
 
 use super::fixtures::*;
 use super::golden::hold_both;
@@ -63,4 +63,16 @@ fn keys_for_checkpoints() {
         let file = format!("leaf-{name}-journal-key");
         hold_both(&file, event, &event.encode(), Event::decode);
     }
+}
+
+#[test]
+fn violations() {
+    let mut driven = Driven::new();
+    let body = Body::ReportViolations(violation_report(0xFEED, 1));
+    let command = driven.command(body.clone());
+    let file = "command-report-violations";
+    hold_both(file, &command, &command.encode(), Command::decode);
+    driven.send(body).unwrap();
+    let event = driven.events.last().unwrap();
+    hold_both("leaf-violation", event, &event.encode(), Event::decode);
 }

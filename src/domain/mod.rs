@@ -14,6 +14,7 @@ mod golden;
 #[cfg(test)]
 mod golden_two;
 mod ids;
+mod monitor;
 mod names;
 mod normalise;
 mod outcome;
@@ -41,6 +42,9 @@ pub use encoding::DecodeError;
 pub use event::{Detail, Event, EventKind, EventToken};
 pub use evidence::{CannotUnseal, Evidence, SEALING_RANDOM_BYTES, SealedEvidence, SealingKey};
 pub use ids::{EventId, Millis, NodeId, RequestId, Revision};
+pub use monitor::{
+    Judged, Processed, Proof, ReportViolations, Sample, Score, Tally, ViolationKind, Violations,
+};
 pub use names::{IdentifierType, Namespace, Principal, PurposeName, ServiceName};
 pub use normalise::normalise;
 pub use outcome::{Applied, Outcome, Reply, decode_reply, encode_reply};
@@ -48,7 +52,7 @@ pub use purpose::{Purpose, default_purposes};
 pub use refusal::{Refusal, RefusalKind};
 pub use registry::Registry;
 pub use state::{
-    Decision, JournalKey, PreferenceRecord, Preferences, PurposeDecision, Question, Reason,
+    Decision, Found, JournalKey, PreferenceRecord, Preferences, PurposeDecision, Question, Reason,
     RestoreError, StampKey, Standing, State, Verdict,
 };
 pub use token::{KeyFingerprint, SubjectToken, Token, TokenKey, value_sha256};

@@ -8,6 +8,9 @@ use crate::{limits, purpose_tree};
 /// The name of the namespace that every cluster has.
 const DEFAULT_NAMESPACE: &str = "default";
 
+/// The namespace of synthetic changes that test the cluster.
+const PROBE_NAMESPACE: &str = "refrain-probe";
+
 /// The root of all purposes that are not essential.
 const ROOT: &str = "*";
 
@@ -95,6 +98,16 @@ impl Namespace {
     /// The namespace that is meant where none is named: `default`.
     pub fn default_namespace() -> Self {
         Self(DEFAULT_NAMESPACE.into())
+    }
+
+    /// The namespace that is kept for rehearsals: what is done there counts against nobody.
+    pub fn probe() -> Self {
+        Self(PROBE_NAMESPACE.into())
+    }
+
+    /// Whether it is the one for rehearsals.
+    pub fn is_probe(&self) -> bool {
+        self.as_str() == PROBE_NAMESPACE
     }
 }
 

@@ -26,6 +26,7 @@ impl Body {
             Self::SetSchemaFloor(set) => set.floor.validate(),
             Self::Propose(propose) => propose.change.validate(),
             Self::ReportUsage(report) => report.validate(),
+            Self::ReportViolations(report) => report.validate(),
             Self::AddNamespace(_)
             | Self::Approve(_)
             | Self::Withdraw(_)

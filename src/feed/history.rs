@@ -45,6 +45,21 @@ impl Feed {
     }
 }
 
+impl Feed {
+    /// The events of these revisions, in the same order.
+    ///
+    /// # Errors
+    /// [`FeedEnd`]: the journal is not whole here, or cannot be read.
+    pub async fn events(&self, revisions: Vec<Revision>) -> Result<Vec<Event>, FeedEnd> {
+        let journal = Arc::clone(&self.journal);
+        let one = move |revision| {
+            let read = read(&journal, revision, revision)?.pop();
+            read.ok_or(FeedEnd::Unreadable)
+        };
+        off_thread(move || revisions.into_iter().map(one).collect()).await
+    }
+}
+
 fn walk(
     journal: &Journal,
     heads: &[Head],

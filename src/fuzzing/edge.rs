@@ -140,7 +140,7 @@ fn principals() -> Principals {
 }
 
 /// The calls of the contract.
-const CALLS: [&str; 38] = [
+const CALLS: [&str; 41] = [
     "DecisionService/Check",
     "DecisionService/BatchCheck",
     "DecisionService/CheckStream",
@@ -179,6 +179,9 @@ const CALLS: [&str; 38] = [
     "JournalService/GetCheckpoint",
     "JournalService/ListJournalKeys",
     "JournalService/GetReceipt",
+    "MonitorService/ReportProcessing",
+    "MonitorService/ListViolations",
+    "MonitorService/GetScores",
 ];
 
 /// Calls over gRPC: which, and the messages of its stream, one for most. From 128 on the body goes out as it is.
@@ -209,7 +212,7 @@ pub fn requests(data: &[u8]) {
 }
 
 /// The routes of REST: what is put in the place of `*` comes from the input.
-const ROUTES: [(&str, &str); 37] = [
+const ROUTES: [(&str, &str); 41] = [
     ("POST", "/v1/*/check"),
     ("POST", "/v1/*/batch-check"),
     ("POST", "/v1/*/stamps/verify"),
@@ -247,6 +250,10 @@ const ROUTES: [(&str, &str); 37] = [
     ("GET", "/tile/*"),
     ("GET", "/v1/*/receipts/*"),
     ("GET", "/admin/v1/receipts/*"),
+    ("POST", "/v1/*/processing"),
+    ("GET", "/admin/v1/violations?*"),
+    ("GET", "/admin/v1/scores?*"),
+    ("GET", "/metrics"),
 ];
 
 /// Calls over HTTP. Lines: what the path holds in place of its `*`, then a header or two, an empty one, and the body.

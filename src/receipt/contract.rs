@@ -3,7 +3,10 @@
 use prost_types::Timestamp;
 
 use crate::{
-    domain::{Detail, Event, EventId, EventKind, Millis, PurposeName, ServiceName, Signal},
+    domain::{
+        Detail, Event, EventId, EventKind, Millis, PurposeName, ServiceName, Signal, ViolationKind,
+        Violations,
+    },
     proto::v1,
 };
 
@@ -47,6 +50,7 @@ fn event_kind(kind: EventKind) -> v1::EventKind {
         EventKind::OverrideEnded => v1::EventKind::OverrideEnded,
         EventKind::StampKey => v1::EventKind::StampKey,
         EventKind::JournalKey => v1::EventKind::JournalKey,
+        EventKind::Violation => v1::EventKind::Violation,
     }
 }
 
@@ -79,10 +83,42 @@ pub(crate) fn event(event: Event) -> v1::Event {
             .proposed_by
             .map(|it| it.to_string())
             .unwrap_or_default(),
+        violations: match &event.detail {
+            Detail::Violation(found) => Some(violations(found)),
+            _ => None,
+        },
         lifted: match event.detail {
             Detail::Lifted(totals) => counts(totals),
             _ => Vec::new(),
         },
+    }
+}
+
+fn violations(found: &Violations) -> v1::Violations {
+    let samples = found.samples.iter().map(|sample| v1::ViolationSample {
+        r#type: sample.token.identifier_type.to_string(),
+        token: sample.token.token.to_string(),
+        processed_at: Some(timestamp(sample.at)),
+        opt_out_event_id: event_id(sample.opt_out),
+    });
+    v1::Violations {
+        service: found.service.to_string(),
+        kind: violation_kind(found.kind).into(),
+        count: found.count,
+        first_at: Some(timestamp(found.first_at)),
+        last_at: Some(timestamp(found.last_at)),
+        samples: samples.collect(),
+    }
+}
+
+pub(crate) fn violation_kind(kind: ViolationKind) -> v1::ViolationKind {
+    match kind {
+        ViolationKind::AfterOptOut => v1::ViolationKind::AfterOptOut,
+        ViolationKind::StaleStamp => v1::ViolationKind::StaleStamp,
+        ViolationKind::ExpiredOverride => v1::ViolationKind::ExpiredOverride,
+        ViolationKind::FalseProof => v1::ViolationKind::FalseProof,
+        ViolationKind::NoCheck => v1::ViolationKind::NoCheck,
+        ViolationKind::BelowFloor => v1::ViolationKind::BelowFloor,
     }
 }
 

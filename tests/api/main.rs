@@ -13,6 +13,7 @@ mod import;
 mod journal;
 mod link;
 mod metrics;
+mod monitor;
 mod preference;
 mod principals;
 mod program;

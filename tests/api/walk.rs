@@ -22,7 +22,8 @@ use super::{
 
 /// Which permissions let a call in, one of those named; none for a call that is open to everybody. A new call fails the
 /// walk until it stands here.
-const CALLS: [(&[Permission], &[&str]); 11] = [
+const CALLS: [(&[Permission], &[&str]); 12] = [
+    (&[Permission::Report], &["MonitorService/ReportProcessing"]),
     (
         &[],
         &[
@@ -68,6 +69,8 @@ const CALLS: [(&[Permission], &[&str]); 11] = [
     (
         &[Permission::Audit],
         &[
+            "MonitorService/ListViolations",
+            "MonitorService/GetScores",
             "PreferenceService/ListEvents",
             "RegistryService/ListServices",
             "JournalService/GetReceipt",

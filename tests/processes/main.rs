@@ -1,5 +1,5 @@
 //! Tests against real `refrain` processes on loopback: fail-over, recovery, membership, refusals to start, damage,
-//! power cuts, privacy, proof, every way in, foreign clients, the examples, containers.
+//! power cuts, privacy, proof, a shop that is watched, every way in, foreign clients, the examples, containers.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -15,6 +15,7 @@ mod proof;
 mod python;
 mod recovery;
 mod refusals;
+mod shop;
 mod skip;
 mod support;
 mod upgrade;

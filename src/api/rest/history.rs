@@ -51,6 +51,62 @@ pub(super) struct Event {
     proposed_by: Option<String>,
     /// Of an override that ended: the decisions that it made an ALLOW, by service.
     lifted: Vec<ServiceCount>,
+    /// Of a violation: what the service did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    violations: Option<Violated>,
+}
+
+/// Violations that are alike: of one service, purpose and kind.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Violated {
+    /// The service.
+    service: String,
+    /// How it processed against the rules.
+    kind: words::ViolationKind,
+    /// How many there were.
+    count: u64,
+    /// When the first was, by the service's clock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_at: Option<Time>,
+    /// When the last was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_at: Option<Time>,
+    /// Some of them.
+    samples: Vec<Sample>,
+}
+
+/// One violation.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Sample {
+    /// The identifier's type.
+    r#type: String,
+    /// Whose data: the first token that was named.
+    token: String,
+    /// When it was processed, by the service's clock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    processed_at: Option<Time>,
+    /// The opt-out that stood against it, if one did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    opt_out_event_id: Option<String>,
+}
+
+impl From<v1::Violations> for Violated {
+    fn from(found: v1::Violations) -> Self {
+        let sample = |one: v1::ViolationSample| Sample {
+            r#type: one.r#type,
+            token: one.token,
+            processed_at: one.processed_at.map(Time),
+            opt_out_event_id: some(one.opt_out_event_id),
+        };
+        Self {
+            service: found.service,
+            kind: Word::of(found.kind),
+            count: found.count,
+            first_at: found.first_at.map(Time),
+            last_at: found.last_at.map(Time),
+            samples: found.samples.into_iter().map(sample).collect(),
+        }
+    }
 }
 
 /// One token in an event, with the way back through its history.
@@ -111,6 +167,7 @@ impl From<v1::Event> for Event {
             change_id: some(event.change_id),
             proposed_by: some(event.proposed_by),
             lifted: event.lifted.into_iter().map(ServiceCount::from).collect(),
+            violations: event.violations.map(Violated::from),
         }
     }
 }

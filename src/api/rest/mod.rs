@@ -16,6 +16,7 @@ mod history;
 mod journal;
 mod judged;
 mod metrics;
+mod monitor;
 mod namespace;
 mod overrides;
 mod pending;
@@ -85,6 +86,9 @@ pub(super) fn routes(api: Api) -> serde_json::Result<Router> {
         row!("OverrideService/RevokeOverride", overrides::revoke),
         row!("JournalService/GetReceipt", journal::receipt),
         row!("JournalService/GetReceipt", journal::cluster_receipt),
+        row!("MonitorService/ReportProcessing", monitor::report),
+        row!("MonitorService/ListViolations", monitor::violations),
+        row!("MonitorService/GetScores", monitor::scores),
         row!("RegistryService/ListPendingChanges", pending::list),
         row!("RegistryService/ProposeChange", pending::propose),
         row!("RegistryService/ApproveChange", pending::approve),

@@ -48,6 +48,7 @@ worded! {
     OverrideState: "OVERRIDE_STATE_",
     Reason: "REASON_",
     Signal: "SIGNAL_",
+    ViolationKind: "VIOLATION_KIND_",
 }
 
 /// A value of an enumeration, as a word.
@@ -72,7 +73,8 @@ impl<E: Worded> Word<E> {
 
     /// Every value but the one that is not set.
     fn all() -> impl Iterator<Item = Self> {
-        (1..).map_while(|number| E::try_from(number).ok().map(Self))
+        // Their numbers may have gaps.
+        (1..=64).filter_map(|number| E::try_from(number).ok().map(Self))
     }
 }
 

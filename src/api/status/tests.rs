@@ -50,6 +50,7 @@ fn refusals() -> Vec<Refusal> {
         Refusal::SecondPrincipalRequired,
         Refusal::ChangeOutdated,
         Refusal::ChangeUnknown,
+        Refusal::ProcessedAhead,
         Refusal::ChangeWidensNothing,
         Refusal::TooManyChanges {
             what: "overrides",
@@ -115,6 +116,7 @@ fn refusals() -> Vec<Refusal> {
             | Refusal::SecondPrincipalRequired
             | Refusal::ChangeOutdated
             | Refusal::ChangeUnknown
+            | Refusal::ProcessedAhead
             | Refusal::ChangeWidensNothing
             | Refusal::TooManyChanges { .. }
             | Refusal::SignalUnconfigured

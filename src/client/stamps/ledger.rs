@@ -327,7 +327,8 @@ fn concerns_everybody(event: &Event, names_nobody: bool) -> bool {
             | EventKind::OverrideRevoked
             | EventKind::OverrideEnded
             | EventKind::StampKey
-            | EventKind::JournalKey,
+            | EventKind::JournalKey
+            | EventKind::Violation,
         ) => false,
         Ok(
             EventKind::Unspecified

@@ -7,6 +7,7 @@ use super::DecodeError;
 use super::change::{
     approve, approve_out, floor, floor_out, propose, propose_out, withdraw, withdraw_out,
 };
+use super::monitor::{found, found_out};
 use super::parts::{
     change, change_out, digest16, event_id, namespace, principal, purpose, purpose_names,
     purpose_names_out, purpose_out, request_id, sha256, signal, signal_out, subject_out, subjects,
@@ -115,6 +116,7 @@ fn body_out(body: &Body) -> persisted::Body {
         }
         Body::RetireJournalKey(retire) => Kind::JournalKey(node_key_out(retire.node_id, None)),
         Body::ReportUsage(report) => Kind::ReportUsage(report_out(report)),
+        Body::ReportViolations(report) => Kind::ReportViolations(found_out(report)),
         Body::RaiseFeatureLevel(raise) => {
             Kind::RaiseFeatureLevel(persisted::RaiseFeatureLevel { level: raise.level })
         }
@@ -190,6 +192,7 @@ fn body(message: Option<persisted::Body>) -> Result<Body, DecodeError> {
             (node_id, None) => Body::RetireJournalKey(RetireJournalKey { node_id }),
         },
         Kind::ReportUsage(message) => Body::ReportUsage(report(&message)?),
+        Kind::ReportViolations(message) => Body::ReportViolations(found(&message)?),
         Kind::RaiseFeatureLevel(message) => {
             known_level(message.level)?;
             Body::RaiseFeatureLevel(RaiseFeatureLevel {

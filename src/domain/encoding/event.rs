@@ -6,6 +6,7 @@ use prost::Message as _;
 use super::DecodeError;
 use super::change::{basis, basis_out, floor, floor_out, proposed, proposed_out};
 use super::command::{create, create_out, node_key, node_key_out};
+use super::monitor::{violations, violations_out};
 use super::parts::{
     event_id, namespace, principal, purpose, purpose_names, purpose_names_out, purpose_out, sha256,
     signal, signal_out, subject, subject_out, uuid_out,
@@ -66,6 +67,7 @@ pub(crate) fn encode_event(event: &Event) -> Vec<u8> {
                 *node_id,
                 public_key.as_ref(),
             ))),
+            Detail::Violation(found) => Some(DetailMessage::Violations(violations_out(found))),
         },
         change_id: event.change_id.map(|id| uuid_out(id.0)).unwrap_or_default(),
         proposed_by: event
@@ -110,6 +112,9 @@ pub(crate) fn decode_event(bytes: &[u8]) -> Result<Event, DecodeError> {
                 node_id,
                 public_key,
             }
+        }
+        Some(DetailMessage::Violations(message)) => {
+            Detail::Violation(Box::new(violations(&message)?))
         }
     };
     Ok(Event {
@@ -178,6 +183,7 @@ fn kind_out(kind: EventKind) -> persisted::EventKind {
         EventKind::OverrideEnded => persisted::EventKind::OverrideEnded,
         EventKind::StampKey => persisted::EventKind::StampKey,
         EventKind::JournalKey => persisted::EventKind::JournalKey,
+        EventKind::Violation => persisted::EventKind::Violation,
     }
 }
 
@@ -199,6 +205,7 @@ fn kind(number: i32) -> Result<EventKind, DecodeError> {
         Ok(persisted::EventKind::OverrideEnded) => Ok(EventKind::OverrideEnded),
         Ok(persisted::EventKind::StampKey) => Ok(EventKind::StampKey),
         Ok(persisted::EventKind::JournalKey) => Ok(EventKind::JournalKey),
+        Ok(persisted::EventKind::Violation) => Ok(EventKind::Violation),
         Ok(persisted::EventKind::Unspecified) | Err(_) => {
             Err(DecodeError::Damaged("an event's kind"))
         }

@@ -3,6 +3,7 @@
 mod change;
 mod command;
 mod event;
+mod monitor;
 mod parts;
 mod reply;
 mod usage;
@@ -16,8 +17,8 @@ pub(crate) use command::{
 };
 pub(crate) use event::{decode_event, encode_event};
 pub(crate) use parts::{
-    digest16, namespace, principal, purpose, purpose_names, purpose_names_out, purpose_out,
-    request_id, sha256, uuid_out,
+    digest16, event_id, namespace, principal, purpose, purpose_names, purpose_names_out,
+    purpose_out, request_id, service, sha256, uuid_out,
 };
 pub(crate) use reply::{decode_reply, encode_reply, outcome, outcome_out};
 pub(crate) use usage::{lifted, lifted_out, seen, seen_out};

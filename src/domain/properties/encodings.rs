@@ -137,6 +137,7 @@ fn details() -> impl Strategy<Value = (EventKind, Detail)> {
                 public_key
             }
         )),
+        violations().prop_map(|found| (EventKind::Violation, Detail::Violation(Box::new(found)))),
         (any::<u64>(), option::of(any::<[u8; 32]>())).prop_map(|(node_id, public_key)| (
             EventKind::JournalKey,
             Detail::JournalKey {

@@ -53,6 +53,7 @@ fn opens<'a>(command: &'a Command, before: &State) -> Opens<'a> {
         | Body::RetireStampKeys(_)
         | Body::AddJournalKey(_)
         | Body::RetireJournalKey(_)
+        | Body::ReportViolations(_)
         | Body::ReportUsage(_)
         | Body::RaiseFeatureLevel(_) => Opens::Nothing,
     }
@@ -234,6 +235,7 @@ fn others(driven: &mut Driven) -> Vec<Body> {
             public_key: [1; 32],
         }),
         Body::RetireJournalKey(RetireJournalKey { node_id: 1 }),
+        Body::ReportViolations(violation_report(1, 1)),
         Body::RaiseFeatureLevel(RaiseFeatureLevel {
             level: FEATURE_LEVEL,
         }),

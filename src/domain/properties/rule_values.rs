@@ -89,6 +89,53 @@ pub(super) fn reports() -> impl Strategy<Value = ReportUsage> {
     )
 }
 
+pub(super) fn violations() -> impl Strategy<Value = Violations> {
+    let sample = (subject_tokens(), any::<u64>(), option::of(event_ids())).prop_map(
+        |(token, at, opt_out)| Sample {
+            token,
+            at: Millis(at),
+            opt_out,
+        },
+    );
+    (
+        (namespaces(), services(), purpose_names()),
+        select(ViolationKind::ALL.to_vec()),
+        any::<[u64; 3]>(),
+        vec(sample, 0..3),
+    )
+        .prop_map(
+            |((namespace, service, purpose), kind, [count, first_at, last_at], samples)| {
+                Violations {
+                    namespace,
+                    service,
+                    purpose,
+                    kind,
+                    count,
+                    first_at: Millis(first_at),
+                    last_at: Millis(last_at),
+                    samples,
+                }
+            },
+        )
+}
+
+fn violation_reports() -> impl Strategy<Value = ReportViolations> {
+    (
+        any::<[u64; 3]>(),
+        vec((services(), any::<u64>()), 0..3),
+        vec(violations(), 0..3),
+    )
+        .prop_map(
+            |([node_id, start, number], judged, found)| ReportViolations {
+                node_id,
+                start,
+                number,
+                judged,
+                found,
+            },
+        )
+}
+
 pub(super) fn kinds() -> impl Strategy<Value = ChangeKind> {
     select(vec![ChangeKind::Override, ChangeKind::Registry])
 }
@@ -175,5 +222,6 @@ pub(super) fn later_bodies() -> impl Strategy<Value = Body> {
         }),
         any::<u64>().prop_map(|node_id| Body::RetireJournalKey(RetireJournalKey { node_id })),
         reports().prop_map(Body::ReportUsage),
+        violation_reports().prop_map(Body::ReportViolations),
     ]
 }

@@ -191,6 +191,11 @@ pub enum Refusal {
         "no such change waits: it was approved, withdrawn or has lapsed, or its id is of another kind; list what waits"
     )]
     ChangeUnknown,
+    /// Something that was processed in the future.
+    #[error(
+        "that was processed more than a minute ahead of the cluster's time: mend the clock of the service"
+    )]
+    ProcessedAhead,
     /// What is to change is not what it was when the change was proposed.
     #[error(
         "what stood when the change was proposed has changed since: withdraw it, look at what stands now, and propose it anew"

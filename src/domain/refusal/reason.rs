@@ -3,7 +3,7 @@
 use super::{Refusal, RefusalKind};
 
 /// Every reason, so that one that comes over the wire gets its own static text back.
-const REASONS: [&str; 50] = [
+const REASONS: [&str; 51] = [
     "NAMESPACE_INVALID",
     "NAMESPACE_UNKNOWN",
     "PURPOSE_INVALID",
@@ -34,6 +34,7 @@ const REASONS: [&str; 50] = [
     "OVERRIDE_EXPIRY_INVALID",
     "SECOND_PRINCIPAL_REQUIRED",
     "CHANGE_UNKNOWN",
+    "PROCESSED_AHEAD",
     "CHANGE_OUTDATED",
     "CHANGE_WIDENS_NOTHING",
     "TOO_MANY_CHANGES",
@@ -90,6 +91,7 @@ impl Refusal {
             Self::OverrideExpiryInvalid { .. } => "OVERRIDE_EXPIRY_INVALID",
             Self::SecondPrincipalRequired => "SECOND_PRINCIPAL_REQUIRED",
             Self::ChangeUnknown => "CHANGE_UNKNOWN",
+            Self::ProcessedAhead => "PROCESSED_AHEAD",
             Self::ChangeOutdated => "CHANGE_OUTDATED",
             Self::ChangeWidensNothing => "CHANGE_WIDENS_NOTHING",
             Self::TooManyChanges { .. } => "TOO_MANY_CHANGES",
@@ -147,6 +149,7 @@ impl Refusal {
             | Self::IdentifiersRequired
             | Self::TooManyIdentifiers
             | Self::DuplicateIdentifier
+            | Self::ProcessedAhead
             | Self::PurposesRequired
             | Self::TooManyPurposes
             | Self::DuplicatePurpose
@@ -227,6 +230,7 @@ pub(in crate::domain) fn every() -> Vec<Refusal> {
         Refusal::OverrideExpiryInvalid { minutes: 1 },
         Refusal::SecondPrincipalRequired,
         Refusal::ChangeUnknown,
+        Refusal::ProcessedAhead,
         Refusal::ChangeOutdated,
         Refusal::ChangeWidensNothing,
         Refusal::TooManyChanges {

@@ -42,7 +42,7 @@ impl State {
                 self.fold_made(event);
             }
             (EventKind::SchemaFloor, Detail::SchemaFloor(floor)) => {
-                self.fold_floor(floor)?;
+                self.fold_floor(floor, event.received_at)?;
                 self.fold_made(event);
             }
             (EventKind::ChangeProposed, Detail::Proposed(change, basis)) => {
@@ -66,6 +66,9 @@ impl State {
                     public_key,
                 },
             ) => self.fold_journal_key(*node_id, *public_key, event.revision),
+            (EventKind::Violation, Detail::Violation(violations)) => {
+                self.fold_violation(event, violations)?;
+            }
             _ => return inconsistent("an event whose detail is not of its kind"),
         }
         self.revision = event.revision;
@@ -80,7 +83,7 @@ impl State {
         Ok(())
     }
 
-    fn fold_preference(&mut self, event: &Event) -> Result<(), Refusal> {
+    pub(super) fn fold_preference(&mut self, event: &Event) -> Result<(), Refusal> {
         let Some(name) = &event.namespace else {
             return inconsistent("a preference without a namespace");
         };

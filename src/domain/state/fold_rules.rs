@@ -27,8 +27,9 @@ impl State {
         }
     }
 
-    pub(super) fn fold_floor(&mut self, floor: &SchemaFloor) -> Result<(), Refusal> {
+    pub(super) fn fold_floor(&mut self, floor: &SchemaFloor, at: Millis) -> Result<(), Refusal> {
         let id = self.floor_place(floor)?;
+        self.monitor.floor_set(id, at);
         let before = Arc::make_mut(&mut self.floors).set(id, floor.version);
         if before > 0 {
             self.sum.sub(hash::floor(id, before));
@@ -112,6 +113,7 @@ impl State {
             revoked_at: None,
         };
         self.fold_made(event);
+        self.monitor.began(standing.id, event.received_at);
         self.put_override(standing);
         Ok(())
     }
@@ -126,7 +128,9 @@ impl State {
     }
 
     pub(super) fn fold_override_ended(&mut self, event: &Event) -> Result<(), Refusal> {
-        self.take_override(event).map(drop)
+        let ended = self.take_override(event)?;
+        self.monitor.ended(ended);
+        Ok(())
     }
 
     fn put_override(&mut self, standing: Override) {

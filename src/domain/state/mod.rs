@@ -11,6 +11,8 @@ mod govern;
 mod hash;
 mod imports;
 mod journal_keys;
+mod judge;
+mod monitor;
 mod namespaces;
 mod query;
 mod record;
@@ -19,6 +21,7 @@ mod restore;
 mod restore_rules;
 mod shards;
 mod snapshot;
+mod snapshot_monitor;
 mod snapshot_rules;
 mod stamp_keys;
 #[cfg(test)]
@@ -39,6 +42,7 @@ use super::token::KeyFingerprint;
 use changes::Changes;
 use hash::Sum;
 use imports::Imports;
+use monitor::Monitor;
 use namespaces::Namespaces;
 use requests::Requests;
 use shards::Shards;
@@ -46,6 +50,7 @@ use usage::Usage;
 
 pub use decide::{Decision, Question, Reason, Verdict};
 pub use journal_keys::JournalKey;
+pub use monitor::Found;
 pub use query::{PreferenceRecord, Preferences, PurposeDecision, Standing};
 pub use restore::RestoreError;
 pub use stamp_keys::StampKey;
@@ -74,6 +79,7 @@ pub struct State {
     requests: Requests,
     imports: Imports,
     usage: Usage,
+    monitor: Monitor,
 }
 
 /// What a cluster was created with.

@@ -129,7 +129,7 @@ impl Restore {
             Section::Requests(section) => self.requests(section),
             Section::Imports(section) => self.imports(&section),
             Section::Rules(section) => self.rules(section),
-            Section::Usage(section) => self.usage(&section),
+            Section::Usage(section) => self.usage(section),
             Section::End(end) => self.end(&end),
         }
     }

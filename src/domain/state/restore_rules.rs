@@ -81,7 +81,7 @@ impl Restore {
         Ok(())
     }
 
-    pub(super) fn usage(&mut self, section: &UsageSection) -> Result<(), Fault> {
+    pub(super) fn usage(&mut self, section: UsageSection) -> Result<(), Fault> {
         let usage = &mut self.state.usage;
         for message in &section.services {
             if !usage.restore_service(seen(message)?) {
@@ -98,7 +98,7 @@ impl Restore {
                 return Err(Fault::Damaged("the reports are out of order"));
             }
         }
-        Ok(())
+        self.monitor(section)
     }
 }
 

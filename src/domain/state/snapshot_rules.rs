@@ -131,7 +131,11 @@ impl State {
                     ..UsageSection::default()
                 }
             });
-        services.chain(lifted).chain(reports).map(Section::Usage)
+        services
+            .chain(lifted)
+            .chain(reports)
+            .map(Section::Usage)
+            .chain(self.monitor_sections())
     }
 }
 

@@ -20,7 +20,8 @@ use super::{
 };
 
 /// Which permissions let a caller make a request, one of those named. A new route fails the walk until it stands here.
-const ROUTES: [(&[Permission], &[&str]); 7] = [
+const ROUTES: [(&[Permission], &[&str]); 8] = [
+    (&[Permission::Report], &["POST /v1/{namespace}/processing"]),
     (
         &[Permission::Check],
         &[
@@ -53,6 +54,8 @@ const ROUTES: [(&[Permission], &[&str]); 7] = [
         &[
             "GET /v1/{namespace}/subjects/{token}/events",
             "GET /admin/v1/services",
+            "GET /admin/v1/violations",
+            "GET /admin/v1/scores",
             "GET /v1/{namespace}/receipts/{revision}",
             "GET /admin/v1/receipts/{revision}",
             "GET /tile/{path}",
@@ -218,6 +221,10 @@ fn body_for(method: &str, path: &str, permission: Permission) -> Value {
             json!({ "identifiers": person, "preferences": { "sale": wish } })
         }
         ("POST", "preferences:query" | "tokens" | "signals") => json!({ "identifiers": person }),
+        ("POST", "processing") => json!({
+            "service": "newsletter",
+            "reports": [{ "identifiers": person, "purpose": "sale", "processed_at": "2026-01-31T12:00:00Z" }],
+        }),
         ("POST", "links") => json!({ "identifiers": person, "purposes": ["sale"] }),
         ("PUT", "sale") => json!({ "default_deny": true, "essential": false }),
         ("PUT", "default") => json!({}),

@@ -85,6 +85,7 @@ fn every_kind_of_event_denies_unless_it_is_known_not_to() {
         EventKind::OverrideEnded,
         EventKind::StampKey,
         EventKind::JournalKey,
+        EventKind::Violation,
     ];
     // All that there are, and some that there are not.
     for kind in (0..=40).chain([77, i32::MAX, -1]) {

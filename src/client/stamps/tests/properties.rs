@@ -30,7 +30,7 @@ enum Step {
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let commit = (
-        prop_oneof![8 => 2..=3_i32, 2 => 0..=20_i32],
+        prop_oneof![8 => 2..=3_i32, 2 => 0..=24_i32],
         proptest::collection::vec(0..4_u8, 0..3),
     );
     let step = prop_oneof![
@@ -58,7 +58,7 @@ impl Taken {
     fn touches(&self, number: u8) -> bool {
         let for_all = match self.kind {
             2 | 3 | 7 => self.tokens.is_empty(),
-            5 | 10..=15 => false,
+            5 | 10..=15 | 19 | 21 => false,
             _ => true,
         };
         for_all || self.tokens.contains(&number)

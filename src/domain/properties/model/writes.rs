@@ -136,6 +136,7 @@ impl Model {
             | Body::RetireStampKeys(_)
             | Body::AddJournalKey(_)
             | Body::RetireJournalKey(_)
+            | Body::ReportViolations(_)
             | Body::RaiseFeatureLevel(_) => Err("not in scripts"),
         }
     }

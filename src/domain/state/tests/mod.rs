@@ -6,6 +6,8 @@ mod floors;
 mod governance;
 mod imports;
 mod journal_keys;
+mod judge;
+mod monitor;
 mod registry;
 mod requests;
 mod signals;

@@ -2,6 +2,7 @@
 
 mod administration;
 mod members;
+mod monitor;
 mod people;
 mod proof;
 
@@ -132,6 +133,7 @@ async fn every_call_does_what_another_node_sees() {
     people::are_imported_and_followed(&site).await;
     people::travel_in_stamps(&site).await;
     proof::is_given(&site).await;
+    monitor::is_judged(&site).await;
     administration::of_the_registry(&site).await;
     administration::by_two_principals(&site).await;
     members::come_and_go(&site).await;

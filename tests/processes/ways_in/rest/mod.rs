@@ -1,6 +1,7 @@
 //! REST on a cluster of three: each route of the document is called, and what it did is seen through another node.
 
 mod administration;
+mod monitor;
 mod open;
 mod people;
 mod proof;
@@ -120,6 +121,7 @@ async fn every_route_does_what_another_node_sees() {
     people::signal_and_unsubscribe(&site).await;
     people::are_followed(&site).await;
     proof::is_given(&site).await;
+    monitor::is_judged(&site).await;
     administration::of_namespaces_and_purposes(&site).await;
     administration::of_floors_and_services(&site).await;
     administration::by_two_principals(&site).await;

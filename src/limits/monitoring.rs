@@ -1,0 +1,49 @@
+//! The limits of what is judged after the fact.
+
+use std::time::Duration;
+
+/// How long after it was received an opt-out counts against what was processed, in milliseconds: the service's clock is not the
+/// cluster's, and what was asked just before may still be under way.
+pub const PROCESSED_GRACE_MS: u64 = 5_000;
+
+/// How far ahead of the cluster's time a report may say that something was processed, in milliseconds. Later: refused.
+pub const PROCESSED_AHEAD_MS: u64 = 60_000;
+
+/// Services that are counted by name for their scores. More are counted together, under no name.
+pub const MONITOR_SERVICES: usize = 256;
+
+/// Hours for which the counts behind the scores are kept: two spans of a week.
+pub const MONITOR_HOURS: u64 = 2 * 7 * 24;
+
+/// Samples that an event of violations holds.
+pub const VIOLATION_SAMPLES: usize = 4;
+
+/// Kinds of violations, by service and purpose, that one command tells of. More wait for the next.
+pub const VIOLATIONS_PER_REPORT: usize = 64;
+
+/// Events of violations that can be listed without reading the journal from its beginning; older ones are in the journal.
+pub const VIOLATIONS_LISTED: usize = 10_000;
+
+/// Kinds of violations, by service and purpose, that a node gathers before they are committed. More: `OVERLOADED`.
+pub const FOUND_KINDS: usize = 4_096;
+
+/// Batches of reports that wait until their violations are committed. More: `OVERLOADED`.
+pub const FOUND_WAITING: usize = 1_024;
+
+/// How long a node gathers violations that are alike before it commits them.
+pub const FOUND_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Reports in a batch.
+pub const REPORTS: usize = 1_000;
+
+/// Reports that are judged while the state is locked.
+pub const REPORTS_AT_ONCE: usize = 100;
+
+/// For each moment that judging takes, the node leaves so many to others before it judges again.
+pub const REPORT_PAUSE: u32 = 9;
+
+/// Events of a subject that are read to judge what was processed before its last change. More: `HISTORY_TOO_LONG`.
+pub const JUDGED_EVENTS: usize = 1_000;
+
+/// Overrides that are over and still known, to tell what was processed under one.
+pub const OVERRIDES_ENDED: usize = 256;
