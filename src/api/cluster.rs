@@ -3,7 +3,7 @@
 use futures::{Stream, StreamExt as _, TryStreamExt as _, stream::BoxStream};
 use tonic::{Request, Response, Status};
 
-use super::{Api, Call, status::Failure};
+use super::{Api, Call, convert::answers, status::Failure};
 use crate::{
     admission::admit,
     authority::{self, AddStage, ClusterStatus, DescribeCluster, Init, Member, Role},
@@ -194,6 +194,19 @@ fn member(found: Member) -> v1::Member {
         journal_root: report.journal_root.map(hex::encode).unwrap_or_default(),
         version: report.version,
         disk_free_bytes: report.disk_free_bytes,
+        settings: report.settings.into_iter().map(setting).collect(),
+        key_fingerprint: hex::encode(report.key_fingerprint),
+        clock: Some(report.clock)
+            .filter(|clock| clock.0 > 0)
+            .map(answers::timestamp),
         ..known
+    }
+}
+
+fn setting(told: authority::Setting) -> v1::Setting {
+    v1::Setting {
+        name: told.name,
+        value: told.value,
+        own: told.own,
     }
 }

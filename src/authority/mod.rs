@@ -36,7 +36,7 @@ pub use self::{
 };
 pub use crate::consensus::{
     AddProgress, AddStage, AdminError, ClusterStatus, Health, Member, Readings, Report, Role,
-    Signer, Unavailable, WriteError,
+    Setting, Signer, Unavailable, WriteError,
 };
 
 /// Why a read has no answer. Nothing was done.

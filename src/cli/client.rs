@@ -80,7 +80,7 @@ impl ClientArgs {
 }
 
 /// Reads `500ms`, `5s`, `2m`; a bare number means seconds.
-fn parse_duration(text: &str) -> Result<Duration, String> {
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let number: u64 = digits
         .parse()

@@ -2,9 +2,9 @@
 
 /// Done; of `check` and `stamp verify`: ALLOW.
 pub const OK: u8 = 0;
-/// Something else went wrong; of `health`: the node does not serve; of `demo`: a promise did not hold; of `verify`: it proves nothing.
+/// Something else went wrong; of `health`: the node does not serve; of `demo` and `probe`: a promise did not hold; of `verify`: it proves nothing.
 pub const FAILED: u8 = 1;
-/// Of `cluster status`: the cluster raises an alarm.
+/// Of `cluster status`: the cluster raises an alarm; of `doctor`: something has to be mended.
 pub const ALARM: u8 = 2;
 /// Of `check`: DENY; of `stamp verify`: DENY, or the stamp does not count.
 pub const DENIED: u8 = 3;
@@ -24,8 +24,8 @@ pub const REFUSED: u8 = 77;
 pub const HELP: &str = "\
 Exit status:
    0  done; of `check` and `stamp verify`: ALLOW
-   1  something else went wrong; of `health`: the node does not serve; of `verify`: it proves nothing
-   2  of `cluster status`: the cluster raises an alarm
+   1  something else went wrong; of `health`: the node does not serve; of `verify`: it proves nothing; of `probe`: a promise did not hold
+   2  of `cluster status`: the cluster raises an alarm; of `doctor`: something has to be mended
    3  of `check`: DENY; of `stamp verify`: DENY, or the stamp does not count
   64  a flag, an argument or a setting that cannot be used
   65  bad data: an unknown purpose or namespace, a bad identifier, refused rows

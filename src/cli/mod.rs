@@ -6,10 +6,12 @@ mod check;
 mod client;
 mod cluster;
 mod demo;
+mod doctor;
 mod exit;
 mod failure;
 mod health;
 mod history;
+mod http;
 mod import;
 mod journal;
 mod link;
@@ -20,6 +22,7 @@ mod overrides;
 mod paint;
 mod preference;
 mod principal;
+mod probe;
 mod registry;
 mod request;
 mod schema;
@@ -92,6 +95,8 @@ enum Talk {
     /// Shows the journal's checkpoint, and the keys that it is verified by
     #[command(subcommand)]
     Journal(journal::JournalCommand),
+    Probe(probe::ProbeArgs),
+    Doctor(doctor::DoctorArgs),
     /// Has what a service processed judged by what stood then
     Report(monitor::ReportArgs),
     /// Lists which services processed against the rules, and how
@@ -172,6 +177,8 @@ async fn talk(command: &Talk, client: &ClientArgs, output: &Output) -> Result<u8
         Talk::Link(args) => link::run(args, client, output).await,
         Talk::Receipt(args) => journal::fetch(args, client, output).await,
         Talk::Journal(command) => journal::run(command, client, output).await,
+        Talk::Probe(args) => probe::run(args, client, output).await,
+        Talk::Doctor(args) => doctor::run(args, client, output).await,
         Talk::Report(args) => monitor::report(args, client, output).await,
         Talk::Violations(args) => monitor::violations(args, client, output).await,
         Talk::Score(args) => monitor::score(args, client, output).await,

@@ -173,6 +173,14 @@ impl Config {
         }
     }
 
+    /// Reads the configuration of a file alone, whatever the environment says: to compare it with others.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn of_file(args: &ServeArgs) -> Result<Self, ConfigError> {
+        Self::from_layers(args, &[])
+    }
+
     fn from_layers(
         args: &ServeArgs,
         environment: &[(OsString, OsString)],

@@ -80,6 +80,9 @@ mod tests {
             journal_root: None,
             version: String::new(),
             disk_free_bytes: 0,
+            settings: Vec::new(),
+            key_fingerprint: Vec::new(),
+            clock: crate::domain::Millis(0),
         };
         Member {
             node_id,

@@ -1,7 +1,8 @@
 //! What a cluster and its members say of themselves.
 
 use super::outcome::Unavailable;
-use crate::domain::Revision;
+use crate::domain::{Millis, Revision};
+use crate::proto::peer::Setting;
 
 /// Whether a node serves, and where not, why; or what it lacks although it serves.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,6 +103,12 @@ pub struct Report {
     pub version: String,
     /// Bytes left on the disk of its data folder.
     pub disk_free_bytes: u64,
+    /// Its settings in force; none from a version that does not tell.
+    pub settings: Vec<Setting>,
+    /// The fingerprint of its token key.
+    pub key_fingerprint: Vec<u8>,
+    /// Its clock when it was asked; 0 from a version that does not tell.
+    pub clock: Millis,
 }
 
 /// How far the adding of a node is.

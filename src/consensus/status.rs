@@ -11,7 +11,7 @@ use super::drift::{Drift, Told, drift};
 use super::members::describe_at;
 use super::outcome::Unavailable;
 use super::report::{ClusterStatus, Health, Member, Report, Role};
-use crate::domain::{FEATURE_LEVEL, NodeId, State};
+use crate::domain::{FEATURE_LEVEL, Millis, NodeId, State};
 use crate::proto::peer::{DescribeReply, StateHash};
 
 /// What this node says of itself.
@@ -177,6 +177,9 @@ fn read(node: &DescribeReply, last_index: u64) -> Report {
         journal_root: node.journal_root[..].try_into().ok(),
         version: node.version.clone(),
         disk_free_bytes: node.disk_free_bytes,
+        settings: node.settings.clone(),
+        key_fingerprint: node.key_fingerprint.to_vec(),
+        clock: Millis(node.clock_ms),
     }
 }
 

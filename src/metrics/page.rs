@@ -29,6 +29,11 @@ impl Page {
         Self(registry)
     }
 
+    /// A page of something else than a node, whose names begin with `prefix`.
+    pub fn named(prefix: &str) -> Self {
+        Self(Registry::with_prefix(prefix))
+    }
+
     /// Adds a number.
     pub fn gauge(&mut self, name: &str, help: &str, value: f64) {
         let gauge = Number::default();

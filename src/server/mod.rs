@@ -11,6 +11,7 @@ mod run;
 use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::Context as _;
+use rustix::process::{Resource, getrlimit};
 use tokio::{task::JoinHandle, time::Instant};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
@@ -24,7 +25,7 @@ use crate::{
     api::{Edge, Parts},
     authority::Authority,
     clock::{Clock, Entropy},
-    config::{self, Config},
+    config::Config,
     consensus::{self, Consensus, Peer, StartError},
     domain::NodeId,
     feed::Feed,
@@ -134,7 +135,7 @@ pub async fn start(config: Config, injected: Injected) -> anyhow::Result<Running
             stamp_key_ms: milliseconds(config.stamp_key_life),
         },
         meters: meters.clone(),
-        settings: config.effective().into_iter().map(told_of).collect(),
+        settings: settings(&config),
     })
     .await
     .map_err(|error| match error {
@@ -181,13 +182,21 @@ pub async fn start(config: Config, injected: Injected) -> anyhow::Result<Running
     })
 }
 
-/// A setting as the other nodes are told of it.
-fn told_of(setting: config::Setting) -> consensus::Setting {
-    consensus::Setting {
+/// What is in force on this node, as the other nodes are told of it: the settings, and a limit that the system sets.
+fn settings(config: &Config) -> Vec<consensus::Setting> {
+    let told = config.effective().into_iter();
+    let told = told.map(|setting| consensus::Setting {
         name: setting.name.to_owned(),
         value: setting.value,
         own: setting.own,
-    }
+    });
+    let files = getrlimit(Resource::Nofile).current;
+    let limit = consensus::Setting {
+        name: "limit of open files".to_owned(),
+        value: files.map_or("none".to_owned(), |files| files.to_string()),
+        own: false,
+    };
+    told.chain([limit]).collect()
 }
 
 fn milliseconds(duration: std::time::Duration) -> u64 {

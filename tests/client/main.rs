@@ -10,6 +10,7 @@ mod program;
 mod program_administering;
 mod program_failures;
 mod program_imports;
+mod program_probe;
 mod program_stamps;
 mod retries;
 mod stamps;

@@ -1,16 +1,18 @@
 //! Tests against real `refrain` processes on loopback: fail-over, recovery, membership, refusals to start, damage,
-//! power cuts, privacy, proof, a shop that is watched, every way in, foreign clients, the examples, containers.
+//! power cuts, privacy, the probe and the doctor, proof, a shop that is watched, every way in, foreign clients, the examples, containers.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod damage;
 mod docker;
+mod doctor;
 mod examples;
 mod failover;
 mod golden;
 mod membership;
 mod power_cuts;
 mod privacy;
+mod probe;
 mod proof;
 mod python;
 mod recovery;

@@ -2,19 +2,18 @@
 
 use std::time::Duration;
 
-use http_body_util::{BodyExt as _, Empty, Limited};
-use hyper::{Request, StatusCode, Uri, body::Bytes, header};
-use hyper_util::rt::TokioIo;
-use refrain::net::Connector;
-use tokio::time::timeout;
+use http_body_util::Full;
+use hyper::{Request, StatusCode, body::Bytes, header};
 use zeroize::Zeroizing;
 
-use crate::cli::failure::Failure;
+use crate::cli::{
+    failure::Failure,
+    http::{self, Server},
+};
 
 /// Where a log is served, and as whom it is asked.
 pub struct Log {
-    prefix: String,
-    host: String,
+    server: Server,
     token: Option<Zeroizing<String>>,
     patience: Duration,
 }
@@ -29,30 +28,13 @@ impl Log {
         token: Option<Zeroizing<String>>,
         patience: Duration,
     ) -> Result<Self, Failure> {
-        let text = if url.contains("://") {
-            url.to_owned()
-        } else {
-            format!("http://{url}")
-        };
-        let wrong = |why: &str| {
+        let server = Server::at(url).map_err(|why| {
             Failure::usage(format!(
                 "the log `{url}` cannot be used: {why}; give it as http://HOST:PORT"
             ))
-        };
-        let uri: Uri = text.parse().map_err(|_| wrong("it is no address"))?;
-        match uri.scheme_str() {
-            Some("http") => {}
-            Some("https") => return Err(wrong("this version speaks no TLS")),
-            _ => return Err(wrong("its scheme is not http")),
-        }
-        if uri.query().is_some() {
-            return Err(wrong("it has a query"));
-        }
-        let host = uri.host().ok_or_else(|| wrong("it has no host"))?;
-        let port = uri.port_u16().unwrap_or(80);
+        })?;
         Ok(Self {
-            prefix: uri.path().trim_end_matches('/').to_owned(),
-            host: format!("{host}:{port}"),
+            server,
             token,
             patience,
         })
@@ -63,45 +45,27 @@ impl Log {
     /// # Errors
     /// Where it is not there, is larger, or does not come in time.
     pub async fn get(&self, path: &str, most: usize) -> Result<Bytes, Failure> {
-        let what = |why: &str| format!("cannot get {path} of {}: {why}", self.host);
+        let Server { host, prefix } = &self.server;
+        let what = |why: &str| format!("cannot get {path} of {host}: {why}");
         let failed = |why: String| Failure::unavailable(what(&why));
-        let asked = async {
-            let connection = Connector::tcp().connect(self.host.clone()).await;
-            let connection = connection.map_err(|error| failed(error.to_string()))?;
-            let made = hyper::client::conn::http1::handshake(TokioIo::new(connection)).await;
-            let (mut sender, driving) = made.map_err(|error| failed(error.to_string()))?;
-            let driving = tokio::spawn(driving);
-            let mut request =
-                Request::get(format!("{}/{path}", self.prefix)).header(header::HOST, &self.host);
-            if let Some(token) = &self.token {
-                request =
-                    request.header(header::AUTHORIZATION, format!("Bearer {}", token.as_str()));
-            }
-            let request = request
-                .body(Empty::<Bytes>::new())
-                .map_err(|error| failed(error.to_string()))?;
-            let answer = sender.send_request(request).await;
-            let (head, body) = answer
-                .map_err(|error| failed(error.to_string()))?
-                .into_parts();
-            let body = Limited::new(body, most).collect().await;
-            driving.abort();
-            let body = body.map_err(|error| failed(error.to_string()))?.to_bytes();
-            match head.status {
-                StatusCode::OK => Ok(body),
-                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(Failure::refused(what(
-                    "the caller may not",
+        let mut request = Request::get(format!("{prefix}/{path}")).header(header::HOST, host);
+        if let Some(token) = &self.token {
+            let value = format!("Bearer {}", token.as_str());
+            request = request.header(header::AUTHORIZATION, value);
+        }
+        let request = request
+            .body(Full::default())
+            .map_err(|error| failed(error.to_string()))?;
+        let answer = http::send(host, request, most, self.patience).await;
+        let (status, body) = answer.map_err(failed)?;
+        match status {
+            StatusCode::OK => Ok(body),
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+                Err(Failure::refused(what("the caller may not")).advise(
+                    "tiles hold tokens: call as a principal with the permission `audit` everywhere, by --token-file FILE or REFRAIN_TOKEN",
                 ))
-                .advise("tiles hold tokens: call as a principal with the permission `audit` everywhere, by --token-file FILE or REFRAIN_TOKEN")),
-                status => Err(failed(format!("the answer is {status}"))),
             }
-        };
-        match timeout(self.patience, asked).await {
-            Ok(answer) => answer,
-            Err(_) => Err(failed(format!(
-                "no answer within {} ms",
-                self.patience.as_millis()
-            ))),
+            status => Err(failed(format!("the answer is {status}"))),
         }
     }
 }

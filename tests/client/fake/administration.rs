@@ -114,5 +114,6 @@ fn member(number: u64, peer_address: &str) -> Member {
         version: "0.1.0".to_owned(),
         error: String::new(),
         disk_free_bytes: 1 << 40,
+        ..Member::default()
     }
 }

@@ -213,7 +213,8 @@ impl Trio {
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
-    fn output(&self, place: usize, who: &str, args: &[&str]) -> Output {
+    /// The same, however it ends.
+    pub fn output(&self, place: usize, who: &str, args: &[&str]) -> Output {
         Command::new(REFRAIN)
             .args(args)
             .env(
