@@ -160,6 +160,14 @@ impl Api {
             word(decision.as_str_name(), "DECISION_"),
             word(reason.as_str_name(), "REASON_"),
         );
+        tracing::debug!(
+            decision_id,
+            decision = decision.as_str_name(),
+            reason = reason.as_str_name(),
+            revision = verdict.revision,
+            service = check.service.as_str(),
+            "decided"
+        );
         let stamp = signer.map(|signer| self.stamp(signer, check, verdict, &decision_id));
         CheckResponse {
             decision: decision.into(),

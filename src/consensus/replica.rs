@@ -80,6 +80,13 @@ impl Replica {
             // Within the lock: whoever sees the new revision finds its events in the journal.
             let evidence = evidence.as_ref().map(|sealed| &sealed.bytes[..]);
             self.journal.append(&event.encode(), evidence)?;
+            tracing::debug!(
+                event_id = %event.id,
+                revision = event.revision,
+                kind = ?event.kind,
+                principal = %event.principal,
+                "recorded"
+            );
         }
         self.arrive(index, state.revision());
         drop(state);

@@ -9,6 +9,7 @@ mod doctor;
 mod examples;
 mod failover;
 mod golden;
+mod many_reports;
 mod membership;
 mod power_cuts;
 mod privacy;

@@ -4,6 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 
+use base64::{Engine as _, prelude::BASE64_STANDARD_NO_PAD};
 use refrain::proto::v1::{
     CheckRequest, VerifyStampRequest, decision_service_client::DecisionServiceClient,
     stamp_service_client::StampServiceClient,
@@ -24,6 +25,10 @@ fn traces() -> Vec<Vec<u8>> {
     let mut traces: Vec<Vec<u8>> = [ADDRESS, NUMBER, STATEMENT, email, phone, "203.0.113.47"]
         .map(|text| text.as_bytes().to_vec())
         .to_vec();
+    for raw in [ADDRESS, NUMBER, email, phone] {
+        traces.push(hex::encode(raw).into_bytes());
+        traces.push(BASE64_STANDARD_NO_PAD.encode(raw).into_bytes());
+    }
     for normalised in [email, phone] {
         let hash = Sha256::digest(normalised);
         traces.push(hash.to_vec());
@@ -68,6 +73,17 @@ fn rest(node: &Node, method: &str, route: &str, header: &str, body: &Value) -> (
     (status, serde_json::from_str(body).unwrap())
 }
 
+/// What a path gives, head and body.
+fn page(node: &Node, path: &str) -> String {
+    let mut stream = TcpStream::connect(&node.client).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let ask = format!("GET {path} HTTP/1.0\r\nHost: x\r\n\r\n");
+    stream.write_all(ask.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
 /// Every route that takes an identifier, heeded and refused.
 fn rest_says_nothing_raw(node: &Node) {
     let who = json!([
@@ -98,6 +114,14 @@ fn rest_says_nothing_raw(node: &Node) {
     let batch = json!({ "items": [{ "identifiers": who, "purpose": "sale" }] });
     let (told, answer) = rest(node, "POST", "batch-check", "", &batch);
     assert_eq!(told, 200, "{answer}");
+    let report = |purpose: &str| {
+        let one = json!({ "identifiers": who, "purpose": purpose, "processed_at": "2026-01-31T12:00:00Z" });
+        json!({ "service": "mailer", "reports": [one] })
+    };
+    for purpose in ["sale", ADDRESS] {
+        let (told, answer) = rest(node, "POST", "processing", "", &report(purpose));
+        assert_eq!(told, 200, "{answer}");
+    }
     // In a place where none belongs.
     said("check", "POST", "", json!({ "purpose": ADDRESS }), 400);
     said(
@@ -186,6 +210,12 @@ async fn nothing_raw_is_stored_or_logged() {
 
     rest_says_nothing_raw(&node);
     verify_says_nothing_raw(&node).await;
+    let metrics = page(&node, "/metrics");
+    assert!(metrics.contains("refrain_violations"), "{metrics}");
+    for trace in traces() {
+        let trace = String::from_utf8_lossy(&trace).into_owned();
+        assert!(!metrics.contains(&trace), "the metrics hold {trace}");
+    }
 
     assert!(node.terminate().await.success());
     let log = node.log();
@@ -277,4 +307,70 @@ async fn no_token_is_stored_or_logged() {
             assert!(!holds, "{}: holds a token", path.display());
         }
     }
+}
+
+/// Says to a child of this test that it is the one to panic.
+const CHILD: &str = "REFRAIN_TEST_PANICS";
+
+#[test]
+fn a_panic_tells_its_place_and_not_what_was_in_hand() {
+    use refrain::config::{LogFormat, LogSettings};
+
+    if std::env::var_os(CHILD).is_some() {
+        let settings = LogSettings {
+            filter: "trace".to_owned(),
+            format: LogFormat::Json,
+        };
+        let log = refrain::server::install_logging(&settings).unwrap();
+        let panics = std::thread::spawn(|| panic!("cannot reach {ADDRESS} or {NUMBER}"));
+        assert!(panics.join().is_err());
+        drop(log);
+        return;
+    }
+    let this = "privacy::a_panic_tells_its_place_and_not_what_was_in_hand";
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", this, "--nocapture"])
+        .env(CHILD, "1")
+        .output()
+        .unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    assert!(output.status.success(), "{said}");
+    assert!(
+        said.contains("a fault of the program") && said.contains("privacy.rs"),
+        "{said}"
+    );
+    for trace in traces() {
+        let trace = String::from_utf8_lossy(&trace).into_owned();
+        assert!(!said.contains(&trace), "it repeats {trace}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn lines_for_programs_have_the_ids_of_events_and_decisions() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = token_key(folder.path());
+    let extra = ["--log", "info,refrain=debug", "--log-format", "json"];
+    let mut node = Node::start(&folder.path().join("node"), &key, &extra).await;
+    node.until_ready().await;
+    let run = |words: &str, code| {
+        let words: Vec<&str> = words.split(' ').chain(["--output", "json"]).collect();
+        let said = node.run(&words);
+        expect(&said, code);
+        serde_json::from_slice::<Value>(&said.stdout).unwrap()
+    };
+    let out = run("opt-out --email ada@example.com --purpose sale", 0);
+    let check = run("check --email ada@example.com --purpose sale", 3);
+    assert!(node.terminate().await.success());
+    let log = node.log();
+    let lines: Vec<Value> = log
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect();
+    let field = |name: &str, value: &Value| {
+        let found = lines.iter().any(|line| line["fields"][name] == *value);
+        assert!(found, "no line with {name} {value} in\n{log}");
+    };
+    field("event_id", &out["event_id"]);
+    field("decision_id", &check["decision_id"]);
 }

@@ -54,7 +54,7 @@ pub(super) struct Processing {
 
 /// What became of a batch.
 #[derive(Serialize, ToSchema)]
-pub(super) struct Judged {
+pub(super) struct JudgedReports {
     /// How many reports were judged: all but those that were refused.
     judged: u32,
     /// The reports that were violations. They are committed as events.
@@ -92,14 +92,14 @@ pub(super) struct RefusedReport {
     tag = "monitoring",
     params(InNamespace),
     request_body = Reports,
-    responses((status = 200, description = "What was found.", body = Judged), BodyProblems)
+    responses((status = 200, description = "What was found.", body = JudgedReports), BodyProblems)
 )]
 pub(super) async fn report(
     State(api): State<Api>,
     call: Call,
     Path(InNamespace { namespace }): Path<InNamespace>,
     Json(batch): Json<Reports>,
-) -> Result<Json<Judged>, Failure> {
+) -> Result<Json<JudgedReports>, Failure> {
     let report = |one: Processing| {
         Ok(v1::Processing {
             identifiers: identifiers(one.identifiers)?,
@@ -126,7 +126,7 @@ pub(super) async fn report(
         index: one.index,
         error: one.error.unwrap_or_default().into(),
     });
-    Ok(Json(Judged {
+    Ok(Json(JudgedReports {
         judged: found.judged,
         violations: violations.collect(),
         refused: refused.collect(),

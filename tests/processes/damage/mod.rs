@@ -48,7 +48,7 @@ enum Must {
 }
 
 /// Every kind of file: a pattern with at most one `*`, what must come of its damage, and why.
-const KINDS: [(&str, Must, &str); 16] = [
+const KINDS: [(&str, Must, &str); 17] = [
     (
         "identity",
         Must::Refuse("identity is damaged"),
@@ -105,6 +105,7 @@ const KINDS: [(&str, Must, &str); 16] = [
         "the same",
     ),
     ("stamp_secrets", Must::Repair, "another key takes its place"),
+    ("journal_secrets", Must::Repair, "the same"),
     (
         "sealing.key",
         Must::Either("sealing.key"),
@@ -215,6 +216,11 @@ async fn live(data: &Path, key: &Path) -> Acknowledged {
         };
         let answer = client.check(request).await.ok()?.into_inner();
         (!answer.stamp.is_empty()).then_some(())
+    })
+    .await;
+    eventually("a checkpoint is signed", || async {
+        let signed = node.run(&["journal", "checkpoint"]).status.success();
+        signed.then_some(())
     })
     .await;
     let traffic = Traffic::start(&node, 0);
@@ -349,8 +355,8 @@ fn judge(
             {
                 return wrong("another key passes for this one in silence");
             }
-            let told = said.contains("makes a new key for stamps");
-            if pattern == "stamp_secrets" && damage != Damage::Removed && !told {
+            let told = said.contains("makes a new key in place of the damaged one");
+            if pattern.ends_with("_secrets") && damage != Damage::Removed && !told {
                 return wrong(&format!("the node does not say so:\n{said}"));
             }
             None
