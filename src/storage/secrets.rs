@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::envelope;
 use super::files::Files;
-use super::refused::Refused;
+use super::refused::{Cause, Refused};
 
 /// The one format so far: one secret after the other.
 const FORMAT: u16 = 1;
@@ -59,10 +59,18 @@ impl SecretsFile {
     /// [`Refused`], where the file is of a later version, or cannot be read.
     pub fn load_or_forget(&self, files: &dyn Files) -> Result<Vec<Secret>, Refused> {
         match self.load(files) {
-            Err(damaged) if damaged.is_damage() => {
-                tracing::error!(error = %damaged, "this node makes a new key in place of the damaged one");
-                Ok(Vec::new())
-            }
+            Err(refused) => match refused.cause() {
+                Cause::Damaged(what) => {
+                    let file = self.name;
+                    tracing::error!(
+                        file,
+                        what,
+                        "this node makes a new key in place of the damaged one"
+                    );
+                    Ok(Vec::new())
+                }
+                _ => Err(refused),
+            },
             loaded => loaded,
         }
     }
@@ -88,7 +96,6 @@ mod tests {
 
     use super::*;
     use crate::storage::data_folder::DataFolder;
-    use crate::storage::refused::Cause;
 
     fn folder() -> (tempfile::TempDir, DataFolder) {
         let dir = tempfile::tempdir().unwrap();
