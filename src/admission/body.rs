@@ -41,6 +41,7 @@ impl Admissible for Body {
             }
             Self::ConfigureNamespace(settings) => Needs::one(configure(&settings.namespace)),
             Self::SetSchemaFloor(set) => Needs::one(floor(&set.floor)),
+            Self::ConfigureAnomalies(_) => Needs::one(Need::everywhere(Permission::Registry)),
             Self::Propose(propose) => match &propose.change {
                 ProposedChange::Override(terms) => {
                     Needs::for_each(Permission::Override, &terms.namespace, &terms.purposes)
@@ -96,6 +97,7 @@ impl Admissible for Body {
             | Self::AddNamespace(_)
             | Self::ConfigureNamespace(_)
             | Self::SetSchemaFloor(_)
+            | Self::ConfigureAnomalies(_)
             | Self::Create(_)
             | Self::AddStampKey(_)
             | Self::RetireStampKeys(_)

@@ -115,6 +115,8 @@ const fn permissions(call: &str) -> Option<&'static [Permission]> {
         b"PreferenceService/ListEvents"
         | b"MonitorService/ListViolations"
         | b"MonitorService/GetScores"
+        | b"MonitorService/ListAnomalies"
+        | b"MonitorService/GetAnomalySettings"
         | b"RegistryService/ListServices"
         | b"JournalService/GetReceipt" => &[Audit],
         b"RegistryService/PutPurpose"
@@ -124,7 +126,8 @@ const fn permissions(call: &str) -> Option<&'static [Permission]> {
         | b"RegistryService/ProposeChange"
         | b"RegistryService/ApproveChange"
         | b"RegistryService/WithdrawChange"
-        | b"RegistryService/ListPendingChanges" => &[Registry],
+        | b"RegistryService/ListPendingChanges"
+        | b"MonitorService/ConfigureAnomalies" => &[Registry],
         b"OverrideService/ProposeOverride"
         | b"OverrideService/ApproveOverride"
         | b"OverrideService/RevokeOverride"

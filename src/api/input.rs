@@ -140,6 +140,9 @@ pub(crate) enum Input {
     /// A span of time that no counts are kept for.
     #[error("the span cannot be taken: ask for 1 to 168 hours, or 0 for 24")]
     SpanInvalid,
+    /// A kind of anomalies that this node does not know.
+    #[error("there is no such kind of anomalies: name one of the contract's, or none for all")]
+    AnomalyKindUnknown,
     /// A stamp that is none of this cluster's.
     #[error("{0}")]
     StampInvalid(StampError),
@@ -162,7 +165,7 @@ pub(crate) enum Input {
 impl Input {
     /// Every value, for tables and tests.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 38] = [
+    pub(crate) const ALL: [Self; 39] = [
         Self::BatchEmpty,
         Self::BatchTooLarge,
         Self::CorrelationIdInvalid,
@@ -196,6 +199,7 @@ impl Input {
         Self::ServiceRequired,
         Self::HistoryTooLong,
         Self::SpanInvalid,
+        Self::AnomalyKindUnknown,
         Self::StampInvalid(StampError::UnknownKey),
         Self::StampExpired,
         Self::StampPurposeDiffers,
@@ -239,6 +243,7 @@ impl Input {
             Self::ServiceRequired => "SERVICE_REQUIRED",
             Self::HistoryTooLong => "HISTORY_TOO_LONG",
             Self::SpanInvalid => "SPAN_INVALID",
+            Self::AnomalyKindUnknown => "ANOMALY_KIND_UNKNOWN",
             Self::StampInvalid(_) => "STAMP_INVALID",
             Self::StampExpired => "STAMP_EXPIRED",
             Self::StampPurposeDiffers => "STAMP_PURPOSE_DIFFERS",

@@ -4,7 +4,7 @@ use super::{Api, Call, status::Failure};
 use crate::{
     admission::admit,
     authority::{ReadNode, Readings},
-    domain::{NodeId, ViolationKind},
+    domain::{AnomalyKind, NodeId, ViolationKind},
     metrics::Page,
     receipt,
 };
@@ -174,6 +174,18 @@ fn state(page: &mut Page, read: &Readings) {
     page.gauges(
         "violations",
         "Violations that services' reports told of within the last two weeks",
+        "kind",
+        kinds,
+    );
+    let kinds = AnomalyKind::ALL.into_iter().zip(read.anomalies);
+    let kinds = kinds.map(|(kind, found)| {
+        let name = receipt::contract::anomaly_kind(kind).as_str_name();
+        let name = name.strip_prefix("ANOMALY_KIND_").unwrap_or(name);
+        (name.to_lowercase(), count(found))
+    });
+    page.gauges(
+        "anomalies",
+        "Anomalies that the cluster has ever found",
         "kind",
         kinds,
     );

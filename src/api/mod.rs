@@ -1,5 +1,6 @@
 //! The edge: thin gRPC handlers that read like the data flow, conversions, one table of statuses, probes.
 
+mod anomaly;
 mod calls;
 mod changes;
 mod cluster;

@@ -23,7 +23,7 @@ use crate::{
     feed::Head,
     limits,
     proto::v1::{
-        GetScoresRequest, GetScoresResponse, ListViolationsRequest, ListViolationsResponse,
+        self, GetScoresRequest, GetScoresResponse, ListViolationsRequest, ListViolationsResponse,
         Processing, ReportProcessingRequest, ReportProcessingResponse, ServiceScore,
         monitor_service_server::MonitorService,
     },
@@ -57,6 +57,27 @@ impl MonitorService for Monitor {
         request: Request<GetScoresRequest>,
     ) -> Result<Response<GetScoresResponse>, Status> {
         self.0.unary(request, Api::get_scores).await
+    }
+
+    async fn list_anomalies(
+        &self,
+        request: Request<v1::ListAnomaliesRequest>,
+    ) -> Result<Response<v1::ListAnomaliesResponse>, Status> {
+        self.0.unary(request, Api::list_anomalies).await
+    }
+
+    async fn get_anomaly_settings(
+        &self,
+        request: Request<v1::GetAnomalySettingsRequest>,
+    ) -> Result<Response<v1::GetAnomalySettingsResponse>, Status> {
+        self.0.unary(request, Api::get_anomaly_settings).await
+    }
+
+    async fn configure_anomalies(
+        &self,
+        request: Request<v1::ConfigureAnomaliesRequest>,
+    ) -> Result<Response<v1::ConfigureAnomaliesResponse>, Status> {
+        self.0.unary(request, Api::configure_anomalies).await
     }
 }
 

@@ -72,4 +72,5 @@ told_of! {
     RevokeOverrideResponse {},
     AddNamespaceResponse { changed },
     ConfigureNamespaceResponse { changed },
+    ConfigureAnomaliesResponse { changed },
 }

@@ -1,5 +1,6 @@
 //! The two doors to the replicated state: write and read; what comes through has been admitted.
 
+mod anomaly;
 mod cluster;
 mod following;
 mod governance;
@@ -19,6 +20,7 @@ use crate::{
 };
 
 pub use self::{
+    anomaly::{GetAnomalySettings, ListAnomalies},
     cluster::{Add, DescribeCluster, Init, ReadNode, Remove, TransferLeader},
     following::{StartWatch, Started},
     governance::{

@@ -1,5 +1,6 @@
 //! The program's commands: what they are called, which flags they take, and how they end.
 
+mod anomalies;
 mod caller;
 mod changes;
 mod check;
@@ -101,6 +102,8 @@ enum Talk {
     Report(monitor::ReportArgs),
     /// Lists which services processed against the rules, and how
     Violations(monitor::ViolationsArgs),
+    /// Lists what is out of the ordinary, and sets what counts as that
+    Anomalies(anomalies::AnomaliesArgs),
     /// Shows how services stand: 100 where all that they reported was right
     Score(monitor::ScoreArgs),
     /// Follows the events
@@ -181,6 +184,7 @@ async fn talk(command: &Talk, client: &ClientArgs, output: &Output) -> Result<u8
         Talk::Doctor(args) => doctor::run(args, client, output).await,
         Talk::Report(args) => monitor::report(args, client, output).await,
         Talk::Violations(args) => monitor::violations(args, client, output).await,
+        Talk::Anomalies(args) => anomalies::run(args, client, output).await,
         Talk::Score(args) => monitor::score(args, client, output).await,
         Talk::Watch(args) => watch::run(args, client, output).await,
         Talk::Purpose(command) => registry::purpose(command, client, output).await,

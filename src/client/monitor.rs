@@ -2,7 +2,9 @@
 
 use super::{Client, call::Effect, endpoints::Channel, error::Error};
 use crate::proto::v1::{
-    GetScoresRequest, ListViolationsRequest, ListViolationsResponse, ReportProcessingRequest,
+    AnomalySettings, ConfigureAnomaliesRequest, ConfigureAnomaliesResponse,
+    GetAnomalySettingsRequest, GetScoresRequest, ListAnomaliesRequest, ListAnomaliesResponse,
+    ListViolationsRequest, ListViolationsResponse, ReportProcessingRequest,
     ReportProcessingResponse, ServiceScore, monitor_service_client::MonitorServiceClient,
 };
 
@@ -51,6 +53,47 @@ impl Client {
             monitor(channel).get_scores(request).await
         });
         Ok(answer.await?.scores)
+    }
+
+    /// The events of anomalies, newest first; of all namespaces where the request names none.
+    ///
+    /// # Errors
+    /// A refusal, or no answer in time.
+    pub async fn anomalies(
+        &self,
+        request: ListAnomaliesRequest,
+    ) -> Result<ListAnomaliesResponse, Error> {
+        self.send(Effect::Reads, request, |channel, request| async move {
+            monitor(channel).list_anomalies(request).await
+        })
+        .await
+    }
+
+    /// What counts as out of the ordinary.
+    ///
+    /// # Errors
+    /// A refusal, or no answer in time.
+    pub async fn anomaly_settings(&self) -> Result<AnomalySettings, Error> {
+        let request = GetAnomalySettingsRequest {};
+        let answer = self.send(Effect::Reads, request, |channel, request| async move {
+            monitor(channel).get_anomaly_settings(request).await
+        });
+        Ok(answer.await?.settings.unwrap_or_default())
+    }
+
+    /// Sets what counts as out of the ordinary, on all nodes.
+    ///
+    /// # Errors
+    /// A refusal, or no answer in time; see [`Error::outcome`].
+    pub async fn configure_anomalies(
+        &self,
+        mut request: ConfigureAnomaliesRequest,
+    ) -> Result<ConfigureAnomaliesResponse, Error> {
+        self.name(&mut request.request_id);
+        self.send(Effect::Changes, request, |channel, request| async move {
+            monitor(channel).configure_anomalies(request).await
+        })
+        .await
     }
 }
 

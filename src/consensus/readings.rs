@@ -56,6 +56,8 @@ pub struct Readings {
     pub subjects: usize,
     /// Violations that were reported within the time for which counts are kept, by kind.
     pub violations: [u64; 6],
+    /// Anomalies that there ever were, by kind.
+    pub anomalies: [u64; 5],
 }
 
 /// Reads a node off.
@@ -70,13 +72,14 @@ pub fn readings(core: &Core) -> Readings {
     let voters = members.iter().filter(|(.., votes)| *votes).count();
     let journal = core.replica.journal();
     let now = core.clock.now();
-    let (feature_level, overrides, subjects, violations) =
+    let (feature_level, overrides, subjects, violations, anomalies) =
         core.replica.with_state(|state: &State| {
             (
                 state.feature_level(),
                 state.overrides().filter(|it| it.is_active(now)).count(),
                 state.subjects(),
                 state.violation_counts(),
+                state.anomaly_counts(),
             )
         });
     Readings {
@@ -104,5 +107,6 @@ pub fn readings(core: &Core) -> Readings {
         overrides,
         subjects,
         violations,
+        anomalies,
     }
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use bytes::Bytes;
 use tokio::sync::watch;
 
-use crate::domain::{Command, DecodeError, Revision, State, encode_reply};
+use crate::domain::{Command, DecodeError, Detail, Revision, State, encode_reply};
 use crate::storage::journal::{Journal, JournalEdge};
 
 /// How far a node has come.
@@ -87,6 +87,18 @@ impl Replica {
                 principal = %event.principal,
                 "recorded"
             );
+            if let Detail::Anomaly(found) = &event.detail {
+                tracing::warn!(
+                    event_id = %event.id,
+                    kind = ?found.kind,
+                    namespace = event.namespace.as_ref().map(tracing::field::display),
+                    principal = %event.principal,
+                    count = found.count,
+                    expected = found.expected,
+                    window_s = found.window_s,
+                    "something out of the ordinary"
+                );
+            }
         }
         self.arrive(index, state.revision());
         drop(state);

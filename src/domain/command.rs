@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::anomaly::ConfigureAnomalies;
 use super::change::{Approve, Propose, SchemaFloor, Withdraw};
 use super::encoding::{self, DecodeError};
 use super::evidence::SealedEvidence;
@@ -87,6 +88,8 @@ pub enum Body {
     ConfigureNamespace(ConfigureNamespace),
     /// Raise a schema floor.
     SetSchemaFloor(SetSchemaFloor),
+    /// Set what counts as out of the ordinary.
+    ConfigureAnomalies(ConfigureAnomalies),
     /// Propose a change that can widen ALLOW.
     Propose(Propose),
     /// Approve it, and so make it.

@@ -1,5 +1,6 @@
 //! One accepted change: immutable, a leaf of the journal, and all that the state is made of.
 
+use super::anomaly::{Anomaly, AnomalySettings};
 use super::basis::Basis;
 use super::change::{ProposedChange, SchemaFloor};
 use super::command::{Change, Create, Signal};
@@ -47,6 +48,10 @@ pub enum EventKind {
     JournalKey,
     /// A service processed against the rules.
     Violation,
+    /// Something out of the ordinary was found.
+    Anomaly,
+    /// What counts as out of the ordinary was set.
+    AnomalySettings,
 }
 
 /// One token of an event, with the way back through its history.
@@ -95,6 +100,10 @@ pub enum Detail {
     },
     /// What a service did, and how often.
     Violation(Box<Violations>),
+    /// What is out of the ordinary.
+    Anomaly(Box<Anomaly>),
+    /// What counts as out of the ordinary.
+    AnomalySettings(AnomalySettings),
 }
 
 /// One accepted change.
@@ -161,12 +170,26 @@ impl Event {
             | EventKind::OverrideEnded
             | EventKind::StampKey
             | EventKind::JournalKey
-            | EventKind::Violation => return Vec::new(),
+            | EventKind::Violation
+            | EventKind::Anomaly
+            | EventKind::AnomalySettings => return Vec::new(),
         };
         let own = self.purposes.iter().map(|purpose| (purpose, change));
         let opted_in = self.opted_in().iter();
         own.chain(opted_in.map(|purpose| (purpose, Change::OptIn)))
             .collect()
+    }
+
+    /// Whom it names: whose change it is, or whom something that was found is about.
+    pub fn subjects(&self) -> impl Iterator<Item = &SubjectToken> {
+        let (samples, anomaly) = match &self.detail {
+            Detail::Violation(found) => (&found.samples[..], None),
+            Detail::Anomaly(found) => (&[][..], found.subject.as_ref()),
+            _ => (&[][..], None),
+        };
+        let own = self.tokens.iter().map(|token| &token.subject);
+        own.chain(samples.iter().map(|sample| &sample.token))
+            .chain(anomaly)
     }
 
     /// The purposes that it touches.

@@ -331,6 +331,19 @@ pub(crate) fn refused(reply: &Reply) -> &'static str {
     }
 }
 
+/// What counts as out of the ordinary, where little is enough: so many of each.
+pub(crate) fn thresholds(enough: u32) -> AnomalySettings {
+    AnomalySettings {
+        subject_changes: enough,
+        subject_turns: enough,
+        caller_changes: enough,
+        repeats: enough,
+        import_factor: enough,
+        import_rows: 2,
+        ..AnomalySettings::default()
+    }
+}
+
 /// A report of one violation, after an opt-out.
 pub(crate) fn violation_report(node_id: u64, number: u64) -> ReportViolations {
     ReportViolations {

@@ -1,5 +1,5 @@
 //! Golden files of what is kept of the two principals of a change, of a namespace's settings as a change, of keys for
-//! checkpoints, and of violations.
+//! checkpoints, of violations, and of anomalies.
 
 use super::fixtures::*;
 use super::golden::hold_both;
@@ -75,4 +75,26 @@ fn violations() {
     driven.send(body).unwrap();
     let event = driven.events.last().unwrap();
     hold_both("leaf-violation", event, &event.encode(), Event::decode);
+}
+
+#[test]
+fn anomalies() {
+    let mut driven = Driven::new();
+    let body = Body::ConfigureAnomalies(ConfigureAnomalies {
+        request_id: driven.next_request_id(),
+        settings: thresholds(2),
+    });
+    let command = driven.command(body.clone());
+    let file = "command-configure-anomalies";
+    hold_both(file, &command, &command.encode(), Command::decode);
+    driven.send(body).unwrap();
+    let event = driven.events.last().unwrap();
+    let file = "leaf-anomaly-settings";
+    hold_both(file, event, &event.encode(), Event::decode);
+    for purpose in ["sale", "analytics"] {
+        driven.set(Change::OptOut, &[1], &[purpose]).unwrap();
+    }
+    let mut found = driven.events.iter();
+    let event = found.find(|it| it.kind == EventKind::Anomaly).unwrap();
+    hold_both("leaf-anomaly", event, &event.encode(), Event::decode);
 }

@@ -1,5 +1,6 @@
 //! The model and its rules: pure, synchronous and deterministic; no clock, no randomness, no order of hash maps.
 
+mod anomaly;
 mod basis;
 mod change;
 mod command;
@@ -28,6 +29,7 @@ mod token;
 mod usage;
 mod validate;
 
+pub use anomaly::{Anomaly, AnomalyKind, AnomalySettings, ConfigureAnomalies};
 pub use basis::{Basis, Credential};
 pub use change::{
     Approve, ChangeKind, NamespaceSettings, Override, OverrideTerms, Pending, Propose,
@@ -52,8 +54,8 @@ pub use purpose::{Purpose, default_purposes};
 pub use refusal::{Refusal, RefusalKind};
 pub use registry::Registry;
 pub use state::{
-    Decision, Found, JournalKey, PreferenceRecord, Preferences, PurposeDecision, Question, Reason,
-    RestoreError, StampKey, Standing, State, Verdict,
+    Decision, Found, FoundAnomaly, JournalKey, PreferenceRecord, Preferences, PurposeDecision,
+    Question, Reason, RestoreError, StampKey, Standing, State, Verdict,
 };
 pub use token::{KeyFingerprint, SubjectToken, Token, TokenKey, value_sha256};
 pub use usage::{Lifted, ReportUsage, ServiceSeen, ServiceUsage};

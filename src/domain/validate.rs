@@ -25,6 +25,7 @@ impl Body {
             Self::ConfigureNamespace(configure) => check_signal_purposes(&configure.gpc_purposes),
             Self::SetSchemaFloor(set) => set.floor.validate(),
             Self::Propose(propose) => propose.change.validate(),
+            Self::ConfigureAnomalies(configure) => configure.validate(),
             Self::ReportUsage(report) => report.validate(),
             Self::ReportViolations(report) => report.validate(),
             Self::AddNamespace(_)

@@ -16,10 +16,10 @@ pub struct Filter {
 impl Filter {
     /// Whether an event passes.
     pub fn passes(&self, event: &Event) -> bool {
-        let tokens = event.tokens.iter().map(|token| token.subject.token);
+        let mut subjects = event.subjects().map(|subject| subject.token).peekable();
         self.namespace(event.namespace.as_ref())
             && self.purpose(event.touched())
-            && (event.tokens.is_empty() || self.token(tokens))
+            && (subjects.peek().is_none() || self.token(subjects))
     }
 
     /// Whether a standing preference passes.

@@ -140,7 +140,7 @@ fn principals() -> Principals {
 }
 
 /// The calls of the contract.
-const CALLS: [&str; 41] = [
+const CALLS: [&str; 44] = [
     "DecisionService/Check",
     "DecisionService/BatchCheck",
     "DecisionService/CheckStream",
@@ -182,6 +182,9 @@ const CALLS: [&str; 41] = [
     "MonitorService/ReportProcessing",
     "MonitorService/ListViolations",
     "MonitorService/GetScores",
+    "MonitorService/ListAnomalies",
+    "MonitorService/GetAnomalySettings",
+    "MonitorService/ConfigureAnomalies",
 ];
 
 /// Calls over gRPC: which, and the messages of its stream, one for most. From 128 on the body goes out as it is.
@@ -212,7 +215,7 @@ pub fn requests(data: &[u8]) {
 }
 
 /// The routes of REST: what is put in the place of `*` comes from the input.
-const ROUTES: [(&str, &str); 41] = [
+const ROUTES: [(&str, &str); 44] = [
     ("POST", "/v1/*/check"),
     ("POST", "/v1/*/batch-check"),
     ("POST", "/v1/*/stamps/verify"),
@@ -253,6 +256,9 @@ const ROUTES: [(&str, &str); 41] = [
     ("POST", "/v1/*/processing"),
     ("GET", "/admin/v1/violations?*"),
     ("GET", "/admin/v1/scores?*"),
+    ("GET", "/admin/v1/anomalies?*"),
+    ("GET", "/admin/v1/anomaly-settings"),
+    ("PUT", "/admin/v1/anomaly-settings"),
     ("GET", "/metrics"),
 ];
 

@@ -47,3 +47,15 @@ pub const JUDGED_EVENTS: usize = 1_000;
 
 /// Overrides that are over and still known, to tell what was processed under one.
 pub const OVERRIDES_ENDED: usize = 256;
+
+/// Events of anomalies that can be listed without reading the journal from its beginning; older ones are in the journal.
+pub const ANOMALIES_LISTED: usize = 10_000;
+
+/// How long no rows of an import have come when it counts as over, in milliseconds.
+pub const IMPORT_OVER_MS: u64 = 10 * 60 * 1_000;
+
+/// Imports whose length is followed at once. Where one more begins, the one that began first counts as over.
+pub const IMPORTS_MEASURED: usize = 64;
+
+/// Callers in namespaces whose last import is remembered, to compare the next with it.
+pub const IMPORTERS_MEASURED: usize = 1_024;

@@ -4,8 +4,8 @@ use prost_types::Timestamp;
 
 use crate::{
     domain::{
-        Detail, Event, EventId, EventKind, Millis, PurposeName, ServiceName, Signal, ViolationKind,
-        Violations,
+        Anomaly, AnomalyKind, AnomalySettings, Detail, Event, EventId, EventKind, Millis,
+        PurposeName, ServiceName, Signal, ViolationKind, Violations,
     },
     proto::v1,
 };
@@ -51,6 +51,8 @@ fn event_kind(kind: EventKind) -> v1::EventKind {
         EventKind::StampKey => v1::EventKind::StampKey,
         EventKind::JournalKey => v1::EventKind::JournalKey,
         EventKind::Violation => v1::EventKind::Violation,
+        EventKind::Anomaly => v1::EventKind::Anomaly,
+        EventKind::AnomalySettings => v1::EventKind::AnomalySettings,
     }
 }
 
@@ -83,6 +85,14 @@ pub(crate) fn event(event: Event) -> v1::Event {
             .proposed_by
             .map(|it| it.to_string())
             .unwrap_or_default(),
+        anomaly: match &event.detail {
+            Detail::Anomaly(found) => Some(anomaly(found)),
+            _ => None,
+        },
+        anomaly_settings: match &event.detail {
+            Detail::AnomalySettings(settings) => Some(anomaly_settings(*settings)),
+            _ => None,
+        },
         violations: match &event.detail {
             Detail::Violation(found) => Some(violations(found)),
             _ => None,
@@ -130,4 +140,42 @@ pub(crate) fn counts(totals: Vec<(ServiceName, u64)>) -> Vec<v1::ServiceCount> {
             count,
         })
         .collect()
+}
+
+fn anomaly(found: &Anomaly) -> v1::Anomaly {
+    let subject = found.subject.as_ref();
+    v1::Anomaly {
+        kind: anomaly_kind(found.kind).into(),
+        r#type: subject
+            .map(|it| it.identifier_type.to_string())
+            .unwrap_or_default(),
+        token: subject.map(|it| it.token.to_string()).unwrap_or_default(),
+        count: found.count,
+        expected: found.expected,
+        window_s: found.window_s,
+    }
+}
+
+pub(crate) fn anomaly_kind(kind: AnomalyKind) -> v1::AnomalyKind {
+    match kind {
+        AnomalyKind::Flapping => v1::AnomalyKind::Flapping,
+        AnomalyKind::ManyChanges => v1::AnomalyKind::ManyChanges,
+        AnomalyKind::Burst => v1::AnomalyKind::Burst,
+        AnomalyKind::Repeated => v1::AnomalyKind::Repeated,
+        AnomalyKind::ImportSize => v1::AnomalyKind::ImportSize,
+    }
+}
+
+pub(crate) fn anomaly_settings(settings: AnomalySettings) -> v1::AnomalySettings {
+    v1::AnomalySettings {
+        subject_window_s: settings.subject_window_s,
+        subject_changes: settings.subject_changes,
+        subject_turns: settings.subject_turns,
+        caller_window_s: settings.caller_window_s,
+        caller_changes: settings.caller_changes,
+        repeat_window_s: settings.repeat_window_s,
+        repeats: settings.repeats,
+        import_factor: settings.import_factor,
+        import_rows: settings.import_rows,
+    }
 }

@@ -3,6 +3,7 @@
 // Helpers of tests may panic too; clippy only knows the tests themselves.
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
+mod anomalies;
 mod cluster;
 mod decision;
 mod edge;

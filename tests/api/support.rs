@@ -17,6 +17,7 @@ use refrain::{
     server::{self, Injected, Running, disk::Disk},
     storage::{log::MemoryLog, memory::MemoryFiles},
 };
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tonic::{
     Code, Status,
@@ -69,7 +70,8 @@ impl Node {
             entropy: Arc::new(SystemEntropy),
             disk: Disk::in_memory(log, files, &SystemEntropy).expect("disk"),
         };
-        let running = server::start(config, injected).await.expect("start");
+        let running = Box::pin(server::start(config, injected)).await;
+        let running = running.expect("start");
         let channel = connect(&running).await;
         let node = Self {
             running,
@@ -221,4 +223,19 @@ pub fn assert_status(status: &Status, code: Code, reason: &str) {
     assert_eq!(outcome, Some("not_applied"), "{status:?}");
     assert!(info.metadata.contains_key("what_to_do"));
     assert!(!status.message().is_empty());
+}
+
+/// What counts as out of the ordinary at first.
+pub fn thresholds() -> Value {
+    json!({
+        "subject_window_s": 600,
+        "subject_changes": 20,
+        "subject_turns": 6,
+        "caller_window_s": 60,
+        "caller_changes": 6_000,
+        "repeat_window_s": 600,
+        "repeats": 20,
+        "import_factor": 10,
+        "import_rows": 1_000,
+    })
 }

@@ -71,6 +71,8 @@ const CALLS: [(&[Permission], &[&str]); 12] = [
         &[
             "MonitorService/ListViolations",
             "MonitorService/GetScores",
+            "MonitorService/ListAnomalies",
+            "MonitorService/GetAnomalySettings",
             "PreferenceService/ListEvents",
             "RegistryService/ListServices",
             "JournalService/GetReceipt",
@@ -87,6 +89,7 @@ const CALLS: [(&[Permission], &[&str]); 12] = [
             "RegistryService/ApproveChange",
             "RegistryService/WithdrawChange",
             "RegistryService/ListPendingChanges",
+            "MonitorService/ConfigureAnomalies",
         ],
     ),
     (

@@ -6,6 +6,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{
     super::{Api, Call, status::Failure},
+    anomaly::{Anomaly, AnomalySettings},
     around::{OfSubject, Path, Query},
     body::Json,
     problem::Problems,
@@ -51,6 +52,12 @@ pub(super) struct Event {
     proposed_by: Option<String>,
     /// Of an override that ended: the decisions that it made an ALLOW, by service.
     lifted: Vec<ServiceCount>,
+    /// What is out of the ordinary.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    anomaly: Option<Anomaly>,
+    /// What counts as out of the ordinary from here on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    anomaly_settings: Option<AnomalySettings>,
     /// Of a violation: what the service did.
     #[serde(skip_serializing_if = "Option::is_none")]
     violations: Option<Violated>,
@@ -167,6 +174,8 @@ impl From<v1::Event> for Event {
             change_id: some(event.change_id),
             proposed_by: some(event.proposed_by),
             lifted: event.lifted.into_iter().map(ServiceCount::from).collect(),
+            anomaly: event.anomaly.map(Anomaly::from),
+            anomaly_settings: event.anomaly_settings.map(AnomalySettings::from),
             violations: event.violations.map(Violated::from),
         }
     }

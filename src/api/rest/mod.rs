@@ -5,6 +5,7 @@
     reason = "the fields have the contract's names, and the schemas theirs"
 )]
 
+mod anomaly;
 mod around;
 mod body;
 mod change;
@@ -89,6 +90,9 @@ pub(super) fn routes(api: Api) -> serde_json::Result<Router> {
         row!("MonitorService/ReportProcessing", monitor::report),
         row!("MonitorService/ListViolations", monitor::violations),
         row!("MonitorService/GetScores", monitor::scores),
+        row!("MonitorService/ListAnomalies", anomaly::list),
+        row!("MonitorService/GetAnomalySettings", anomaly::settings),
+        row!("MonitorService/ConfigureAnomalies", anomaly::configure),
         row!("RegistryService/ListPendingChanges", pending::list),
         row!("RegistryService/ProposeChange", pending::propose),
         row!("RegistryService/ApproveChange", pending::approve),

@@ -42,6 +42,7 @@ macro_rules! worded {
 }
 
 worded! {
+    AnomalyKind: "ANOMALY_KIND_",
     Change: "CHANGE_",
     Decision: "DECISION_",
     EventKind: "EVENT_KIND_",

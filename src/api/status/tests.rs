@@ -51,6 +51,10 @@ fn refusals() -> Vec<Refusal> {
         Refusal::ChangeOutdated,
         Refusal::ChangeUnknown,
         Refusal::ProcessedAhead,
+        Refusal::ThresholdInvalid {
+            what: "repeats",
+            bounds: "2 to 1,000,000, or 0 for never",
+        },
         Refusal::ChangeWidensNothing,
         Refusal::TooManyChanges {
             what: "overrides",
@@ -117,6 +121,7 @@ fn refusals() -> Vec<Refusal> {
             | Refusal::ChangeOutdated
             | Refusal::ChangeUnknown
             | Refusal::ProcessedAhead
+            | Refusal::ThresholdInvalid { .. }
             | Refusal::ChangeWidensNothing
             | Refusal::TooManyChanges { .. }
             | Refusal::SignalUnconfigured

@@ -328,7 +328,9 @@ fn concerns_everybody(event: &Event, names_nobody: bool) -> bool {
             | EventKind::OverrideEnded
             | EventKind::StampKey
             | EventKind::JournalKey
-            | EventKind::Violation,
+            | EventKind::Violation
+            | EventKind::Anomaly
+            | EventKind::AnomalySettings,
         ) => false,
         Ok(
             EventKind::Unspecified

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use prost::Message as _;
 
 use super::DecodeError;
+use super::anomaly::{anomaly_settings, anomaly_settings_out};
 use super::change::{
     approve, approve_out, floor, floor_out, propose, propose_out, withdraw, withdraw_out,
 };
@@ -14,6 +15,7 @@ use super::parts::{
     uuid_out,
 };
 use super::usage::{report, report_out};
+use crate::domain::anomaly::ConfigureAnomalies;
 use crate::domain::command::{
     AddJournalKey, AddNamespace, AddStampKey, Body, Change, Command, ConfigureNamespace, Create,
     FEATURE_LEVEL, ImportChunk, ImportRow, Proposal, PutPurpose, RaiseFeatureLevel, ReportSignal,
@@ -106,6 +108,12 @@ fn body_out(body: &Body) -> persisted::Body {
             request_id: uuid_out(set.request_id.0),
             floor: Some(floor_out(&set.floor)),
         }),
+        Body::ConfigureAnomalies(configure) => {
+            Kind::ConfigureAnomalies(persisted::ConfigureAnomalies {
+                request_id: uuid_out(configure.request_id.0),
+                settings: Some(anomaly_settings_out(&configure.settings)),
+            })
+        }
         Body::Propose(propose) => Kind::Propose(propose_out(propose)),
         Body::Approve(approve) => Kind::Approve(approve_out(approve)),
         Body::Withdraw(withdraw) => Kind::Withdraw(withdraw_out(withdraw)),
@@ -173,6 +181,14 @@ fn body(message: Option<persisted::Body>) -> Result<Body, DecodeError> {
                     .floor
                     .ok_or(DecodeError::Damaged("a command without its floor"))?,
             )?,
+        }),
+        Kind::ConfigureAnomalies(message) => Body::ConfigureAnomalies(ConfigureAnomalies {
+            request_id: request_id(&message.request_id)?,
+            settings: anomaly_settings(
+                &message
+                    .settings
+                    .ok_or(DecodeError::Damaged("a command without its settings"))?,
+            ),
         }),
         Kind::Propose(message) => Body::Propose(propose(message)?),
         Kind::Approve(message) => Body::Approve(approve(&message)?),

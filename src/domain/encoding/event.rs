@@ -4,6 +4,7 @@ use bytes::Bytes;
 use prost::Message as _;
 
 use super::DecodeError;
+use super::anomaly::{anomaly, anomaly_out, anomaly_settings, anomaly_settings_out};
 use super::change::{basis, basis_out, floor, floor_out, proposed, proposed_out};
 use super::command::{create, create_out, node_key, node_key_out};
 use super::monitor::{violations, violations_out};
@@ -68,6 +69,10 @@ pub(crate) fn encode_event(event: &Event) -> Vec<u8> {
                 public_key.as_ref(),
             ))),
             Detail::Violation(found) => Some(DetailMessage::Violations(violations_out(found))),
+            Detail::Anomaly(found) => Some(DetailMessage::Anomaly(anomaly_out(found))),
+            Detail::AnomalySettings(settings) => Some(DetailMessage::AnomalySettings(
+                anomaly_settings_out(settings),
+            )),
         },
         change_id: event.change_id.map(|id| uuid_out(id.0)).unwrap_or_default(),
         proposed_by: event
@@ -115,6 +120,10 @@ pub(crate) fn decode_event(bytes: &[u8]) -> Result<Event, DecodeError> {
         }
         Some(DetailMessage::Violations(message)) => {
             Detail::Violation(Box::new(violations(&message)?))
+        }
+        Some(DetailMessage::Anomaly(message)) => Detail::Anomaly(Box::new(anomaly(&message)?)),
+        Some(DetailMessage::AnomalySettings(message)) => {
+            Detail::AnomalySettings(anomaly_settings(&message))
         }
     };
     Ok(Event {
@@ -184,6 +193,8 @@ fn kind_out(kind: EventKind) -> persisted::EventKind {
         EventKind::StampKey => persisted::EventKind::StampKey,
         EventKind::JournalKey => persisted::EventKind::JournalKey,
         EventKind::Violation => persisted::EventKind::Violation,
+        EventKind::Anomaly => persisted::EventKind::Anomaly,
+        EventKind::AnomalySettings => persisted::EventKind::AnomalySettings,
     }
 }
 
@@ -206,6 +217,8 @@ fn kind(number: i32) -> Result<EventKind, DecodeError> {
         Ok(persisted::EventKind::StampKey) => Ok(EventKind::StampKey),
         Ok(persisted::EventKind::JournalKey) => Ok(EventKind::JournalKey),
         Ok(persisted::EventKind::Violation) => Ok(EventKind::Violation),
+        Ok(persisted::EventKind::Anomaly) => Ok(EventKind::Anomaly),
+        Ok(persisted::EventKind::AnomalySettings) => Ok(EventKind::AnomalySettings),
         Ok(persisted::EventKind::Unspecified) | Err(_) => {
             Err(DecodeError::Damaged("an event's kind"))
         }

@@ -1,5 +1,6 @@
 //! How commands, replies and events lie in the log, on the wire between nodes, and in the journal.
 
+mod anomaly;
 mod change;
 mod command;
 mod event;
@@ -8,6 +9,7 @@ mod parts;
 mod reply;
 mod usage;
 
+pub(crate) use anomaly::{anomaly_kind, anomaly_kind_out, anomaly_settings, anomaly_settings_out};
 pub(crate) use change::{
     floor, floor_out, r#override, override_out, pending, pending_out, proposed_out,
 };
@@ -18,7 +20,7 @@ pub(crate) use command::{
 pub(crate) use event::{decode_event, encode_event};
 pub(crate) use parts::{
     digest16, event_id, namespace, principal, purpose, purpose_names, purpose_names_out,
-    purpose_out, request_id, service, sha256, uuid_out,
+    purpose_out, request_id, service, sha256, token, token_out, uuid_out,
 };
 pub(crate) use reply::{decode_reply, encode_reply, outcome, outcome_out};
 pub(crate) use usage::{lifted, lifted_out, seen, seen_out};

@@ -98,29 +98,38 @@ pub(crate) fn purpose_out(purpose: &Purpose) -> persisted::Purpose {
 
 /// A token with its type.
 pub(super) fn subject(message: &persisted::SubjectToken) -> Result<SubjectToken, DecodeError> {
-    let (generation, bytes) = message
-        .token
-        .split_first_chunk::<2>()
-        .ok_or(DecodeError::Damaged("a token"))?;
     Ok(SubjectToken {
         identifier_type: IdentifierType::parse(&message.r#type)
             .map_err(|_| DecodeError::Damaged("a type of identifier"))?,
-        token: Token {
-            generation: u16::from_be_bytes(*generation),
-            bytes: digest16(bytes)?,
-        },
+        token: token(&message.token)?,
     })
 }
 
 /// A token with its type.
 pub(super) fn subject_out(subject: &SubjectToken) -> persisted::SubjectToken {
-    let mut token = [0; 18];
-    token[..2].copy_from_slice(&subject.token.generation.to_be_bytes());
-    token[2..].copy_from_slice(&subject.token.bytes);
     persisted::SubjectToken {
         r#type: subject.identifier_type.to_string(),
-        token: Bytes::copy_from_slice(&token),
+        token: token_out(&subject.token),
     }
+}
+
+/// A token.
+pub(crate) fn token(bytes: &[u8]) -> Result<Token, DecodeError> {
+    let (generation, bytes) = bytes
+        .split_first_chunk::<2>()
+        .ok_or(DecodeError::Damaged("a token"))?;
+    Ok(Token {
+        generation: u16::from_be_bytes(*generation),
+        bytes: digest16(bytes)?,
+    })
+}
+
+/// A token.
+pub(crate) fn token_out(token: &Token) -> Bytes {
+    let mut bytes = [0; 18];
+    bytes[..2].copy_from_slice(&token.generation.to_be_bytes());
+    bytes[2..].copy_from_slice(&token.bytes);
+    Bytes::copy_from_slice(&bytes)
 }
 
 /// Tokens with their types.

@@ -119,7 +119,12 @@ proptest! {
             let state = &player.driven.state;
             prop_assert_eq!(state.revision(), model.revision());
             prop_assert_eq!(state.revision(), player.driven.events.len() as u64);
-            let ended = |event: &Event| event.kind == EventKind::OverrideEnded;
+            // What is over by the command's time is over, whatever becomes of the command.
+            let over = |it: &Anomaly| it.kind == AnomalyKind::ImportSize;
+            let ended = |event: &Event| match &event.detail {
+                Detail::Anomaly(found) => over(found),
+                _ => event.kind == EventKind::OverrideEnded,
+            };
             if refused {
                 prop_assert!(player.driven.events[events..].iter().all(ended), "a refusal made an event");
             }

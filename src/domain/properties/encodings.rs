@@ -138,6 +138,8 @@ fn details() -> impl Strategy<Value = (EventKind, Detail)> {
             }
         )),
         violations().prop_map(|found| (EventKind::Violation, Detail::Violation(Box::new(found)))),
+        anomalies().prop_map(|found| (EventKind::Anomaly, Detail::Anomaly(Box::new(found)))),
+        anomaly_settings().prop_map(|it| (EventKind::AnomalySettings, Detail::AnomalySettings(it))),
         (any::<u64>(), option::of(any::<[u8; 32]>())).prop_map(|(node_id, public_key)| (
             EventKind::JournalKey,
             Detail::JournalKey {

@@ -54,6 +54,7 @@ fn opens<'a>(command: &'a Command, before: &State) -> Opens<'a> {
         | Body::AddJournalKey(_)
         | Body::RetireJournalKey(_)
         | Body::ReportViolations(_)
+        | Body::ConfigureAnomalies(_)
         | Body::ReportUsage(_)
         | Body::RaiseFeatureLevel(_) => Opens::Nothing,
     }
@@ -236,6 +237,10 @@ fn others(driven: &mut Driven) -> Vec<Body> {
         }),
         Body::RetireJournalKey(RetireJournalKey { node_id: 1 }),
         Body::ReportViolations(violation_report(1, 1)),
+        Body::ConfigureAnomalies(ConfigureAnomalies {
+            request_id: id(),
+            settings: thresholds(2),
+        }),
         Body::RaiseFeatureLevel(RaiseFeatureLevel {
             level: FEATURE_LEVEL,
         }),

@@ -207,6 +207,10 @@ impl Player {
                     ..purpose(PURPOSES[*at])
                 },
             }),
+            Step::Thresholds { enough } => Body::ConfigureAnomalies(ConfigureAnomalies {
+                request_id: self.driven.next_request_id(),
+                settings: thresholds(*enough),
+            }),
             Step::Add { namespace } => Body::AddNamespace(AddNamespace {
                 request_id: self.driven.next_request_id(),
                 namespace: Namespace::parse(NAMESPACES[*namespace]).unwrap(),

@@ -89,6 +89,36 @@ pub(super) fn reports() -> impl Strategy<Value = ReportUsage> {
     )
 }
 
+pub(super) fn anomalies() -> impl Strategy<Value = Anomaly> {
+    (
+        select(AnomalyKind::ALL.to_vec()),
+        option::of(subject_tokens()),
+        any::<[u64; 2]>(),
+        any::<u32>(),
+    )
+        .prop_map(|(kind, subject, [count, expected], window_s)| Anomaly {
+            kind,
+            subject,
+            count,
+            expected,
+            window_s,
+        })
+}
+
+pub(super) fn anomaly_settings() -> impl Strategy<Value = AnomalySettings> {
+    any::<[u32; 9]>().prop_map(|of| AnomalySettings {
+        subject_window_s: of[0],
+        subject_changes: of[1],
+        subject_turns: of[2],
+        caller_window_s: of[3],
+        caller_changes: of[4],
+        repeat_window_s: of[5],
+        repeats: of[6],
+        import_factor: of[7],
+        import_rows: of[8],
+    })
+}
+
 pub(super) fn violations() -> impl Strategy<Value = Violations> {
     let sample = (subject_tokens(), any::<u64>(), option::of(event_ids())).prop_map(
         |(token, at, opt_out)| Sample {
@@ -223,5 +253,11 @@ pub(super) fn later_bodies() -> impl Strategy<Value = Body> {
         any::<u64>().prop_map(|node_id| Body::RetireJournalKey(RetireJournalKey { node_id })),
         reports().prop_map(Body::ReportUsage),
         violation_reports().prop_map(Body::ReportViolations),
+        (request_ids(), anomaly_settings()).prop_map(|(request_id, settings)| {
+            Body::ConfigureAnomalies(ConfigureAnomalies {
+                request_id,
+                settings,
+            })
+        }),
     ]
 }

@@ -278,6 +278,14 @@ pub enum Refusal {
         /// Where the import goes on.
         next_row: u64,
     },
+    /// A threshold of anomalies that is out of bounds.
+    #[error("`{what}` cannot be set so: it is {bounds}")]
+    ThresholdInvalid {
+        /// Which.
+        what: &'static str,
+        /// What it may be.
+        bounds: &'static str,
+    },
     /// A request that is too large for the log.
     #[error("the request is too large for the log: send less at a time")]
     CommandTooLarge,

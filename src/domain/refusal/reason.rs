@@ -3,7 +3,7 @@
 use super::{Refusal, RefusalKind};
 
 /// Every reason, so that one that comes over the wire gets its own static text back.
-const REASONS: [&str; 51] = [
+const REASONS: [&str; 52] = [
     "NAMESPACE_INVALID",
     "NAMESPACE_UNKNOWN",
     "PURPOSE_INVALID",
@@ -35,6 +35,7 @@ const REASONS: [&str; 51] = [
     "SECOND_PRINCIPAL_REQUIRED",
     "CHANGE_UNKNOWN",
     "PROCESSED_AHEAD",
+    "THRESHOLD_INVALID",
     "CHANGE_OUTDATED",
     "CHANGE_WIDENS_NOTHING",
     "TOO_MANY_CHANGES",
@@ -92,6 +93,7 @@ impl Refusal {
             Self::SecondPrincipalRequired => "SECOND_PRINCIPAL_REQUIRED",
             Self::ChangeUnknown => "CHANGE_UNKNOWN",
             Self::ProcessedAhead => "PROCESSED_AHEAD",
+            Self::ThresholdInvalid { .. } => "THRESHOLD_INVALID",
             Self::ChangeOutdated => "CHANGE_OUTDATED",
             Self::ChangeWidensNothing => "CHANGE_WIDENS_NOTHING",
             Self::TooManyChanges { .. } => "TOO_MANY_CHANGES",
@@ -150,6 +152,7 @@ impl Refusal {
             | Self::TooManyIdentifiers
             | Self::DuplicateIdentifier
             | Self::ProcessedAhead
+            | Self::ThresholdInvalid { .. }
             | Self::PurposesRequired
             | Self::TooManyPurposes
             | Self::DuplicatePurpose
@@ -231,6 +234,10 @@ pub(in crate::domain) fn every() -> Vec<Refusal> {
         Refusal::SecondPrincipalRequired,
         Refusal::ChangeUnknown,
         Refusal::ProcessedAhead,
+        Refusal::ThresholdInvalid {
+            what: "repeats",
+            bounds: "2 to 1,000,000, or 0 for never",
+        },
         Refusal::ChangeOutdated,
         Refusal::ChangeWidensNothing,
         Refusal::TooManyChanges {

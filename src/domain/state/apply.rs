@@ -1,6 +1,7 @@
 //! Apply: checks the rules, makes the event, folds it in; the same on every node, whatever the clock or the hash seed.
 
 use super::State;
+use super::anomalies::About;
 use super::digest;
 use super::imports::Import;
 use super::requests::Remembered;
@@ -11,8 +12,10 @@ use crate::domain::command::{
 use crate::domain::event::Event;
 use crate::domain::evidence::SealedEvidence;
 use crate::domain::ids::{Millis, RequestId};
+use crate::domain::names::Namespace;
 use crate::domain::outcome::{Applied, Outcome, Reply};
 use crate::domain::refusal::Refusal;
+use crate::domain::token::SubjectToken;
 
 /// New events with their evidence.
 pub(super) type Events = Vec<(Event, Option<SealedEvidence>)>;
@@ -23,6 +26,7 @@ impl State {
         self.log_time = self.log_time.max(command.received_at.min(Millis::MAX));
         let mut events = Vec::new();
         self.end_overrides(command.event_id, &mut events);
+        self.end_imports(command.event_id, &mut events);
         let reply = self.dispatch(command, &mut events);
         Applied { reply, events }
     }
@@ -42,6 +46,9 @@ impl State {
             Body::AddNamespace(add) => self.add_namespace(command, add, events),
             Body::ConfigureNamespace(configure) => self.configure(command, configure, events),
             Body::SetSchemaFloor(set) => self.set_schema_floor(command, set, events),
+            Body::ConfigureAnomalies(configure) => {
+                self.configure_anomalies(command, configure, events)
+            }
             Body::Propose(propose) => self.propose(command, propose, events),
             Body::Approve(approve) => self.approve(command, approve, events),
             Body::Withdraw(withdraw) => self.withdraw(command, withdraw, events),
@@ -62,7 +69,8 @@ impl State {
         events: &mut Events,
     ) -> Reply {
         let digest = digest::set_preference(&command.principal, set);
-        self.once(set.request_id, digest, |state| {
+        let known = self.requests.knows(set.request_id);
+        let reply = self.once(set.request_id, digest, |state| {
             let namespace_id = state.namespaces.id(&set.namespace)?;
             state.registry.check_schema(set.schema_version)?;
             let (opt_out, opt_in) = (
@@ -95,7 +103,30 @@ impl State {
                 changed: settled.changed,
                 received_at: settled.received_at,
             })
-        })
+        })?;
+        if known || !matches!(reply, Outcome::Preference { changed: true, .. }) {
+            self.repeated(command, &set.namespace, &set.tokens, &digest, events);
+        }
+        Ok(reply)
+    }
+
+    /// A request changed nothing, since it was made before: it counts, unless it is a rehearsal.
+    fn repeated(
+        &mut self,
+        command: &Command,
+        namespace: &Namespace,
+        tokens: &[SubjectToken],
+        digest: &[u8; 16],
+        events: &mut Events,
+    ) {
+        if !namespace.is_probe() {
+            let about = About {
+                cause: command.event_id,
+                namespace: Some(namespace),
+                principal: &command.principal,
+            };
+            self.count_repeat(&about, tokens.first(), digest, events);
+        }
     }
 
     fn check_last_revision(&self, set: &SetPreference) -> Result<(), Refusal> {
@@ -117,7 +148,8 @@ impl State {
         events: &mut Events,
     ) -> Reply {
         let digest = digest::report_signal(&command.principal, report);
-        self.once(report.request_id, digest, |state| {
+        let known = self.requests.knows(report.request_id);
+        let reply = self.once(report.request_id, digest, |state| {
             let namespace_id = state.namespaces.id(&report.namespace)?;
             state.registry.check_schema(report.schema_version)?;
             let purposes = state.signal_purposes(namespace_id);
@@ -143,7 +175,11 @@ impl State {
                 received_at: settled.received_at,
                 purposes,
             })
-        })
+        })?;
+        if known || !matches!(reply, Outcome::Signal { changed: true, .. }) {
+            self.repeated(command, &report.namespace, &report.tokens, &digest, events);
+        }
+        Ok(reply)
     }
 
     /// Has a request take effect once: a retry gets its first answer, whatever has changed since. A refusal is not
@@ -225,6 +261,14 @@ impl State {
             next_row,
         };
         self.imports.insert(chunk.import_id, import);
+        if next_row > expected && !chunk.namespace.is_probe() {
+            let about = About {
+                cause: command.event_id,
+                namespace: Some(&chunk.namespace),
+                principal: &command.principal,
+            };
+            self.measure_import(&about, chunk.import_id, namespace_id, next_row, events);
+        }
         Ok(Outcome::Import {
             changed,
             unchanged,

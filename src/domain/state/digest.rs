@@ -3,12 +3,13 @@
 use prost::Message as _;
 use sha2::{Digest as _, Sha256};
 
+use crate::domain::anomaly::ConfigureAnomalies;
 use crate::domain::change::{Approve, ChangeKind, Propose, Withdraw};
 use crate::domain::command::{
     AddNamespace, ConfigureNamespace, PutPurpose, ReportSignal, SetPreference, SetSchemaFloor,
     Signal,
 };
-use crate::domain::encoding::proposed_out;
+use crate::domain::encoding::{anomaly_settings_out, proposed_out};
 use crate::domain::ids::EventId;
 use crate::domain::names::{Namespace, Principal, PurposeName};
 use crate::domain::token::{SubjectToken, first_half};
@@ -117,6 +118,16 @@ pub(super) fn configure(principal: &Principal, configure: &ConfigureNamespace) -
     let mut parts = Parts::new(6, principal);
     parts.part(configure.namespace.as_str().as_bytes());
     parts.purposes(&configure.gpc_purposes);
+    parts.finish()
+}
+
+/// What counts as out of the ordinary, as it is stored.
+pub(super) fn configure_anomalies(
+    principal: &Principal,
+    configure: &ConfigureAnomalies,
+) -> [u8; 16] {
+    let mut parts = Parts::new(11, principal);
+    parts.part(&anomaly_settings_out(&configure.settings).encode_to_vec());
     parts.finish()
 }
 

@@ -69,6 +69,10 @@ impl State {
             (EventKind::Violation, Detail::Violation(violations)) => {
                 self.fold_violation(event, violations)?;
             }
+            (EventKind::Anomaly, Detail::Anomaly(anomaly)) => self.fold_anomaly(event, anomaly),
+            (EventKind::AnomalySettings, Detail::AnomalySettings(settings)) => {
+                self.fold_anomaly_settings(*settings);
+            }
             _ => return inconsistent("an event whose detail is not of its kind"),
         }
         self.revision = event.revision;

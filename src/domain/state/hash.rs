@@ -8,8 +8,9 @@ use super::journal_keys::JournalKey;
 use super::namespaces::NamespaceId;
 use super::record::{Key, Record, row};
 use super::stamp_keys::StampKey;
+use crate::domain::anomaly::AnomalySettings;
 use crate::domain::change::{Override, Pending};
-use crate::domain::encoding::{override_out, pending_out};
+use crate::domain::encoding::{anomaly_settings_out, override_out, pending_out};
 use crate::domain::names::Namespace;
 use crate::domain::purpose::Purpose;
 use crate::domain::registry::PurposeId;
@@ -24,6 +25,7 @@ const PENDING: u8 = 8;
 const OVERRIDE: u8 = 9;
 const STAMP_KEY: u8 = 10;
 const JOURNAL_KEY: u8 = 11;
+const ANOMALY_SETTINGS: u8 = 12;
 
 /// A sum of SHA-256 hashes modulo 2^256: it does not depend on the order in which they came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -146,6 +148,14 @@ pub(super) fn journal_key(key: &JournalKey) -> [u8; 32] {
     hash.update(key.public_key);
     hash.update(key.added_at.to_be_bytes());
     hash.update(key.retired_at.unwrap_or_default().to_be_bytes());
+    hash.finalize().into()
+}
+
+/// The element of what counts as out of the ordinary: over its stored form.
+pub(super) fn anomaly_settings(settings: &AnomalySettings) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update([ANOMALY_SETTINGS]);
+    hash.update(anomaly_settings_out(settings).encode_to_vec());
     hash.finalize().into()
 }
 

@@ -1,6 +1,7 @@
 //! The replicated state: a fold of events, with soft tables beside it for what changes without events.
 
 mod administer;
+mod anomalies;
 mod apply;
 mod changes;
 mod decide;
@@ -15,12 +16,14 @@ mod judge;
 mod monitor;
 mod namespaces;
 mod query;
+mod recent;
 mod record;
 mod requests;
 mod restore;
 mod restore_rules;
 mod shards;
 mod snapshot;
+mod snapshot_anomalies;
 mod snapshot_monitor;
 mod snapshot_rules;
 mod stamp_keys;
@@ -33,12 +36,14 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
+use super::anomaly::AnomalySettings;
 use super::floors::Floors;
 use super::ids::{Millis, RequestId, Revision};
 use super::names::Namespace;
 use super::refusal::Refusal;
 use super::registry::Registry;
 use super::token::KeyFingerprint;
+use anomalies::Anomalies;
 use changes::Changes;
 use hash::Sum;
 use imports::Imports;
@@ -48,6 +53,7 @@ use requests::Requests;
 use shards::Shards;
 use usage::Usage;
 
+pub use anomalies::FoundAnomaly;
 pub use decide::{Decision, Question, Reason, Verdict};
 pub use journal_keys::JournalKey;
 pub use monitor::Found;
@@ -68,6 +74,8 @@ pub struct State {
     changes: Arc<Changes>,
     stamp_keys: Arc<Vec<StampKey>>,
     journal_keys: Arc<Vec<JournalKey>>,
+    /// None where it was never set.
+    anomaly_settings: Option<AnomalySettings>,
     shards: Shards,
     /// The sum of the hashes of all of the above, one by one.
     sum: Sum,
@@ -80,6 +88,7 @@ pub struct State {
     imports: Imports,
     usage: Usage,
     monitor: Monitor,
+    anomalies: Anomalies,
 }
 
 /// What a cluster was created with.

@@ -246,6 +246,13 @@ impl Requests {
         }
     }
 
+    /// Whether an id is remembered.
+    pub(super) fn knows(&self, id: RequestId) -> bool {
+        let (piece, at) = self.place(id);
+        let entry = self.pieces.get(piece).and_then(|entries| entries.get(at));
+        entry.is_some_and(|entry| entry.id == id)
+    }
+
     fn forget_first(&mut self) {
         let Some(first) = self.pieces.front_mut() else {
             self.len = 0;

@@ -239,7 +239,8 @@ impl Restore {
         let state = &self.state;
         let complete = end.records == state.shards.records()
             && end.requests == state.requests.len() as u64
-            && end.imports == state.imports.len() as u64;
+            && end.imports == state.imports.len() as u64
+            && end.watched == state.anomalies.watched();
         if !complete {
             return Err(Fault::Damaged("something is missing"));
         }

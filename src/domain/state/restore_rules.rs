@@ -7,7 +7,7 @@ use super::journal_keys::JournalKey;
 use super::restore::{Fault, Restore};
 use super::stamp_keys::StampKey;
 use crate::domain::encoding::{
-    floor, lifted, namespace, node_key, r#override, pending, purpose_names, seen,
+    anomaly_settings, floor, lifted, namespace, node_key, r#override, pending, purpose_names, seen,
 };
 use crate::domain::ids::Millis;
 use crate::domain::registry::PurposeId;
@@ -64,6 +64,13 @@ impl Restore {
             state.sum.add(hash::journal_key(&key));
             Arc::make_mut(&mut state.journal_keys).push(key);
         }
+        if let Some(message) = &section.anomaly_settings {
+            let settings = anomaly_settings(message);
+            state.sum.add(hash::anomaly_settings(&settings));
+            if state.anomaly_settings.replace(settings).is_some() {
+                return Err(Fault::Damaged("the settings of anomalies come twice"));
+            }
+        }
         Ok(())
     }
 
@@ -98,6 +105,7 @@ impl Restore {
                 return Err(Fault::Damaged("the reports are out of order"));
             }
         }
+        self.anomalies(&section)?;
         self.monitor(section)
     }
 }

@@ -74,6 +74,7 @@ impl State {
         // A chunk's frame is a few bytes in a mebibyte.
         records
             .saturating_add(remembered * REMEMBERED_BYTES)
+            .saturating_add(self.anomaly_bytes())
             .saturating_add(REST_BYTES)
     }
 
@@ -112,6 +113,7 @@ impl State {
             requests: self.requests.len() as u64,
             imports: self.imports.len() as u64,
             hash: Bytes::copy_from_slice(&self.hash()),
+            watched: self.anomalies.watched(),
         }
     }
 }

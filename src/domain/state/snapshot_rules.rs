@@ -6,7 +6,8 @@ use super::snapshot::Batches;
 use super::stamp_keys::StampKey;
 use crate::domain::change::SchemaFloor;
 use crate::domain::encoding::{
-    floor_out, lifted_out, node_key_out, override_out, pending_out, purpose_names_out, seen_out,
+    anomaly_settings_out, floor_out, lifted_out, node_key_out, override_out, pending_out,
+    purpose_names_out, seen_out,
 };
 use crate::domain::registry::PurposeId;
 use crate::proto::persisted::{
@@ -65,12 +66,17 @@ impl State {
                 ..RuleSection::default()
             },
         );
+        let anomaly_settings = self.anomaly_settings.map(|settings| RuleSection {
+            anomaly_settings: Some(anomaly_settings_out(&settings)),
+            ..RuleSection::default()
+        });
         floors
             .chain(settings)
             .chain(pending)
             .chain(overrides)
             .chain(stamp_keys)
             .chain(journal_keys)
+            .chain(anomaly_settings)
             .map(of)
     }
 
@@ -135,6 +141,7 @@ impl State {
             .chain(lifted)
             .chain(reports)
             .map(Section::Usage)
+            .chain(self.anomaly_sections())
             .chain(self.monitor_sections())
     }
 }

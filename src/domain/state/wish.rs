@@ -1,6 +1,7 @@
 //! One subject's wish, from a request, a signal or a row of an import: the event that it makes, or the one that stands.
 
 use super::State;
+use super::anomalies::About;
 use super::apply::Events;
 use super::decide::{Path, decider};
 use super::namespaces::NamespaceId;
@@ -110,12 +111,18 @@ impl State {
                     .ids()
                     .any(|id| !self.outweighed(self.records_of(&wish, subject), id))
         };
+        let tokens: Vec<EventToken> = wish.tokens.iter().filter(concerned).map(previous).collect();
+        let turned = |token: &EventToken| {
+            let turned = self.turns(&wish, &token.subject);
+            (token.subject.clone(), turned)
+        };
+        let counted: Vec<_> = tokens.iter().map(turned).collect();
         let event = Event {
             id: wish.event_id,
             revision: self.revision + 1,
             kind,
             namespace: Some(wish.namespace.clone()),
-            tokens: wish.tokens.iter().filter(concerned).map(previous).collect(),
+            tokens,
             purposes,
             signal: wish.signal,
             principal: wish.principal.clone(),
@@ -133,7 +140,32 @@ impl State {
             received_at: event.received_at,
         };
         events.push((event, wish.evidence.cloned()));
+        // An import is measured as a whole, and what is only a rehearsal is nothing out of the ordinary.
+        if wish.signal != Signal::Import && !wish.namespace.is_probe() {
+            let about = About {
+                cause: wish.event_id,
+                namespace: Some(wish.namespace),
+                principal: wish.principal,
+            };
+            self.count_change(&about, wish.namespace_id, &counted, events);
+        }
         Ok(settled)
+    }
+
+    /// Whether the person said the opposite before, at one of the same purposes. A browser's signal is nobody's change of mind.
+    fn turns(&self, wish: &Wish<'_>, subject: &SubjectToken) -> bool {
+        let records = self.records_of(wish, subject);
+        let turned = |(purpose, mark): (PurposeId, Mark)| {
+            let change = match mark {
+                Mark::OptOut => Change::OptIn,
+                Mark::OptIn => Change::OptOut,
+                Mark::Signalled => return false,
+            };
+            records
+                .at(purpose)
+                .is_some_and(|before| before.change() == change)
+        };
+        wish.marks().any(turned)
     }
 
     fn records_of(&self, wish: &Wish<'_>, subject: &SubjectToken) -> Records<'_> {

@@ -86,6 +86,8 @@ fn every_kind_of_event_denies_unless_it_is_known_not_to() {
         EventKind::StampKey,
         EventKind::JournalKey,
         EventKind::Violation,
+        EventKind::Anomaly,
+        EventKind::AnomalySettings,
     ];
     // All that there are, and some that there are not.
     for kind in (0..=40).chain([77, i32::MAX, -1]) {

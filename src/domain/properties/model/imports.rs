@@ -62,6 +62,9 @@ impl Model {
             self.import_floor = smallest;
             self.imports.retain(|(id, _)| Some(*id) != smallest);
         }
+        if next_row > next {
+            self.measure_import(command, chunk, next_row);
+        }
         let refusals = refusals.into_iter().map(|(row, reason)| {
             let kind = RefusalKind::Invalid;
             (row, Refusal::relayed(reason, String::new(), kind))

@@ -1,5 +1,6 @@
 //! A naive model of the rules, written without a look at the state: it keeps every event, and answers by scanning.
 
+mod anomalies;
 mod imports;
 mod rules;
 mod writes;
@@ -36,6 +37,7 @@ pub(super) struct Model {
     gpc: Option<Vec<PurposeName>>,
     pending: Vec<Waiting>,
     overrides: Vec<Lifting>,
+    watch: anomalies::Watch,
 }
 
 /// A change that was proposed.
@@ -102,6 +104,7 @@ impl Model {
             gpc: None,
             pending: Vec::new(),
             overrides: Vec::new(),
+            watch: anomalies::Watch::default(),
         }
     }
 

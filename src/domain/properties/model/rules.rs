@@ -86,12 +86,9 @@ impl Model {
         })
     }
 
-    pub(super) fn signal(
-        &mut self,
-        event_id: EventId,
-        namespace: &Namespace,
-        tokens: &[SubjectToken],
-    ) -> Answer {
+    pub(super) fn signal(&mut self, command: &Command, report: &ReportSignal) -> Answer {
+        let (event_id, namespace, tokens) =
+            (command.event_id, &report.namespace, &report.tokens[..]);
         let purposes = self.signal_purposes();
         if purposes.is_empty() {
             return Err("SIGNAL_UNCONFIGURED");
@@ -122,7 +119,11 @@ impl Model {
             return Ok(outcome(newest, false));
         }
         self.revision += 1;
+        let mut concerned: Vec<(Token, bool)> = Vec::new();
         for (token, purpose) in news {
+            if !concerned.contains(&(token, false)) {
+                concerned.push((token, false));
+            }
             self.changes.push(Past {
                 revision: self.revision,
                 namespace: namespace.clone(),
@@ -134,7 +135,9 @@ impl Model {
                 received_at: self.log_time,
             });
         }
-        Ok(outcome(self.changes.last().unwrap(), true))
+        let made = outcome(self.changes.last().unwrap(), true);
+        self.count_change(&command.principal, namespace, &concerned);
+        Ok(made)
     }
 
     /// The first override, in the order of ids, that lifts a token's opt-out for who asks. The later of the log's time and

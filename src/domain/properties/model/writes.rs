@@ -24,10 +24,12 @@ impl Model {
     pub(in crate::domain::properties) fn apply(&mut self, command: &Command) -> Answer {
         self.log_time = self.log_time.max(command.received_at.0);
         self.end_overrides();
+        self.end_imports();
         match &command.body {
             Body::SetPreference(set) => {
                 Self::check_set(set)?;
-                self.once(set.request_id, command, |model| {
+                let known = self.remembers(set.request_id);
+                let answer = self.once(set.request_id, command, |model| {
                     if !model.namespaces.contains(&set.namespace) {
                         return Err("NAMESPACE_UNKNOWN");
                     }
@@ -58,20 +60,35 @@ impl Model {
                             return Err("SUBJECT_CHANGED");
                         }
                     }
-                    Ok(model.wish(
+                    let turned =
+                        model.turned(&set.namespace, &set.tokens, &set.opt_out, &set.opt_in);
+                    let outcome = model.wish(
                         command.event_id,
                         &set.namespace,
                         &set.tokens,
                         &set.opt_out,
                         &set.opt_in,
-                    ))
-                })
+                    );
+                    if matches!(outcome, Outcome::Preference { changed: true, .. }) {
+                        model.count_change(&command.principal, &set.namespace, &turned);
+                    }
+                    Ok(outcome)
+                })?;
+                if known || matches!(answer, Outcome::Preference { changed: false, .. }) {
+                    self.count_repeat(content(command));
+                }
+                Ok(answer)
             }
             Body::ReportSignal(report) => {
                 Self::check_tokens(&report.tokens)?;
-                self.once(report.request_id, command, |model| {
-                    model.signal(command.event_id, &report.namespace, &report.tokens)
-                })
+                let known = self.remembers(report.request_id);
+                let answer = self.once(report.request_id, command, |model| {
+                    model.signal(command, report)
+                })?;
+                if known || matches!(answer, Outcome::Signal { changed: false, .. }) {
+                    self.count_repeat(content(command));
+                }
+                Ok(answer)
             }
             Body::ConfigureNamespace(configure) => {
                 Self::check_list(&configure.gpc_purposes)?;
@@ -102,6 +119,14 @@ impl Model {
             Body::Withdraw(withdraw) => self.once(withdraw.request_id, command, |model| {
                 model.withdraw(command, withdraw)
             }),
+            Body::ConfigureAnomalies(configure) => {
+                if configure.settings.repeats == 1 {
+                    return Err("THRESHOLD_INVALID");
+                }
+                self.once(configure.request_id, command, |model| {
+                    Ok(model.configure_anomalies(command, configure.settings))
+                })
+            }
             Body::ReportUsage(_) => Ok(Outcome::Done {
                 revision: self.revision,
             }),
@@ -185,6 +210,10 @@ impl Model {
     ) -> Result<(), &'static str> {
         Self::check_tokens(tokens)?;
         Self::check_list(purposes)
+    }
+
+    fn remembers(&self, id: RequestId) -> bool {
+        self.requests.iter().any(|(known, ..)| *known == id)
     }
 
     fn once(

@@ -1,6 +1,7 @@
 //! Tests of apply, and of what can be asked of a state.
 
 mod allow;
+mod anomalies;
 mod decisions;
 mod floors;
 mod governance;

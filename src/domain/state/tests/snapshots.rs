@@ -92,7 +92,9 @@ fn chunks_are_small_enough() {
 #[test]
 fn missing_doubled_and_swapped_chunks_are_noticed() {
     let chunks: Vec<_> = populated().state.chunks().collect();
-    assert_eq!(chunks.len(), 7, "one of each section");
+    let usage = |chunk: &Vec<u8>| chunk[0] == 0x4A;
+    let sections = chunks.len() - chunks.iter().filter(|it| usage(it)).count();
+    assert_eq!(sections, 7, "one of each other section");
     for at in 0..chunks.len() {
         let mut missing = chunks.clone();
         missing.remove(at);
@@ -100,7 +102,8 @@ fn missing_doubled_and_swapped_chunks_are_noticed() {
         let mut doubled = chunks.clone();
         doubled.insert(at, chunks[at].clone());
         assert!(restore(&doubled).is_err(), "{at} twice");
-        if at > 0 {
+        // Pieces of the usage may come in any order.
+        if at > 0 && !(usage(&chunks[at - 1]) && usage(&chunks[at])) {
             let mut swapped = chunks.clone();
             swapped.swap(at - 1, at);
             assert!(restore(&swapped).is_err(), "{at} swapped");
@@ -119,7 +122,7 @@ fn no_damaged_byte_of_what_is_hashed_comes_back() {
     let driven = populated();
     let chunks: Vec<_> = driven.state.chunks().collect();
     // Purposes, namespaces and records, and the hash at the end.
-    for chunk in [1, 2, 3, 6] {
+    for chunk in [1, 2, 3, chunks.len() - 1] {
         let step = chunks[chunk].len() / 97 + 1;
         for byte in (0..chunks[chunk].len()).step_by(step) {
             let mut damaged = chunks.clone();

@@ -3,8 +3,11 @@
 use std::time::SystemTime;
 
 use refrain::proto::v1::{
-    GetScoresRequest, ListViolationsRequest, Processing, ReportProcessingRequest, ViolationKind,
+    AnomalyKind, AnomalySettings, ConfigureAnomaliesRequest, Evidence, GetAnomalySettingsRequest,
+    GetScoresRequest, ListAnomaliesRequest, ListViolationsRequest, Processing,
+    ReportProcessingRequest, SetOptInRequest, SetOptOutRequest, ViolationKind,
     monitor_service_client::MonitorServiceClient,
+    preference_service_client::PreferenceServiceClient,
 };
 
 use super::Site;
@@ -47,4 +50,48 @@ pub async fn is_judged(site: &Site) {
     };
     let scores = far.get_scores(wanted).await.unwrap().into_inner().scores;
     assert_eq!(scores[0].score, Some(75.0));
+
+    let asked = near.get_anomaly_settings(GetAnomalySettingsRequest {});
+    let standing = asked.await.unwrap().into_inner().settings.unwrap();
+    let next = AnomalySettings {
+        subject_turns: 2,
+        ..standing
+    };
+    let next = ConfigureAnomaliesRequest {
+        request_id: String::new(),
+        settings: Some(next),
+    };
+    near.configure_anomalies(next).await.unwrap();
+    let mut people = PreferenceServiceClient::new(site.trio.line(site.near, ADA));
+    for _ in 0..2 {
+        let person = who("flaps@example.com");
+        let purposes = vec!["sale".to_owned()];
+        let out = SetOptOutRequest {
+            identifiers: person.clone(),
+            purposes: purposes.clone(),
+            ..SetOptOutRequest::default()
+        };
+        people.set_opt_out(out).await.unwrap();
+        let back = SetOptInRequest {
+            identifiers: person,
+            purposes,
+            evidence: Some(Evidence {
+                statement: "asked again".to_owned(),
+                ..Evidence::default()
+            }),
+            ..SetOptInRequest::default()
+        };
+        people.set_opt_in(back).await.unwrap();
+    }
+    let wanted = ListAnomaliesRequest {
+        kind: AnomalyKind::Flapping.into(),
+        ..ListAnomaliesRequest::default()
+    };
+    let found = far.list_anomalies(wanted).await.unwrap().into_inner();
+    assert_eq!(found.events.len(), 1, "told once: {found:?}");
+    let was = ConfigureAnomaliesRequest {
+        request_id: String::new(),
+        settings: Some(standing),
+    };
+    near.configure_anomalies(was).await.unwrap();
 }

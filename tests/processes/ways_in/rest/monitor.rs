@@ -26,7 +26,26 @@ pub async fn is_judged(site: &Site) {
     assert_eq!(listed["events"][0]["violations"]["count"], 1, "{listed}");
     let scores = site.read(far, "/admin/v1/scores?service=rest-shop").await;
     assert_eq!(scores["scores"][0]["score"], 75.0, "{scores}");
-    for path in ["/admin/v1/violations", "/admin/v1/scores"] {
+    let settings = "/admin/v1/anomaly-settings";
+    let standing = site.read(near, settings).await;
+    let route = ("PUT", settings);
+    let mut next = standing["settings"].clone();
+    next["subject_turns"] = json!(7);
+    let next = json!({ "settings": next });
+    site.forbidden(near, STRANGER, route, &next).await;
+    let set = site.ask(near, ADA, route, &next).await.ok();
+    assert_eq!(set["changed"], true, "{set}");
+    let seen = site.read(far, settings).await;
+    assert_eq!(seen["settings"], next["settings"], "{seen}");
+    let found = site.read(far, "/admin/v1/anomalies?kind=import_size").await;
+    assert_eq!(found["events"], json!([]), "{found}");
+    let paths = [
+        "/admin/v1/violations",
+        "/admin/v1/scores",
+        "/admin/v1/anomalies",
+        settings,
+    ];
+    for path in paths {
         site.forbidden(far, STRANGER, ("GET", path), &nothing).await;
     }
 }
