@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use protox::prost::Message as _;
 
 /// The public contract; its descriptors also feed server reflection.
-const PUBLIC: [&str; 10] = [
+const PUBLIC: [&str; 11] = [
     "refrain/v1/types.proto",
     "refrain/v1/journal.proto",
     "refrain/v1/monitor.proto",
+    "refrain/v1/audit.proto",
     "refrain/v1/decision.proto",
     "refrain/v1/preference.proto",
     "refrain/v1/watch.proto",

@@ -7,8 +7,8 @@ use super::{
 use crate::{
     domain::{
         Approve, Body, ChangeKind, EventId, Millis, Namespace, OverrideTerms, Principal, Propose,
-        ProposedChange, PurposeName, Refusal, RequestId, SchemaFloor, SetPreference, Signal,
-        Withdraw,
+        ProposedChange, PurposeName, Refusal, RequestId, SchemaFloor, ServiceName, SetPreference,
+        Signal, Withdraw,
     },
     limits,
 };
@@ -280,6 +280,7 @@ fn a_change_both_ways_takes_both_permissions() {
             opt_in: names(opt_in),
             signal: Signal::User,
             schema_version: 0,
+            service: ServiceName::none(),
             min_revision: 0,
             if_last_revision: None,
             evidence: None,

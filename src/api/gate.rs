@@ -117,6 +117,7 @@ const fn permissions(call: &str) -> Option<&'static [Permission]> {
         | b"MonitorService/GetScores"
         | b"MonitorService/ListAnomalies"
         | b"MonitorService/GetAnomalySettings"
+        | b"AuditService/Export"
         | b"RegistryService/ListServices"
         | b"JournalService/GetReceipt" => &[Audit],
         b"RegistryService/PutPurpose"

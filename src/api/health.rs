@@ -13,14 +13,14 @@ use tonic::server::NamedService;
 use tonic_health::{ServingStatus, server::HealthReporter};
 
 use super::{
-    cluster::Cluster, decision::Decisions, journal::Journals, monitor::Monitor,
+    audit::Audits, cluster::Cluster, decision::Decisions, journal::Journals, monitor::Monitor,
     overrides::Overrides, preference::Preferences, registry::Registry, stamp::Stamps,
     watch::Watches,
 };
 use crate::{
     authority::{Health, Unavailable},
     proto::v1::{
-        cluster_service_server::ClusterServiceServer,
+        audit_service_server::AuditServiceServer, cluster_service_server::ClusterServiceServer,
         decision_service_server::DecisionServiceServer,
         journal_service_server::JournalServiceServer, monitor_service_server::MonitorServiceServer,
         override_service_server::OverrideServiceServer,
@@ -35,7 +35,7 @@ use crate::{
 const LIVE: &str = "live";
 
 /// What becomes unready with the node. The empty name stands for the node as a whole.
-const READY: [&str; 9] = [
+const READY: [&str; 10] = [
     "",
     DecisionServiceServer::<Decisions>::NAME,
     OverrideServiceServer::<Overrides>::NAME,
@@ -45,6 +45,7 @@ const READY: [&str; 9] = [
     StampServiceServer::<Stamps>::NAME,
     JournalServiceServer::<Journals>::NAME,
     MonitorServiceServer::<Monitor>::NAME,
+    AuditServiceServer::<Audits>::NAME,
 ];
 
 /// Served whatever the state of the cluster: it is what forms and mends it.

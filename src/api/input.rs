@@ -143,6 +143,9 @@ pub(crate) enum Input {
     /// A kind of anomalies that this node does not know.
     #[error("there is no such kind of anomalies: name one of the contract's, or none for all")]
     AnomalyKindUnknown,
+    /// An export of a span that ends before it begins.
+    #[error("the span holds nothing: `until` has to be later than `since`")]
+    SpanEmpty,
     /// A stamp that is none of this cluster's.
     #[error("{0}")]
     StampInvalid(StampError),
@@ -165,7 +168,7 @@ pub(crate) enum Input {
 impl Input {
     /// Every value, for tables and tests.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 39] = [
+    pub(crate) const ALL: [Self; 40] = [
         Self::BatchEmpty,
         Self::BatchTooLarge,
         Self::CorrelationIdInvalid,
@@ -200,6 +203,7 @@ impl Input {
         Self::HistoryTooLong,
         Self::SpanInvalid,
         Self::AnomalyKindUnknown,
+        Self::SpanEmpty,
         Self::StampInvalid(StampError::UnknownKey),
         Self::StampExpired,
         Self::StampPurposeDiffers,
@@ -244,6 +248,7 @@ impl Input {
             Self::HistoryTooLong => "HISTORY_TOO_LONG",
             Self::SpanInvalid => "SPAN_INVALID",
             Self::AnomalyKindUnknown => "ANOMALY_KIND_UNKNOWN",
+            Self::SpanEmpty => "SPAN_EMPTY",
             Self::StampInvalid(_) => "STAMP_INVALID",
             Self::StampExpired => "STAMP_EXPIRED",
             Self::StampPurposeDiffers => "STAMP_PURPOSE_DIFFERS",

@@ -1,6 +1,7 @@
 //! The edge: thin gRPC handlers that read like the data flow, conversions, one table of statuses, probes.
 
 mod anomaly;
+mod audit;
 mod calls;
 mod changes;
 mod cluster;

@@ -339,7 +339,7 @@ impl Api {
 }
 
 /// A service that is named; none where the name is empty.
-fn named(service: &str) -> Result<Option<ServiceName>, Refusal> {
+pub(super) fn named(service: &str) -> Result<Option<ServiceName>, Refusal> {
     let service = ServiceName::parse(service)?;
     Ok((!service.is_none()).then_some(service))
 }

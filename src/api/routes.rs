@@ -18,6 +18,7 @@ use tonic_health::{
 
 use super::{
     Api, Parts,
+    audit::Audits,
     cluster::Cluster,
     decision::Decisions,
     gate::GateLayer,
@@ -37,7 +38,8 @@ use crate::{
     limits,
     net::Listener,
     proto::v1::{
-        self, cluster_service_server::ClusterServiceServer,
+        self, audit_service_server::AuditServiceServer,
+        cluster_service_server::ClusterServiceServer,
         decision_service_server::DecisionServiceServer,
         journal_service_server::JournalServiceServer, monitor_service_server::MonitorServiceServer,
         override_service_server::OverrideServiceServer,
@@ -116,6 +118,10 @@ impl Edge {
             )
             .add_service(
                 MonitorServiceServer::new(Monitor(api.clone()))
+                    .max_decoding_message_size(limits::MESSAGE_BYTES),
+            )
+            .add_service(
+                AuditServiceServer::new(Audits(api.clone()))
                     .max_decoding_message_size(limits::MESSAGE_BYTES),
             )
             .add_service(

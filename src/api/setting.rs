@@ -161,6 +161,7 @@ impl Api {
             min_revision: wish.min_revision,
             if_last_revision: wish.if_last_revision,
             evidence: wish.evidence,
+            service: service.clone(),
         };
         let request_id = set.request_id;
         let admitted = admit(&call.caller, Body::SetPreference(set))?;
@@ -207,6 +208,7 @@ impl Api {
             tokens: subject.tokens,
             signal: convert::signal(request.signal)?,
             schema_version: request.schema_version,
+            service: service.clone(),
         };
         let request_id = report.request_id;
         let admitted = admit(&call.caller, Body::ReportSignal(report))?;

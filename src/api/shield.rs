@@ -33,9 +33,10 @@ use crate::{authority::Unavailable, config::Deadlines, limits, metrics::Meters};
 const SPARED: [&str; 4] = ["/livez", "/readyz", "/metrics", "/grpc."];
 
 /// The RPCs that stay open.
-const LONG_LIVED: [&str; 3] = [
+const LONG_LIVED: [&str; 4] = [
     "/refrain.v1.WatchService/Watch",
     "/refrain.v1.MonitorService/ReportProcessing",
+    "/refrain.v1.AuditService/Export",
     "/refrain.v1.DecisionService/CheckStream",
 ];
 

@@ -1,6 +1,7 @@
 //! The two doors to the replicated state: write and read; what comes through has been admitted.
 
 mod anomaly;
+mod audit;
 mod cluster;
 mod following;
 mod governance;
@@ -21,6 +22,7 @@ use crate::{
 
 pub use self::{
     anomaly::{GetAnomalySettings, ListAnomalies},
+    audit::ExportEvents,
     cluster::{Add, DescribeCluster, Init, ReadNode, Remove, TransferLeader},
     following::{StartWatch, Started},
     governance::{

@@ -155,7 +155,8 @@ async fn settings(
     Ok(exit::OK)
 }
 
-fn settings_json(it: &AnomalySettings) -> Value {
+/// What counts as out of the ordinary, for programs.
+pub fn settings_json(it: &AnomalySettings) -> Value {
     json!({
         "subject_window_s": it.subject_window_s,
         "subject_changes": it.subject_changes,
@@ -248,7 +249,8 @@ async fn list(args: &AnomaliesArgs, client: &ClientArgs, output: &Output) -> Res
     Ok(exit::OK)
 }
 
-fn as_json(event: &Event) -> Value {
+/// An anomaly for programs.
+pub fn as_json(event: &Event) -> Value {
     let found = event.anomaly.clone().unwrap_or_default();
     json!({
         "event_id": event.id,

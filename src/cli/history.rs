@@ -7,11 +7,13 @@ use refrain::proto::v1::{
 use serde_json::{Value, json};
 
 use super::{
+    anomalies::{as_json as anomaly_json, settings_json},
     caller::CallerArgs,
     check::why,
     client::ClientArgs,
     exit,
     failure::Failure,
+    monitor::as_json as violation_json,
     output::Output,
     paint::{Paint, Tone, cell, grouped, moment, word},
     subject::SubjectArgs,
@@ -209,7 +211,7 @@ pub fn event_purposes(event: &Event) -> String {
 
 /// An event for programs.
 pub fn event_json(event: &Event) -> Value {
-    json!({
+    let mut all = json!({
         "id": event.id,
         "revision": event.revision,
         "kind": event_kind(event),
@@ -227,9 +229,21 @@ pub fn event_json(event: &Event) -> Value {
         "evidence_sha256": hex::encode(&event.evidence_sha256),
         "change_id": event.change_id,
         "proposed_by": event.proposed_by,
+        "service": event.service,
         "lifted": event.lifted.iter().map(|it| json!({
             "service": it.service,
             "count": it.count,
         })).collect::<Vec<Value>>(),
-    })
+    });
+    // What only some kinds have is left out of the others.
+    if event.violations.is_some() {
+        all["violations"] = violation_json(event);
+    }
+    if event.anomaly.is_some() {
+        all["anomaly"] = anomaly_json(event);
+    }
+    if let Some(settings) = &event.anomaly_settings {
+        all["anomaly_settings"] = settings_json(settings);
+    }
+    all
 }

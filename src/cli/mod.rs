@@ -1,6 +1,7 @@
 //! The program's commands: what they are called, which flags they take, and how they end.
 
 mod anomalies;
+mod audit;
 mod caller;
 mod changes;
 mod check;
@@ -102,6 +103,9 @@ enum Talk {
     Report(monitor::ReportArgs),
     /// Lists which services processed against the rules, and how
     Violations(monitor::ViolationsArgs),
+    /// Takes the events along, for an auditor
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// Lists what is out of the ordinary, and sets what counts as that
     Anomalies(anomalies::AnomaliesArgs),
     /// Shows how services stand: 100 where all that they reported was right
@@ -184,6 +188,7 @@ async fn talk(command: &Talk, client: &ClientArgs, output: &Output) -> Result<u8
         Talk::Doctor(args) => doctor::run(args, client, output).await,
         Talk::Report(args) => monitor::report(args, client, output).await,
         Talk::Violations(args) => monitor::violations(args, client, output).await,
+        Talk::Audit(command) => audit::run(command, client, output).await,
         Talk::Anomalies(args) => anomalies::run(args, client, output).await,
         Talk::Score(args) => monitor::score(args, client, output).await,
         Talk::Watch(args) => watch::run(args, client, output).await,

@@ -59,6 +59,7 @@
 //! answer now is made again at the next endpoint, each round after a longer wait, always with the same `request_id`:
 //! one call has one effect. What may have been done and what certainly was not is told by [`Error::outcome`].
 
+mod audit;
 mod bearer;
 mod builder;
 mod call;

@@ -8,7 +8,7 @@ use super::encoding::{self, DecodeError};
 use super::evidence::SealedEvidence;
 use super::ids::{EventId, Millis, RequestId, Revision};
 use super::monitor::ReportViolations;
-use super::names::{Namespace, Principal, PurposeName};
+use super::names::{Namespace, Principal, PurposeName, ServiceName};
 use super::purpose::{Purpose, default_purposes};
 use super::refusal::Refusal;
 use super::token::{KeyFingerprint, SubjectToken};
@@ -150,6 +150,8 @@ pub struct SetPreference {
     pub if_last_revision: Option<Revision>,
     /// What proves the opt-in; none where nothing is opted in to.
     pub evidence: Option<SealedEvidence>,
+    /// The service that sent it, as it calls itself.
+    pub service: ServiceName,
 }
 
 /// One subject's signal: an opt-out of what the namespace's settings name for it.
@@ -165,6 +167,8 @@ pub struct ReportSignal {
     pub signal: Signal,
     /// The schema version that the caller was built for, or 0.
     pub schema_version: u32,
+    /// The service that sent it, as it calls itself.
+    pub service: ServiceName,
 }
 
 /// Some rows of an import.

@@ -136,6 +136,8 @@ pub struct Event {
     pub change_id: Option<EventId>,
     /// Who proposed what the principal approved.
     pub proposed_by: Option<Principal>,
+    /// The service that sent it, as it calls itself; none but of a subject's change.
+    pub service: ServiceName,
 }
 
 impl Event {

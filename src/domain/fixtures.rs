@@ -144,6 +144,7 @@ impl Driven {
             min_revision: 0,
             if_last_revision: None,
             evidence: (change == Change::OptIn).then(|| evidence("ticked the box")),
+            service: ServiceName::none(),
         }
     }
 
@@ -192,6 +193,7 @@ impl Driven {
             tokens: subjects(numbers),
             signal: Signal::Gpc,
             schema_version: 0,
+            service: ServiceName::none(),
         }))
     }
 

@@ -249,6 +249,7 @@ fn later_commands() {
         tokens: subjects(&[1]),
         signal: Signal::Gpc,
         schema_version: 1,
+        service: ServiceName::none(),
     };
     let mut bodies = vec![Body::SetPreference(both), Body::ReportSignal(signal)];
     bodies.extend(later(&mut driven));

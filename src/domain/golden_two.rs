@@ -98,3 +98,24 @@ fn anomalies() {
     let event = found.find(|it| it.kind == EventKind::Anomaly).unwrap();
     hold_both("leaf-anomaly", event, &event.encode(), Event::decode);
 }
+
+#[test]
+fn a_change_of_a_service_that_names_itself() {
+    let mut driven = Driven::new();
+    let set = SetPreference {
+        service: ServiceName::parse("shop").unwrap(),
+        ..driven.preference(Change::OptOut, &[1], &["sale"])
+    };
+    let body = Body::SetPreference(set);
+    let command = driven.command(body.clone());
+    let file = "command-opt-out-service";
+    hold_both(file, &command, &command.encode(), Command::decode);
+    driven.send(body).unwrap();
+    let event = driven.events.last().unwrap();
+    hold_both(
+        "leaf-opt-out-service",
+        event,
+        &event.encode(),
+        Event::decode,
+    );
+}

@@ -1,5 +1,6 @@
 //! Committed events to those who follow them, and a subject's history: both read from the journal.
 
+mod export;
 mod filter;
 mod follow;
 mod history;
@@ -20,6 +21,7 @@ use crate::{
 };
 
 pub use self::{
+    export::{Exported, Selection},
     filter::Filter,
     follow::standing,
     history::{Head, Page},

@@ -140,7 +140,7 @@ fn principals() -> Principals {
 }
 
 /// The calls of the contract.
-const CALLS: [&str; 44] = [
+const CALLS: [&str; 45] = [
     "DecisionService/Check",
     "DecisionService/BatchCheck",
     "DecisionService/CheckStream",
@@ -183,6 +183,7 @@ const CALLS: [&str; 44] = [
     "MonitorService/ListViolations",
     "MonitorService/GetScores",
     "MonitorService/ListAnomalies",
+    "AuditService/Export",
     "MonitorService/GetAnomalySettings",
     "MonitorService/ConfigureAnomalies",
 ];

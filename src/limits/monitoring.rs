@@ -59,3 +59,6 @@ pub const IMPORTS_MEASURED: usize = 64;
 
 /// Callers in namespaces whose last import is remembered, to compare the next with it.
 pub const IMPORTERS_MEASURED: usize = 1_024;
+
+/// Reads of the journal for one answer of an export, where nothing is found.
+pub const EXPORT_READS: usize = 64;

@@ -85,6 +85,7 @@ pub(crate) fn event(event: Event) -> v1::Event {
             .proposed_by
             .map(|it| it.to_string())
             .unwrap_or_default(),
+        service: event.service.to_string(),
         anomaly: match &event.detail {
             Detail::Anomaly(found) => Some(anomaly(found)),
             _ => None,

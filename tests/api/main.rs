@@ -4,6 +4,7 @@
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
 mod anomalies;
+mod audit;
 mod cluster;
 mod decision;
 mod edge;

@@ -73,6 +73,7 @@ const CALLS: [(&[Permission], &[&str]); 12] = [
             "MonitorService/GetScores",
             "MonitorService/ListAnomalies",
             "MonitorService/GetAnomalySettings",
+            "AuditService/Export",
             "PreferenceService/ListEvents",
             "RegistryService/ListServices",
             "JournalService/GetReceipt",

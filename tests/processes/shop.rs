@@ -174,6 +174,19 @@ async fn the_service_that_ignores_opt_outs_is_named_with_each_event() {
     }
     assert_eq!(count, opt_outs.len() as u64);
 
+    // An auditor takes along what concerns that service: the same events, and no other.
+    let args = ["audit", "export", "--of-service", "partner-feed"];
+    let output = trio.output(1, ADA, &args);
+    assert!(output.status.success(), "{output:?}");
+    let lines = String::from_utf8(output.stdout).unwrap();
+    let exported = lines.lines().map(|line| {
+        let event: Value = serde_json::from_str(line).unwrap();
+        event["violations"]["event_id"].clone()
+    });
+    let exported: BTreeSet<String> = exported.map(|it| it.to_string()).collect();
+    let violations = told.iter().map(|it| it["event_id"].to_string());
+    assert_eq!(exported, violations.collect());
+
     let score = |name: &str| {
         let told: Value = trio.run(2, ADA, &["score", name]);
         told["scores"][0]["score"].as_f64().unwrap()

@@ -25,7 +25,7 @@ use crate::{
         status::{Failure, Transport},
     },
     authority::{Offer, Offered, Unavailable},
-    domain::{Body as Wish, PurposeName, Refusal, SetPreference, Signal},
+    domain::{Body as Wish, PurposeName, Refusal, ServiceName, SetPreference, Signal},
     limits,
 };
 
@@ -163,6 +163,7 @@ impl Api {
             min_revision: 0,
             if_last_revision: None,
             evidence: None,
+            service: ServiceName::none(),
         };
         let admitted = admit(&Caller::link()?, Wish::SetPreference(set))?;
         self.authority().write(admitted, deadline.step()).await?;

@@ -52,6 +52,9 @@ pub(super) struct Event {
     proposed_by: Option<String>,
     /// Of an override that ended: the decisions that it made an ALLOW, by service.
     lifted: Vec<ServiceCount>,
+    /// The service that sent the change, as it calls itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service: Option<String>,
     /// What is out of the ordinary.
     #[serde(skip_serializing_if = "Option::is_none")]
     anomaly: Option<Anomaly>,
@@ -174,6 +177,7 @@ impl From<v1::Event> for Event {
             change_id: some(event.change_id),
             proposed_by: some(event.proposed_by),
             lifted: event.lifted.into_iter().map(ServiceCount::from).collect(),
+            service: some(event.service),
             anomaly: event.anomaly.map(Anomaly::from),
             anomaly_settings: event.anomaly_settings.map(AnomalySettings::from),
             violations: event.violations.map(Violated::from),

@@ -94,7 +94,8 @@ pub async fn violations(
     Ok(exit::OK)
 }
 
-fn as_json(event: &Event) -> Value {
+/// Violations for programs.
+pub fn as_json(event: &Event) -> Value {
     let found = event.violations.clone().unwrap_or_default();
     json!({
         "event_id": event.id,

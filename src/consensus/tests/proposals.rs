@@ -2,8 +2,8 @@
 
 use crate::clock::{Clock as _, Entropy as _, SystemClock, SystemEntropy};
 use crate::domain::{
-    Body, IdentifierType, Namespace, Principal, Proposal, PurposeName, RequestId, SetPreference,
-    SubjectToken, Token,
+    Body, IdentifierType, Namespace, Principal, Proposal, PurposeName, RequestId, ServiceName,
+    SetPreference, SubjectToken, Token,
 };
 
 pub fn token(subject: u8) -> SubjectToken {
@@ -38,6 +38,7 @@ pub fn opt_out(subject: u8) -> Proposal {
         opt_in: Vec::new(),
         signal: crate::domain::Signal::User,
         schema_version: 0,
+        service: ServiceName::none(),
         min_revision: 0,
         if_last_revision: None,
         evidence: None,

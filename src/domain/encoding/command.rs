@@ -11,8 +11,8 @@ use super::change::{
 use super::monitor::{found, found_out};
 use super::parts::{
     change, change_out, digest16, event_id, namespace, principal, purpose, purpose_names,
-    purpose_names_out, purpose_out, request_id, sha256, signal, signal_out, subject_out, subjects,
-    uuid_out,
+    purpose_names_out, purpose_out, request_id, service, sha256, signal, signal_out, subject_out,
+    subjects, uuid_out,
 };
 use super::usage::{report, report_out};
 use crate::domain::anomaly::ConfigureAnomalies;
@@ -96,6 +96,7 @@ fn body_out(body: &Body) -> persisted::Body {
             tokens: report.tokens.iter().map(subject_out).collect(),
             signal: signal_out(report.signal).into(),
             schema_version: report.schema_version,
+            service: report.service.to_string(),
         }),
         Body::ConfigureNamespace(configure) => {
             Kind::ConfigureNamespace(persisted::ConfigureNamespace {
@@ -168,6 +169,7 @@ fn body(message: Option<persisted::Body>) -> Result<Body, DecodeError> {
             tokens: subjects(&message.tokens)?,
             signal: signal(message.signal)?,
             schema_version: message.schema_version,
+            service: service(&message.service)?,
         }),
         Kind::ConfigureNamespace(message) => Body::ConfigureNamespace(ConfigureNamespace {
             request_id: request_id(&message.request_id)?,
@@ -297,6 +299,7 @@ fn set_preference_out(set: &SetPreference) -> persisted::SetPreference {
         min_revision: set.min_revision,
         evidence,
         evidence_digest,
+        service: set.service.to_string(),
     }
 }
 
@@ -326,6 +329,7 @@ fn set_preference(message: persisted::SetPreference) -> Result<SetPreference, De
         schema_version: message.schema_version,
         min_revision: message.min_revision,
         evidence,
+        service: service(&message.service)?,
     })
 }
 

@@ -9,8 +9,8 @@ use super::change::{basis, basis_out, floor, floor_out, proposed, proposed_out};
 use super::command::{create, create_out, node_key, node_key_out};
 use super::monitor::{violations, violations_out};
 use super::parts::{
-    event_id, namespace, principal, purpose, purpose_names, purpose_names_out, purpose_out, sha256,
-    signal, signal_out, subject, subject_out, uuid_out,
+    event_id, namespace, principal, purpose, purpose_names, purpose_names_out, purpose_out,
+    service, sha256, signal, signal_out, subject, subject_out, uuid_out,
 };
 use super::usage::{totals, totals_out};
 use crate::domain::event::{Detail, Event, EventKind, EventToken};
@@ -84,6 +84,7 @@ pub(crate) fn encode_event(event: &Event) -> Vec<u8> {
             Detail::Proposed(_, basis) => basis.as_ref().map(basis_out),
             _ => None,
         },
+        service: event.service.to_string(),
     }
     .encode_to_vec()
 }
@@ -165,6 +166,7 @@ pub(crate) fn decode_event(bytes: &[u8]) -> Result<Event, DecodeError> {
             "" => None,
             text => Some(principal(text)?),
         },
+        service: service(&message.service)?,
     })
 }
 

@@ -167,7 +167,11 @@ fn events() -> impl Strategy<Value = Event> {
             principals(),
             times(),
             option::of(any::<[u8; 32]>()),
-            (option::of(event_ids()), option::of(principals())),
+            (
+                option::of(event_ids()),
+                option::of(principals()),
+                services(),
+            ),
         ),
     )
         .prop_map(
@@ -179,7 +183,7 @@ fn events() -> impl Strategy<Value = Event> {
                     principal,
                     received_at,
                     evidence_sha256,
-                    (change_id, proposed_by),
+                    (change_id, proposed_by, service),
                 ),
             )| Event {
                 id,
@@ -195,6 +199,7 @@ fn events() -> impl Strategy<Value = Event> {
                 detail,
                 change_id,
                 proposed_by,
+                service,
             },
         )
 }

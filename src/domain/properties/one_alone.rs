@@ -102,6 +102,7 @@ fn allowed(state: &State, versions: [u32; 2], at: Millis) -> BTreeMap<Asked, boo
             tokens: subjects(&[SIGNALLED]),
             signal: Signal::Gpc,
             schema_version: 0,
+            service: ServiceName::none(),
         });
         let signal = command(&mut driven, signal);
         // Where all that it opted out of has become essential, it is refused.

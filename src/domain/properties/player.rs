@@ -115,6 +115,7 @@ impl Player {
                 tokens: subjects(tokens),
                 signal: Signal::Gpc,
                 schema_version: 0,
+                service: ServiceName::none(),
             }),
             Step::Configure { purposes } => Body::ConfigureNamespace(ConfigureNamespace {
                 request_id: self.driven.next_request_id(),

@@ -177,17 +177,20 @@ pub(super) fn later_bodies() -> impl Strategy<Value = Body> {
         namespaces(),
         vec(subject_tokens(), 0..4),
         signals(),
-        any::<u32>(),
+        (any::<u32>(), services()),
     )
-        .prop_map(|(request_id, namespace, tokens, signal, schema_version)| {
-            Body::ReportSignal(ReportSignal {
-                request_id,
-                namespace,
-                tokens,
-                signal,
-                schema_version,
-            })
-        });
+        .prop_map(
+            |(request_id, namespace, tokens, signal, (schema_version, service))| {
+                Body::ReportSignal(ReportSignal {
+                    request_id,
+                    namespace,
+                    tokens,
+                    signal,
+                    schema_version,
+                    service,
+                })
+            },
+        );
     prop_oneof![
         signal,
         (request_ids(), namespaces(), vec(purpose_names(), 0..4)).prop_map(

@@ -5,6 +5,8 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use super::rule_values::services;
+
 use crate::domain::*;
 
 pub(super) fn purpose_names() -> impl Strategy<Value = PurposeName> {
@@ -110,13 +112,19 @@ pub(super) fn set_preferences() -> impl Strategy<Value = SetPreference> {
             signals(),
             any::<u32>(),
             (any::<u64>(), option::of(any::<u64>())),
-            option::of(sealed()),
+            (option::of(sealed()), services()),
         ),
     )
         .prop_map(
             |(
                 (request_id, namespace, tokens, opt_out),
-                (opt_in, signal, schema_version, (min_revision, if_last_revision), evidence),
+                (
+                    opt_in,
+                    signal,
+                    schema_version,
+                    (min_revision, if_last_revision),
+                    (evidence, service),
+                ),
             )| {
                 SetPreference {
                     request_id,
@@ -129,6 +137,7 @@ pub(super) fn set_preferences() -> impl Strategy<Value = SetPreference> {
                     min_revision,
                     if_last_revision,
                     evidence,
+                    service,
                 }
             },
         )

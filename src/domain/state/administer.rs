@@ -14,7 +14,7 @@ use crate::domain::command::{
 };
 use crate::domain::event::{Detail, Event, EventKind};
 use crate::domain::ids::EventId;
-use crate::domain::names::PurposeName;
+use crate::domain::names::{PurposeName, ServiceName};
 use crate::domain::outcome::{Outcome, Reply};
 use crate::domain::purpose::Purpose;
 use crate::domain::refusal::Refusal;
@@ -318,6 +318,7 @@ impl State {
             detail,
             change_id: None,
             proposed_by: None,
+            service: ServiceName::none(),
         }
     }
 

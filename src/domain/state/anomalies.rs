@@ -11,7 +11,7 @@ use crate::domain::anomaly::{Anomaly, AnomalyKind, AnomalySettings, ConfigureAno
 use crate::domain::command::{Command, Signal};
 use crate::domain::event::{Detail, Event, EventKind};
 use crate::domain::ids::{EventId, Millis, RequestId, Revision};
-use crate::domain::names::{Namespace, Principal};
+use crate::domain::names::{Namespace, Principal, ServiceName};
 use crate::domain::outcome::Reply;
 use crate::domain::token::SubjectToken;
 use crate::limits;
@@ -335,6 +335,7 @@ impl State {
             detail: Detail::Anomaly(Box::new(anomaly)),
             change_id: None,
             proposed_by: None,
+            service: ServiceName::none(),
         };
         // It fits: it is the next revision, and changes nothing that could be wrong.
         if self.fold(&event).is_ok() {

@@ -12,7 +12,7 @@ use crate::domain::command::{
 use crate::domain::event::Event;
 use crate::domain::evidence::SealedEvidence;
 use crate::domain::ids::{Millis, RequestId};
-use crate::domain::names::Namespace;
+use crate::domain::names::{Namespace, ServiceName};
 use crate::domain::outcome::{Applied, Outcome, Reply};
 use crate::domain::refusal::Refusal;
 use crate::domain::token::SubjectToken;
@@ -95,6 +95,7 @@ impl State {
                 opt_in,
                 signal: set.signal,
                 evidence: set.evidence.as_ref(),
+                service: &set.service,
             };
             let settled = state.settle(wish, events)?;
             Ok(Outcome::Preference {
@@ -166,6 +167,7 @@ impl State {
                 opt_in: Named::default(),
                 signal: report.signal,
                 evidence: None,
+                service: &report.service,
             };
             let settled = state.settle(wish, events)?;
             Ok(Outcome::Signal {
@@ -214,6 +216,7 @@ impl State {
                 next_row: expected,
             });
         }
+        let nobody = ServiceName::none();
         let (mut changed, mut unchanged, mut skipped) = (0, 0, 0);
         let mut refusals = Vec::new();
         let mut next_row = chunk.first_row;
@@ -245,6 +248,7 @@ impl State {
                     opt_in: Named::default(),
                     signal: Signal::Import,
                     evidence: None,
+                    service: &nobody,
                 };
                 self.settle(wish, events)
             });

@@ -15,7 +15,7 @@ use crate::domain::change::{
 use crate::domain::command::{Command, Signal};
 use crate::domain::event::{Detail, Event, EventKind};
 use crate::domain::ids::{EventId, Millis};
-use crate::domain::names::Principal;
+use crate::domain::names::{Principal, ServiceName};
 use crate::domain::outcome::Reply;
 use crate::domain::refusal::Refusal;
 use crate::limits;
@@ -187,6 +187,7 @@ impl State {
                 detail: Detail::Lifted(totals),
                 change_id: Some(standing.id),
                 proposed_by: None,
+                service: ServiceName::none(),
             };
             // It fits: the override stands, and this is the next revision.
             if self.fold(&event).is_ok() {

@@ -11,7 +11,7 @@ use crate::domain::command::{Change, Signal};
 use crate::domain::event::{Detail, Event, EventKind, EventToken};
 use crate::domain::evidence::SealedEvidence;
 use crate::domain::ids::{EventId, Millis, Revision};
-use crate::domain::names::{Namespace, Principal, PurposeName};
+use crate::domain::names::{Namespace, Principal, PurposeName, ServiceName};
 use crate::domain::refusal::Refusal;
 use crate::domain::registry::{PurposeId, Registry};
 use crate::domain::token::SubjectToken;
@@ -28,6 +28,7 @@ pub(super) struct Wish<'a> {
     pub(super) opt_in: Named,
     pub(super) signal: Signal,
     pub(super) evidence: Option<&'a SealedEvidence>,
+    pub(super) service: &'a ServiceName,
 }
 
 /// Purposes by name, with their ids.
@@ -131,6 +132,7 @@ impl State {
             detail,
             change_id: None,
             proposed_by: None,
+            service: wish.service.clone(),
         };
         self.fold(&event)?;
         let settled = Settled {

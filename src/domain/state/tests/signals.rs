@@ -117,6 +117,7 @@ fn a_signal_is_reported_and_not_set() {
         tokens: subjects(&[1]),
         signal: Signal::User,
         schema_version: 0,
+        service: ServiceName::none(),
     });
     assert_eq!(refused(&driven.send(report)), "SIGNAL_INVALID");
 }
