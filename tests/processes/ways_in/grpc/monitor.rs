@@ -3,10 +3,10 @@
 use std::time::SystemTime;
 
 use refrain::proto::v1::{
-    AnomalyKind, AnomalySettings, ConfigureAnomaliesRequest, Evidence, GetAnomalySettingsRequest,
-    GetScoresRequest, ListAnomaliesRequest, ListViolationsRequest, Processing,
-    ReportProcessingRequest, SetOptInRequest, SetOptOutRequest, ViolationKind,
-    monitor_service_client::MonitorServiceClient,
+    AnomalyKind, AnomalySettings, ConfigureAnomaliesRequest, Evidence, ExportRequest,
+    GetAnomalySettingsRequest, GetScoresRequest, ListAnomaliesRequest, ListViolationsRequest,
+    Processing, ReportProcessingRequest, SetOptInRequest, SetOptOutRequest, ViolationKind,
+    audit_service_client::AuditServiceClient, monitor_service_client::MonitorServiceClient,
     preference_service_client::PreferenceServiceClient,
 };
 
@@ -89,6 +89,22 @@ pub async fn is_judged(site: &Site) {
     };
     let found = far.list_anomalies(wanted).await.unwrap().into_inner();
     assert_eq!(found.events.len(), 1, "told once: {found:?}");
+
+    // What an auditor takes along from another node is the same.
+    let mut auditor = AuditServiceClient::new(site.trio.line(site.far, ADA));
+    let wanted = ExportRequest {
+        service: "grpc-shop".to_owned(),
+        ..ExportRequest::default()
+    };
+    let mut pieces = auditor.export(wanted).await.unwrap().into_inner();
+    let (mut exported, mut complete) = (Vec::new(), false);
+    while let Some(piece) = pieces.message().await.unwrap() {
+        exported.extend(piece.events);
+        complete = piece.complete;
+    }
+    exported.reverse();
+    assert!(complete);
+    assert_eq!(exported, listed.events);
     let was = ConfigureAnomaliesRequest {
         request_id: String::new(),
         settings: Some(standing),
