@@ -139,7 +139,7 @@ impl State {
             found.pop_front();
         }
         if let Some(total) = self.anomalies.totals.get_mut(anomaly.kind.place()) {
-            *total += 1;
+            *total = total.saturating_add(1);
         }
     }
 

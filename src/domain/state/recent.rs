@@ -151,10 +151,11 @@ impl Counted {
             self.seconds.pop_front();
         }
         match self.seconds.back_mut() {
-            Some((at, count)) if *at == now => *count += 1,
+            Some((at, count)) if *at == now => *count = count.saturating_add(1),
             _ => self.seconds.push_back((now, 1)),
         }
-        let sum: u64 = self.seconds.iter().map(|(_, count)| count).sum();
+        let counts = self.seconds.iter().map(|(_, count)| *count);
+        let sum = counts.fold(0, u64::saturating_add);
         if sum < enough {
             return None;
         }
