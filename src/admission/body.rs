@@ -41,6 +41,11 @@ impl Admissible for Body {
             }
             Self::ConfigureNamespace(settings) => Needs::one(configure(&settings.namespace)),
             Self::SetSchemaFloor(set) => Needs::one(floor(&set.floor)),
+            // Evidence is of an opt-in as a whole, whatever its purposes.
+            Self::EraseEvidence(erase) => {
+                let need = Need::within(Permission::Erase, &erase.namespace, Touches::All);
+                Needs::one(need)
+            }
             Self::ConfigureAnomalies(_) => Needs::one(Need::everywhere(Permission::Registry)),
             Self::Propose(propose) => match &propose.change {
                 ProposedChange::Override(terms) => {
@@ -64,6 +69,8 @@ impl Admissible for Body {
             | Self::RetireJournalKey(_)
             | Self::ReportUsage(_)
             | Self::ReportViolations(_)
+            | Self::RewrapEvidence(_)
+            | Self::RotateWrappingKey(_)
             | Self::RaiseFeatureLevel(_) => Needs::one(Need::everywhere(Permission::Cluster)),
         }
     }
@@ -105,6 +112,9 @@ impl Admissible for Body {
             | Self::RetireJournalKey(_)
             | Self::ReportUsage(_)
             | Self::ReportViolations(_)
+            | Self::EraseEvidence(_)
+            | Self::RewrapEvidence(_)
+            | Self::RotateWrappingKey(_)
             | Self::RaiseFeatureLevel(_) => None,
         }
     }

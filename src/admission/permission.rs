@@ -27,11 +27,13 @@ pub enum Permission {
     Metrics,
     /// Report what was processed.
     Report,
+    /// Erase evidence.
+    Erase,
 }
 
 impl Permission {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Check,
         Self::OptOut,
         Self::OptIn,
@@ -43,6 +45,7 @@ impl Permission {
         Self::Cluster,
         Self::Metrics,
         Self::Report,
+        Self::Erase,
     ];
 
     /// Its name in the configuration.
@@ -59,6 +62,7 @@ impl Permission {
             Self::Cluster => "cluster",
             Self::Metrics => "metrics",
             Self::Report => "report",
+            Self::Erase => "erase",
         }
     }
 

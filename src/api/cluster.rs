@@ -199,6 +199,11 @@ fn member(found: Member) -> v1::Member {
         clock: Some(report.clock)
             .filter(|clock| clock.0 > 0)
             .map(answers::timestamp),
+        pending_erasure: report.pending_erasure.map(|it| v1::PendingErasure {
+            snapshot: it.snapshot,
+            purge: it.purge,
+            rotation: it.rotation,
+        }),
         ..known
     }
 }

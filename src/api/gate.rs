@@ -34,7 +34,8 @@ use crate::{
     admission::{
         Bearer, Caller, Denied, Need,
         Permission::{
-            self, Audit, Check, Cluster, Import, OptIn, OptOut, Override, Registry, Report, Watch,
+            self, Audit, Check, Cluster, Erase, Import, OptIn, OptOut, Override, Registry, Report,
+            Watch,
         },
         Principals, Unauthenticated,
     },
@@ -110,6 +111,7 @@ const fn permissions(call: &str) -> Option<&'static [Permission]> {
         b"PreferenceService/SetOptIn" => &[OptIn],
         b"PreferenceService/SetPreferences" => &[OptOut, OptIn],
         b"PreferenceService/ImportOptOuts" | b"PreferenceService/GetImport" => &[Import],
+        b"PreferenceService/EraseEvidence" => &[Erase],
         b"WatchService/Watch" => &[Watch],
         b"MonitorService/ReportProcessing" => &[Report],
         b"PreferenceService/ListEvents"

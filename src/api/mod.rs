@@ -11,6 +11,7 @@ mod deadline;
 mod decision;
 pub mod decision_id;
 mod derived;
+mod evidence;
 mod floors;
 mod found;
 mod gate;
@@ -50,7 +51,7 @@ use crate::{
     authority::Authority,
     clock::{Clock, Entropy},
     config::Deadlines,
-    domain::{RequestId, SealingKey, TokenKey},
+    domain::{RequestId, TokenKey},
     feed::Feed,
     limits,
     metrics::Meters,
@@ -66,8 +67,6 @@ pub struct Parts {
     pub feed: Feed,
     /// Makes tokens of identifiers.
     pub token_key: TokenKey,
-    /// Seals evidence.
-    pub sealing_key: SealingKey,
     /// Authenticates decision ids.
     pub decision_key: DecisionKey,
     /// Signs links.

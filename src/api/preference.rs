@@ -88,6 +88,13 @@ impl PreferenceService for Preferences {
         self.0.unary(request, Api::report_signal).await
     }
 
+    async fn erase_evidence(
+        &self,
+        request: Request<v1::EraseEvidenceRequest>,
+    ) -> Result<Response<v1::EraseEvidenceResponse>, Status> {
+        self.0.unary(request, Api::erase_evidence).await
+    }
+
     async fn get_tokens(
         &self,
         request: Request<GetTokensRequest>,

@@ -16,7 +16,7 @@ use tokio::{sync::watch, time::Instant};
 use crate::{
     admission::Admitted,
     consensus::{Consensus, Usage},
-    domain::{Body, Millis, Outcome, Proposal, PurposeName, Refusal},
+    domain::{Body, Millis, Outcome, Proposal, PurposeName, Refusal, Sealer},
     proof::JournalSigner,
 };
 
@@ -141,6 +141,11 @@ impl Authority {
     /// What this node signs stamps with; where it has no key in use yet, one is made, and waited for a moment.
     pub async fn signer(&self, deadline: Instant) -> Option<Signer> {
         self.consensus.signer(deadline).await
+    }
+
+    /// What seals evidence on this node.
+    pub fn sealer(&self) -> Option<Sealer> {
+        self.consensus.sealer()
     }
 
     /// What this node signs the journal's checkpoints with; where it has no key in use yet, one is made, and waited for a moment.

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use refrain::proto::v1::{
-    Decision, Event, GetPreferencesRequest, GetPreferencesResponse, ListEventsRequest,
+    Decision, Event, EventToken, GetPreferencesRequest, GetPreferencesResponse, ListEventsRequest,
 };
 use serde_json::{Value, json};
 
@@ -209,6 +209,14 @@ pub fn event_purposes(event: &Event) -> String {
     all.collect::<Vec<String>>().join(" ")
 }
 
+fn token_json(token: &EventToken) -> Value {
+    json!({
+        "type": token.r#type,
+        "token": token.token,
+        "previous_revision": token.previous_revision,
+    })
+}
+
 /// An event for programs.
 pub fn event_json(event: &Event) -> Value {
     let mut all = json!({
@@ -216,11 +224,7 @@ pub fn event_json(event: &Event) -> Value {
         "revision": event.revision,
         "kind": event_kind(event),
         "namespace": event.namespace,
-        "tokens": event.tokens.iter().map(|it| json!({
-            "type": it.r#type,
-            "token": it.token,
-            "previous_revision": it.previous_revision,
-        })).collect::<Vec<Value>>(),
+        "tokens": event.tokens.iter().map(token_json).collect::<Vec<Value>>(),
         "purposes": event.purposes,
         "opted_in_purposes": event.opted_in_purposes,
         "signal": event_signal(event),
@@ -241,6 +245,12 @@ pub fn event_json(event: &Event) -> Value {
     }
     if event.anomaly.is_some() {
         all["anomaly"] = anomaly_json(event);
+    }
+    if let Some(erased) = &event.erased_evidence {
+        all["erased_evidence"] = json!({
+            "tokens": erased.tokens.iter().map(token_json).collect::<Vec<Value>>(),
+            "revisions": erased.revisions,
+        });
     }
     if let Some(settings) = &event.anomaly_settings {
         all["anomaly_settings"] = settings_json(settings);

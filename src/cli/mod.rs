@@ -9,6 +9,7 @@ mod client;
 mod cluster;
 mod demo;
 mod doctor;
+mod evidence;
 mod exit;
 mod failure;
 mod health;
@@ -90,6 +91,9 @@ enum Talk {
     /// Verifies stamps: decisions that travel signed inside a message
     #[command(subcommand)]
     Stamp(stamp::StampCommand),
+    /// Erases what proves a person's opt-ins
+    #[command(subcommand)]
+    Evidence(evidence::EvidenceCommand),
     /// Makes a signed link for one-click unsubscribe, and the headers for a mail
     Link(link::LinkArgs),
     /// Gets the receipt of an event: proof that it was recorded, for `refrain verify`
@@ -181,6 +185,7 @@ async fn talk(command: &Talk, client: &ClientArgs, output: &Output) -> Result<u8
         Talk::History(args) => history::history(args, client, output).await,
         Talk::Import(args) => import::run(args, client, output).await,
         Talk::Stamp(command) => stamp::run(command, client, output).await,
+        Talk::Evidence(command) => evidence::run(command, client, output).await,
         Talk::Link(args) => link::run(args, client, output).await,
         Talk::Receipt(args) => journal::fetch(args, client, output).await,
         Talk::Journal(command) => journal::run(command, client, output).await,

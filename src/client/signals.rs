@@ -1,9 +1,9 @@
-//! Wishes that arrive by a signal or a link, and the tokens that may stand where identifiers may not.
+//! Wishes that arrive by a signal or a link, evidence that is to be erased, and the tokens that may stand where identifiers may not.
 
 use super::{Client, call::Effect, error::Error, preferences::preferences};
 use crate::proto::v1::{
-    CreateLinkRequest, CreateLinkResponse, GetTokensRequest, GetTokensResponse,
-    ReportSignalRequest, ReportSignalResponse,
+    CreateLinkRequest, CreateLinkResponse, EraseEvidenceRequest, EraseEvidenceResponse,
+    GetTokensRequest, GetTokensResponse, ReportSignalRequest, ReportSignalResponse,
 };
 
 impl Client {
@@ -20,6 +20,23 @@ impl Client {
         self.caller(&mut request.service, &mut request.schema_version);
         self.send(Effect::Changes, request, |channel, request| async move {
             preferences(channel).report_signal(request).await
+        })
+        .await
+    }
+
+    /// Erases a subject's evidence: destroys the keys by which it could be opened. The answer tells how many events have theirs still:
+    /// more than one request may be needed, each with an id of its own.
+    ///
+    /// # Errors
+    /// A refusal, or no answer in time; see [`Error::outcome`].
+    pub async fn erase_evidence(
+        &self,
+        mut request: EraseEvidenceRequest,
+    ) -> Result<EraseEvidenceResponse, Error> {
+        self.name(&mut request.request_id);
+        self.tenant(&mut request.namespace);
+        self.send(Effect::Changes, request, |channel, request| async move {
+            preferences(channel).erase_evidence(request).await
         })
         .await
     }

@@ -80,6 +80,7 @@ mod tests {
             journal_root: None,
             version: String::new(),
             disk_free_bytes: 0,
+            pending_erasure: None,
             settings: Vec::new(),
             key_fingerprint: Vec::new(),
             clock: crate::domain::Millis(0),

@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use super::Timing;
 use super::clocks::Clocks;
+use super::erasure::WrappingKeys;
 use super::found::Found;
 use super::journal_keys::JournalKeys;
 use super::machine::Machine;
@@ -74,6 +75,8 @@ pub struct Core {
     pub stamp_keys: StampKeys,
     /// What it signs the journal's checkpoints with.
     pub journal_keys: JournalKeys,
+    /// What it wraps keys of evidence with.
+    pub wrapping_keys: WrappingKeys,
 }
 
 impl Core {

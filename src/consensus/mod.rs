@@ -10,6 +10,7 @@ mod clocks;
 mod core;
 mod drift;
 mod duties;
+mod erasure;
 mod found;
 mod health;
 mod journal_keys;
@@ -61,14 +62,14 @@ pub use types::Peer;
 pub use usage::Usage;
 
 use self::core::Core;
-use crate::domain::{Millis, Outcome, Proposal, Revision, ServiceName, State, Violations};
+use crate::domain::{Millis, Outcome, Proposal, Revision, Sealer, ServiceName, State, Violations};
 use crate::limits::PEER_MESSAGE_BYTES;
 use crate::proof::JournalSigner;
 use crate::proto::peer::peer_server::PeerServer;
 use crate::storage::{
     Refused,
     journal::{Journal, JournalEdge},
-    secrets::{JOURNAL, STAMPS},
+    secrets::{EVIDENCE, JOURNAL, STAMPS},
 };
 
 /// A node of the cluster.
@@ -94,6 +95,7 @@ impl Consensus {
             identity,
             own,
             key_fingerprint,
+            sealing_key,
             timing,
             meters,
             settings,
@@ -104,6 +106,8 @@ impl Consensus {
         };
         let stamp_secrets = STAMPS.load_or_forget(&*files)?;
         let journal_secrets = JOURNAL.load_or_forget(&*files)?;
+        // Without them, what they wrapped could never be opened again: their loss is refused.
+        let evidence_secrets = EVIDENCE.load(&*files)?;
         let (snapshots, content) =
             snapshot::Snapshots::open(files.clone(), space.clone()).map_err(refuse("snapshots"))?;
         let snapshots = Arc::new(snapshots);
@@ -118,6 +122,20 @@ impl Consensus {
                 State::default(),
             ),
         };
+        let ends = log.ends();
+        let first_start = ends.last.is_none() && ends.purged.is_none() && covered.is_none();
+        if evidence_secrets.is_empty() && !first_start {
+            let what = "it is gone, and with it what opens the evidence that was sealed here";
+            return Err(Refused::damaged(EVIDENCE.name, what).into());
+        }
+        let wrapping_keys = erasure::WrappingKeys::open(
+            sealing_key,
+            identity.node_id,
+            evidence_secrets,
+            &*files,
+            &*entropy,
+        )
+        .map_err(refuse(EVIDENCE.name))?;
         let journal =
             Arc::new(Journal::open(files.clone(), &edge).map_err(|e| refuse("journal")(e.into()))?);
         let index = meta.last_log_id.map_or(0, |id| id.index);
@@ -164,6 +182,7 @@ impl Consensus {
             found,
             stamp_keys: stamp_keys::StampKeys::new(stamp_secrets),
             journal_keys: journal_keys::JournalKeys::new(journal_secrets),
+            wrapping_keys,
         });
         if core.peers.cluster_id().is_none() && core.log.ends().last.is_some() {
             core.name_cluster()
@@ -179,6 +198,7 @@ impl Consensus {
         let every = Duration::from_millis(timing.usage_report_ms);
         tasks.spawn(stamp_keys::tend_again_and_again(core.clone()));
         tasks.spawn(journal_keys::tend_again_and_again(core.clone()));
+        tasks.spawn(erasure::tend_again_and_again(core.clone()));
         tasks.spawn(usage::report_again_and_again(core.clone(), every));
         tasks.spawn(found::commit_again_and_again(core.clone()));
         tasks.spawn(news::tell(core.clone()));
@@ -254,6 +274,11 @@ impl Consensus {
     /// What this node signs stamps with. Where it has no key in use yet, one is made, and waited for a moment.
     pub async fn signer(&self, deadline: Instant) -> Option<Signer> {
         stamp_keys::signer_by(&self.core, deadline).await
+    }
+
+    /// What seals evidence on this node.
+    pub fn sealer(&self) -> Option<Sealer> {
+        self.core.wrapping_keys.sealer()
     }
 
     /// What this node signs the journal's checkpoints with. Where it has no key in use yet, one is made, and waited for a moment.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::settings::Timing;
 use super::types::Peer;
 use crate::clock::{Clock, Entropy};
-use crate::domain::KeyFingerprint;
+use crate::domain::{KeyFingerprint, SealingKey};
 use crate::metrics::Meters;
 use crate::net::Connector;
 use crate::proto::peer::Setting;
@@ -31,6 +31,8 @@ pub struct Parts {
     pub own: Peer,
     /// The fingerprint of its token key.
     pub key_fingerprint: KeyFingerprint,
+    /// The operator's half of what wraps keys of evidence.
+    pub sealing_key: SealingKey,
     /// How long Raft waits.
     pub timing: Timing,
     /// Times what it does.

@@ -26,6 +26,7 @@ pub struct Replica {
     progress: watch::Sender<Progress>,
     committed: watch::Sender<Revision>,
     applied_bytes: AtomicU64,
+    stale_index: AtomicU64,
 }
 
 impl Replica {
@@ -35,7 +36,10 @@ impl Replica {
             index,
             revision: state.revision(),
         };
+        // Whatever lay in the log before, and was not purged yet, may have keys of evidence that were erased since.
+        let has_stale = state.stale_evidence_keys() > 0;
         Self {
+            stale_index: AtomicU64::new(if has_stale { index } else { 0 }),
             state: RwLock::new(state),
             journal,
             progress: watch::Sender::new(progress),
@@ -75,7 +79,11 @@ impl Replica {
             .fetch_add(command.len() as u64, Ordering::Relaxed);
         let command = Command::decode(command).map_err(|e| unreadable(index, &e))?;
         let mut state = self.state.write().map_err(|_| half_applied())?;
+        let stale_before = state.stale_evidence_keys();
         let applied = state.apply(&command);
+        if state.stale_evidence_keys() > stale_before {
+            self.stale_index.store(index, Ordering::Release);
+        }
         for (event, evidence) in &applied.events {
             // Within the lock: whoever sees the new revision finds its events in the journal.
             let evidence = evidence.as_ref().map(|sealed| &sealed.bytes[..]);
@@ -116,6 +124,11 @@ impl Replica {
             .send_if_modified(|current| std::mem::replace(current, revision) != revision);
     }
 
+    /// Up to which index the log may hold keys of evidence that were erased; 0 for none.
+    pub fn stale_index(&self) -> u64 {
+        self.stale_index.load(Ordering::Acquire)
+    }
+
     /// Bytes of the commands that were applied since the start.
     pub fn applied_bytes(&self) -> u64 {
         self.applied_bytes.load(Ordering::Relaxed)
@@ -139,6 +152,9 @@ impl Replica {
     pub fn install(&self, state: State, edge: &JournalEdge, index: u64) -> io::Result<()> {
         let mut current = self.state.write().map_err(|_| half_applied())?;
         self.journal.install(edge)?;
+        if state.stale_evidence_keys() > 0 {
+            self.stale_index.store(index, Ordering::Release);
+        }
         *current = state;
         self.arrive(index, current.revision());
         Ok(())

@@ -2,7 +2,7 @@
 
 use super::outcome::Unavailable;
 use crate::domain::{Millis, Revision};
-use crate::proto::peer::Setting;
+use crate::proto::peer::{PendingErasure, Setting};
 
 /// Whether a node serves, and where not, why; or what it lacks although it serves.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,6 +103,8 @@ pub struct Report {
     pub version: String,
     /// Bytes left on the disk of its data folder.
     pub disk_free_bytes: u64,
+    /// What it has still to do after evidence was erased.
+    pub pending_erasure: Option<PendingErasure>,
     /// Its settings in force; none from a version that does not tell.
     pub settings: Vec<Setting>,
     /// The fingerprint of its token key.

@@ -158,6 +158,13 @@ impl Snapshots {
         self.current().unwrap_or_else(nothing)
     }
 
+    /// The log index that the current snapshot covers; 0 where there is none.
+    pub fn position(&self) -> u64 {
+        let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        let current = current.as_ref();
+        current.map_or(0, |current| position(&current.meta))
+    }
+
     /// Bytes of the current snapshot; 0 where there is none.
     pub fn bytes(&self) -> u64 {
         let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);

@@ -8,6 +8,7 @@ use tonic::Status;
 use super::clocks;
 use super::core::Core;
 use super::drift::{Drift, Told, drift};
+use super::erasure;
 use super::members::describe_at;
 use super::outcome::Unavailable;
 use super::report::{ClusterStatus, Health, Member, Report, Role};
@@ -66,6 +67,7 @@ pub fn describe(core: &Core) -> DescribeReply {
         term,
         clock_ms: core.clock.now().0,
         settings: core.settings.clone(),
+        pending_erasure: erasure::pending(core),
     }
 }
 
@@ -180,6 +182,7 @@ fn read(node: &DescribeReply, last_index: u64) -> Report {
         settings: node.settings.clone(),
         key_fingerprint: node.key_fingerprint.to_vec(),
         clock: Millis(node.clock_ms),
+        pending_erasure: node.pending_erasure,
     }
 }
 

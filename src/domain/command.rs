@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::anomaly::ConfigureAnomalies;
 use super::change::{Approve, Propose, SchemaFloor, Withdraw};
 use super::encoding::{self, DecodeError};
+use super::erasure::{EraseEvidence, RewrapEvidence, RotateWrappingKey};
 use super::evidence::SealedEvidence;
 use super::ids::{EventId, Millis, RequestId, Revision};
 use super::monitor::ReportViolations;
@@ -108,6 +109,12 @@ pub enum Body {
     ReportUsage(ReportUsage),
     /// What a node has found in services' reports.
     ReportViolations(ReportViolations),
+    /// Destroy the keys of a subject's evidence.
+    EraseEvidence(EraseEvidence),
+    /// Wrap keys of evidence anew.
+    RewrapEvidence(RewrapEvidence),
+    /// A node has replaced what they were wrapped under.
+    RotateWrappingKey(RotateWrappingKey),
     /// Raise the feature level.
     RaiseFeatureLevel(RaiseFeatureLevel),
 }

@@ -5,6 +5,7 @@ use super::basis::Basis;
 use super::change::{ProposedChange, SchemaFloor};
 use super::command::{Change, Create, Signal};
 use super::encoding::{self, DecodeError};
+use super::erasure::ErasedEvidence;
 use super::ids::{EventId, Millis, Revision};
 use super::monitor::Violations;
 use super::names::{Namespace, Principal, PurposeName, ServiceName};
@@ -52,6 +53,8 @@ pub enum EventKind {
     Anomaly,
     /// What counts as out of the ordinary was set.
     AnomalySettings,
+    /// A subject's evidence was erased.
+    EvidenceErased,
 }
 
 /// One token of an event, with the way back through its history.
@@ -104,6 +107,8 @@ pub enum Detail {
     Anomaly(Box<Anomaly>),
     /// What counts as out of the ordinary.
     AnomalySettings(AnomalySettings),
+    /// Whose evidence was erased, and of which events.
+    ErasedEvidence(Box<ErasedEvidence>),
 }
 
 /// One accepted change.
@@ -174,7 +179,8 @@ impl Event {
             | EventKind::JournalKey
             | EventKind::Violation
             | EventKind::Anomaly
-            | EventKind::AnomalySettings => return Vec::new(),
+            | EventKind::AnomalySettings
+            | EventKind::EvidenceErased => return Vec::new(),
         };
         let own = self.purposes.iter().map(|purpose| (purpose, change));
         let opted_in = self.opted_in().iter();
@@ -182,16 +188,17 @@ impl Event {
             .collect()
     }
 
-    /// Whom it names: whose change it is, or whom something that was found is about.
+    /// Whom it names: whose change it is, whose evidence was erased, or whom something that was found is about.
     pub fn subjects(&self) -> impl Iterator<Item = &SubjectToken> {
-        let (samples, anomaly) = match &self.detail {
-            Detail::Violation(found) => (&found.samples[..], None),
-            Detail::Anomaly(found) => (&[][..], found.subject.as_ref()),
-            _ => (&[][..], None),
+        let (samples, named) = match &self.detail {
+            Detail::Violation(found) => (&found.samples[..], &[][..]),
+            Detail::Anomaly(found) => (&[][..], found.subject.as_slice()),
+            Detail::ErasedEvidence(erased) => (&[][..], &erased.tokens[..]),
+            _ => (&[][..], &[][..]),
         };
         let own = self.tokens.iter().map(|token| &token.subject);
         own.chain(samples.iter().map(|sample| &sample.token))
-            .chain(anomaly)
+            .chain(named)
     }
 
     /// The purposes that it touches.

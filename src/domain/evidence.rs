@@ -10,6 +10,7 @@ use prost::Message as _;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
+use super::ids::NodeId;
 use super::refusal::Refusal;
 use super::token::{TokenKey, derive, first_half, keyed};
 use crate::limits;
@@ -17,6 +18,9 @@ use crate::proto::persisted;
 
 /// How many random bytes one sealing takes: a data key and two nonces.
 pub const SEALING_RANDOM_BYTES: usize = 32 + 24 + 24;
+
+/// How many random bytes it takes to wrap a data key anew: a nonce.
+pub const WRAPPING_RANDOM_BYTES: usize = 24;
 
 /// The layout of sealed evidence that this program writes.
 const FORMAT: u32 = 1;
@@ -37,19 +41,45 @@ pub struct Evidence {
     pub user_agent: String,
 }
 
-/// Evidence under a data key of its own, which is wrapped by the sealing key.
+/// Evidence under a data key of its own.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SealedEvidence {
-    /// What is kept beside the journal.
+    /// What is kept beside the journal, for ever: worth nothing without the data key.
     pub bytes: Bytes,
+    /// The data key. Kept apart, in the state, so that it can be destroyed.
+    pub key: WrappedKey,
     /// A keyed digest of the evidence in the clear, by which a retry is known although it was sealed anew. It takes
     /// part in what is remembered of the request, and is not kept beside the journal.
     pub digest: [u8; 16],
 }
 
-/// The secret that wraps data keys: a node's own, never replicated, never shown.
+/// The data key of one piece of evidence, wrapped.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct WrappedKey {
+    /// What it is wrapped under.
+    pub under: WrappingId,
+    /// The nonce of the wrapping.
+    pub nonce: [u8; 24],
+    /// The data key under it, with its tag.
+    pub wrapped: [u8; 48],
+}
+
+/// Names a wrapping key, and tells nothing of it: the node that holds it in 8 bytes, and 8 that are derived from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WrappingId(pub [u8; 16]);
+
+/// The operator's half of what wraps data keys: a secret of one node, never replicated, never shown.
 #[derive(Clone)]
 pub struct SealingKey {
+    base: Zeroizing<[u8; 32]>,
+    digest: Zeroizing<[u8; 32]>,
+}
+
+/// A wrapping key, ready to seal: made of the sealing key and of a secret that its node makes, and makes anew where what was wrapped under
+/// it has to be lost for good.
+#[derive(Clone)]
+pub struct Sealer {
+    id: WrappingId,
     wrap: Zeroizing<[u8; 32]>,
     digest: Zeroizing<[u8; 32]>,
 }
@@ -85,7 +115,7 @@ impl SealingKey {
     /// add [`SealingKey::known_by`], or a retry through another node would look like another request.
     pub fn new(secret: &[u8; 32]) -> Self {
         Self {
-            wrap: derive(secret, b"refrain evidence wrapping key"),
+            base: derive(secret, b"refrain evidence wrapping key"),
             digest: derive(secret, DIGEST_CONTEXT),
         }
     }
@@ -97,6 +127,35 @@ impl SealingKey {
             digest: token_key.derive(DIGEST_CONTEXT),
             ..self
         }
+    }
+
+    /// The wrapping key that this makes with a secret of the node's own.
+    pub fn sealer(&self, node_id: u64, secret: &[u8; 32]) -> Sealer {
+        let wrap = derive(&self.base, secret);
+        let named = derive(&wrap, b"refrain evidence wrapping key id");
+        let mut id = [0; 16];
+        id[..8].copy_from_slice(&node_id.to_be_bytes());
+        id[8..].copy_from_slice(&named[..8]);
+        Sealer {
+            id: WrappingId(id),
+            wrap,
+            digest: self.digest.clone(),
+        }
+    }
+}
+
+impl WrappingId {
+    /// The node that holds the key.
+    pub fn node_id(self) -> u64 {
+        let (node, _) = self.0.split_first_chunk::<8>().unwrap_or((&[0; 8], &[]));
+        u64::from_be_bytes(*node)
+    }
+}
+
+impl Sealer {
+    /// What its keys are wrapped under.
+    pub fn id(&self) -> WrappingId {
+        self.id
     }
 
     /// Seals evidence under a fresh data key. The random bytes must never be used twice.
@@ -122,16 +181,12 @@ impl SealingKey {
         let failed = |_| Refusal::EvidenceInvalid {
             why: "it could not be sealed",
         };
-        let wrapped_key = XChaCha20Poly1305::new((&*self.wrap).into())
-            .encrypt(key_nonce.into(), payload(data_key, KEY_CONTEXT))
-            .map_err(failed)?;
+        let key = self.wrap(data_key, key_nonce).map_err(failed)?;
         let ciphertext = XChaCha20Poly1305::new(data_key.into())
             .encrypt(nonce.into(), payload(&clear, CONTENT_CONTEXT))
             .map_err(failed)?;
         let sealed = persisted::SealedEvidence {
             format: FORMAT,
-            key_nonce: Bytes::copy_from_slice(key_nonce),
-            wrapped_key: wrapped_key.into(),
             nonce: Bytes::copy_from_slice(nonce),
             ciphertext: ciphertext.into(),
         };
@@ -139,27 +194,35 @@ impl SealingKey {
         digest.update(&clear);
         Ok(SealedEvidence {
             bytes: sealed.encode_to_vec().into(),
+            key,
             digest: first_half(&digest.finalize().into_bytes().into()),
         })
+    }
+
+    /// Wraps a data key anew, under another wrapping key. The random bytes must never be used twice.
+    ///
+    /// # Errors
+    /// [`CannotUnseal`].
+    pub fn rewrap(
+        &self,
+        key: &WrappedKey,
+        under: &Self,
+        random: &[u8; WRAPPING_RANDOM_BYTES],
+    ) -> Result<WrappedKey, CannotUnseal> {
+        let data_key = self.unwrap(key)?;
+        under.wrap(&data_key, random).map_err(|_| CannotUnseal)
     }
 
     /// Opens sealed evidence.
     ///
     /// # Errors
     /// [`CannotUnseal`].
-    pub fn unseal(&self, sealed: &[u8]) -> Result<Evidence, CannotUnseal> {
+    pub fn unseal(&self, sealed: &[u8], key: &WrappedKey) -> Result<Evidence, CannotUnseal> {
         let sealed = persisted::SealedEvidence::decode(sealed).map_err(|_| CannotUnseal)?;
-        let nonces_fit = sealed.key_nonce.len() == 24 && sealed.nonce.len() == 24;
-        if sealed.format != FORMAT || !nonces_fit {
+        if sealed.format != FORMAT || sealed.nonce.len() != 24 {
             return Err(CannotUnseal);
         }
-        let data_key = XChaCha20Poly1305::new((&*self.wrap).into())
-            .decrypt(
-                sealed.key_nonce.as_ref().into(),
-                payload(&sealed.wrapped_key, KEY_CONTEXT),
-            )
-            .map(Zeroizing::new)
-            .map_err(|_| CannotUnseal)?;
+        let data_key = self.unwrap(key)?;
         let clear = XChaCha20Poly1305::new_from_slice(&data_key)
             .map_err(|_| CannotUnseal)?
             .decrypt(
@@ -174,6 +237,27 @@ impl SealingKey {
             ip_address: clear.ip_address,
             user_agent: clear.user_agent,
         })
+    }
+
+    fn wrap(&self, data_key: &[u8], nonce: &[u8]) -> Result<WrappedKey, chacha20poly1305::Error> {
+        let cipher = XChaCha20Poly1305::new((&*self.wrap).into());
+        let wrapped = cipher.encrypt(nonce.into(), payload(data_key, KEY_CONTEXT))?;
+        Ok(WrappedKey {
+            under: self.id,
+            nonce: nonce.try_into().map_err(|_| chacha20poly1305::Error)?,
+            wrapped: wrapped.try_into().map_err(|_| chacha20poly1305::Error)?,
+        })
+    }
+
+    fn unwrap(&self, key: &WrappedKey) -> Result<Zeroizing<Vec<u8>>, CannotUnseal> {
+        if key.under != self.id {
+            return Err(CannotUnseal);
+        }
+        let cipher = XChaCha20Poly1305::new((&*self.wrap).into());
+        cipher
+            .decrypt((&key.nonce).into(), payload(&key.wrapped, KEY_CONTEXT))
+            .map(Zeroizing::new)
+            .map_err(|_| CannotUnseal)
     }
 }
 
@@ -200,6 +284,18 @@ impl fmt::Debug for SealedEvidence {
     }
 }
 
+impl fmt::Debug for WrappedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "WrappedKey(of {})", NodeId(self.under.node_id()))
+    }
+}
+
+impl fmt::Debug for Sealer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sealer(secret)")
+    }
+}
+
 impl fmt::Debug for SealingKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SealingKey(secret)")
@@ -207,86 +303,4 @@ impl fmt::Debug for SealingKey {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn evidence() -> Evidence {
-        Evidence {
-            statement: "ticked the box on the sign-up page".to_owned(),
-            ip_address: "192.0.2.1".to_owned(),
-            user_agent: "Mozilla".to_owned(),
-        }
-    }
-
-    #[test]
-    fn sealed_and_opened() {
-        let key = SealingKey::new(&[1; 32]);
-        let sealed = key.seal(&evidence(), &[5; SEALING_RANDOM_BYTES]).unwrap();
-        assert_eq!(key.unseal(&sealed.bytes).unwrap(), evidence());
-        assert_eq!(
-            SealingKey::new(&[2; 32]).unseal(&sealed.bytes),
-            Err(CannotUnseal)
-        );
-        for damaged in 0..sealed.bytes.len() {
-            let mut bytes = sealed.bytes.to_vec();
-            bytes[damaged] ^= 1;
-            assert_ne!(key.unseal(&bytes), Ok(Evidence::default()));
-            assert_ne!(key.unseal(&bytes), Ok(evidence()), "byte {damaged}");
-        }
-        for cut in 0..sealed.bytes.len() {
-            assert_eq!(key.unseal(&sealed.bytes[..cut]), Err(CannotUnseal));
-        }
-    }
-
-    #[test]
-    fn nothing_shows() {
-        let key = SealingKey::new(&[1; 32]);
-        let sealed = key.seal(&evidence(), &[5; SEALING_RANDOM_BYTES]).unwrap();
-        let clear = b"ticked";
-        assert!(!sealed.bytes.windows(clear.len()).any(|w| w == clear));
-        for shown in [
-            format!("{:?}", evidence()),
-            format!("{sealed:?}"),
-            format!("{key:?}"),
-        ] {
-            assert!(!shown.contains("ticked") && !shown.contains('['), "{shown}");
-        }
-    }
-
-    #[test]
-    fn a_retry_is_known_by_its_digest() {
-        let key = SealingKey::new(&[1; 32]);
-        let first = key.seal(&evidence(), &[5; SEALING_RANDOM_BYTES]).unwrap();
-        let again = key.seal(&evidence(), &[6; SEALING_RANDOM_BYTES]).unwrap();
-        assert_ne!(first.bytes, again.bytes);
-        assert_eq!(first.digest, again.digest);
-        let node = |secret| {
-            let key = SealingKey::new(&[secret; 32]).known_by(&TokenKey::new([9; 32]));
-            key.seal(&evidence(), &[8; SEALING_RANDOM_BYTES]).unwrap()
-        };
-        assert_ne!(node(1).bytes, node(2).bytes);
-        assert_eq!(node(1).digest, node(2).digest);
-        assert_ne!(node(1).digest, first.digest);
-        let mut other = evidence();
-        other.statement.push('!');
-        let other = key.seal(&other, &[7; SEALING_RANDOM_BYTES]).unwrap();
-        assert_ne!(first.digest, other.digest);
-    }
-
-    #[test]
-    fn the_largest_fits_and_more_is_refused() {
-        let key = SealingKey::new(&[1; 32]);
-        let mut largest = Evidence {
-            statement: "s".repeat(limits::EVIDENCE_STATEMENT_BYTES),
-            ip_address: "i".repeat(limits::EVIDENCE_IP_ADDRESS_BYTES),
-            user_agent: "u".repeat(limits::EVIDENCE_USER_AGENT_BYTES),
-        };
-        let sealed = key.seal(&largest, &[5; SEALING_RANDOM_BYTES]).unwrap();
-        assert!(sealed.bytes.len() <= limits::SEALED_EVIDENCE_BYTES);
-        largest.user_agent.push('u');
-        let refusal = key.seal(&largest, &[5; SEALING_RANDOM_BYTES]).unwrap_err();
-        assert_eq!(refusal.reason(), "EVIDENCE_INVALID");
-        let empty = key.seal(&Evidence::default(), &[5; SEALING_RANDOM_BYTES]);
-        assert_eq!(empty.unwrap_err().reason(), "EVIDENCE_REQUIRED");
-    }
-}
+mod tests;

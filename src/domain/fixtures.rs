@@ -49,8 +49,14 @@ pub(crate) fn evidence(statement: &str) -> SealedEvidence {
         statement: statement.to_owned(),
         ..Evidence::default()
     };
-    let key = SealingKey::new(&[1; 32]);
-    key.seal(&evidence, &[2; SEALING_RANDOM_BYTES]).unwrap()
+    sealer()
+        .seal(&evidence, &[2; SEALING_RANDOM_BYTES])
+        .unwrap()
+}
+
+/// What [`evidence`] is sealed by.
+pub(crate) fn sealer() -> Sealer {
+    SealingKey::new(&[1; 32]).sealer(0xFEED, &[3; 32])
 }
 
 pub(crate) fn request_id(at: u64, n: u64) -> RequestId {

@@ -1,5 +1,5 @@
 //! Golden files of what is kept of the two principals of a change, of a namespace's settings as a change, of keys for
-//! checkpoints, of violations, and of anomalies.
+//! checkpoints, of violations, of anomalies, and of evidence that is erased.
 
 use super::fixtures::*;
 use super::golden::hold_both;
@@ -118,4 +118,47 @@ fn a_change_of_a_service_that_names_itself() {
         &event.encode(),
         Event::decode,
     );
+}
+
+#[test]
+fn erased_evidence() {
+    let mut driven = Driven::new();
+    driven.set(Change::OptIn, &[1], &["sale"]).unwrap();
+    let key = driven.state.evidence_key(driven.state.revision()).unwrap();
+    let under = key.under;
+    let bodies = [
+        (
+            "rewrap-evidence",
+            Body::RewrapEvidence(RewrapEvidence {
+                from: under,
+                keys: vec![(2, key)],
+            }),
+        ),
+        (
+            "rotate-wrapping-key",
+            Body::RotateWrappingKey(RotateWrappingKey {
+                node_id: 0xFEED,
+                since: 1,
+                retired: vec![WrappingId([9; 16])],
+                lost: false,
+            }),
+        ),
+        (
+            "erase-evidence",
+            Body::EraseEvidence(EraseEvidence {
+                request_id: driven.next_request_id(),
+                namespace: Namespace::default_namespace(),
+                tokens: vec![subject(1)],
+            }),
+        ),
+    ];
+    for (name, body) in bodies {
+        let command = driven.command(body.clone());
+        let file = format!("command-{name}");
+        hold_both(&file, &command, &command.encode(), Command::decode);
+        driven.send(body).unwrap();
+    }
+    let event = driven.events.last().unwrap();
+    let file = "leaf-evidence-erased";
+    hold_both(file, event, &event.encode(), Event::decode);
 }

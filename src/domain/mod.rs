@@ -5,6 +5,7 @@ mod basis;
 mod change;
 mod command;
 mod encoding;
+mod erasure;
 mod event;
 mod evidence;
 #[cfg(test)]
@@ -41,8 +42,12 @@ pub use command::{
     RetireJournalKey, RetireStampKeys, SetPreference, SetSchemaFloor, Signal,
 };
 pub use encoding::DecodeError;
+pub use erasure::{EraseEvidence, ErasedEvidence, RewrapEvidence, RotateWrappingKey};
 pub use event::{Detail, Event, EventKind, EventToken};
-pub use evidence::{CannotUnseal, Evidence, SEALING_RANDOM_BYTES, SealedEvidence, SealingKey};
+pub use evidence::{
+    CannotUnseal, Evidence, SEALING_RANDOM_BYTES, SealedEvidence, Sealer, SealingKey,
+    WRAPPING_RANDOM_BYTES, WrappedKey, WrappingId,
+};
 pub use ids::{EventId, Millis, NodeId, RequestId, Revision};
 pub use monitor::{
     Judged, Processed, Proof, ReportViolations, Sample, Score, Tally, ViolationKind, Violations,

@@ -63,7 +63,18 @@ pub enum Outcome {
         /// The purpose as it stands, for `PutPurpose`.
         purpose: Option<Purpose>,
     },
-    /// Of `Create`, `ReportUsage` and `RaiseFeatureLevel`.
+    /// Of `EraseEvidence`.
+    Erased {
+        /// The event; none where there was nothing to erase.
+        event_id: Option<EventId>,
+        /// The revision after it.
+        revision: Revision,
+        /// How many events' evidence was erased.
+        erased: u64,
+        /// How many of the subject's events have theirs still.
+        remaining: u64,
+    },
+    /// Of `Create`, `ReportUsage`, `RaiseFeatureLevel`, and of keys of evidence that are wrapped anew.
     Done {
         /// The revision after it.
         revision: Revision,

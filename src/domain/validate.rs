@@ -28,6 +28,9 @@ impl Body {
             Self::ConfigureAnomalies(configure) => configure.validate(),
             Self::ReportUsage(report) => report.validate(),
             Self::ReportViolations(report) => report.validate(),
+            Self::EraseEvidence(erase) => erase.validate(),
+            Self::RewrapEvidence(rewrap) => rewrap.validate(),
+            Self::RotateWrappingKey(rotate) => rotate.validate(),
             Self::AddNamespace(_)
             | Self::Approve(_)
             | Self::Withdraw(_)

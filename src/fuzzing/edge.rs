@@ -88,6 +88,7 @@ async fn service() -> Service {
         identity: Identity::random(&entropy),
         own: Peer::default(),
         key_fingerprint: token_key.fingerprint(),
+        sealing_key: SealingKey::new(&[7; 32]),
         timing: Timing {
             heartbeat_ms: 100,
             election_timeout_ms: (500, 1_000),
@@ -105,7 +106,6 @@ async fn service() -> Service {
         authority: Authority::new(consensus.clone()),
         feed: Feed::new(consensus.journal(), consensus.committed(), drain.clone()),
         token_key,
-        sealing_key: SealingKey::new(&[7; 32]),
         decision_key: DecisionKey::derive(&[7; 32]),
         link_key: LinkKey::derive(&[7; 32]),
         clock,
@@ -140,7 +140,7 @@ fn principals() -> Principals {
 }
 
 /// The calls of the contract.
-const CALLS: [&str; 45] = [
+const CALLS: [&str; 46] = [
     "DecisionService/Check",
     "DecisionService/BatchCheck",
     "DecisionService/CheckStream",
@@ -186,6 +186,7 @@ const CALLS: [&str; 45] = [
     "AuditService/Export",
     "MonitorService/GetAnomalySettings",
     "MonitorService/ConfigureAnomalies",
+    "PreferenceService/EraseEvidence",
 ];
 
 /// Calls over gRPC: which, and the messages of its stream, one for most. From 128 on the body goes out as it is.
@@ -216,7 +217,7 @@ pub fn requests(data: &[u8]) {
 }
 
 /// The routes of REST: what is put in the place of `*` comes from the input.
-const ROUTES: [(&str, &str); 44] = [
+const ROUTES: [(&str, &str); 45] = [
     ("POST", "/v1/*/check"),
     ("POST", "/v1/*/batch-check"),
     ("POST", "/v1/*/stamps/verify"),
@@ -261,6 +262,7 @@ const ROUTES: [(&str, &str); 44] = [
     ("GET", "/admin/v1/anomaly-settings"),
     ("PUT", "/admin/v1/anomaly-settings"),
     ("GET", "/metrics"),
+    ("POST", "/v1/*/evidence:erase"),
 ];
 
 /// Calls over HTTP. Lines: what the path holds in place of its `*`, then a header or two, an empty one, and the body.

@@ -62,3 +62,25 @@ pub const IMPORTERS_MEASURED: usize = 1_024;
 
 /// Reads of the journal for one answer of an export, where nothing is found.
 pub const EXPORT_READS: usize = 64;
+
+/// Events of a subject whose evidence one request erases; it tells how many are left.
+pub const ERASED_AT_ONCE: usize = 1_024;
+
+/// Keys of evidence that one command wraps anew.
+pub const REWRAPPED_KEYS: usize = 256;
+
+/// Wrapping keys that are no more and still known, so that what comes late is refused.
+pub const RETIRED_WRAPPING_KEYS: usize = 1_024;
+
+/// Wrapping keys that a node holds at once: one in use, and those that are being replaced.
+pub const WRAPPING_KEYS_HELD: usize = 64;
+
+/// Nodes of which is known when they last replaced their wrapping key.
+pub const ROTATIONS: usize = 1_024;
+
+/// How long a node waits between two rounds of a snapshot and a new wrapping key that it makes only because evidence was erased; the
+/// first erasure waits for nothing.
+pub const ERASURE_INTERVAL: Duration = Duration::from_secs(10 * 60);
+
+/// How long a command may take by which keys of evidence are wrapped anew, and the pause after one that failed.
+pub const REWRAP_TIMEOUT: Duration = Duration::from_secs(5);

@@ -4,8 +4,8 @@ use prost_types::Timestamp;
 
 use crate::{
     domain::{
-        Anomaly, AnomalyKind, AnomalySettings, Detail, Event, EventId, EventKind, Millis,
-        PurposeName, ServiceName, Signal, ViolationKind, Violations,
+        Anomaly, AnomalyKind, AnomalySettings, Detail, ErasedEvidence, Event, EventId, EventKind,
+        Millis, PurposeName, ServiceName, Signal, ViolationKind, Violations,
     },
     proto::v1,
 };
@@ -53,6 +53,7 @@ fn event_kind(kind: EventKind) -> v1::EventKind {
         EventKind::Violation => v1::EventKind::Violation,
         EventKind::Anomaly => v1::EventKind::Anomaly,
         EventKind::AnomalySettings => v1::EventKind::AnomalySettings,
+        EventKind::EvidenceErased => v1::EventKind::EvidenceErased,
     }
 }
 
@@ -98,10 +99,26 @@ pub(crate) fn event(event: Event) -> v1::Event {
             Detail::Violation(found) => Some(violations(found)),
             _ => None,
         },
+        erased_evidence: match &event.detail {
+            Detail::ErasedEvidence(erased) => Some(erased_evidence(erased)),
+            _ => None,
+        },
         lifted: match event.detail {
             Detail::Lifted(totals) => counts(totals),
             _ => Vec::new(),
         },
+    }
+}
+
+fn erased_evidence(erased: &ErasedEvidence) -> v1::ErasedEvidence {
+    let tokens = erased.tokens.iter().map(|subject| v1::EventToken {
+        r#type: subject.identifier_type.to_string(),
+        token: subject.token.to_string(),
+        previous_revision: 0,
+    });
+    v1::ErasedEvidence {
+        tokens: tokens.collect(),
+        revisions: erased.revisions.clone(),
     }
 }
 

@@ -123,6 +123,7 @@ pub async fn start(config: Config, injected: Injected) -> anyhow::Result<Running
             client_address: told(&config.advertise, client_address),
         },
         key_fingerprint: keys.token.fingerprint(),
+        sealing_key: keys.sealing,
         timing: consensus::Timing {
             heartbeat_ms: milliseconds(config.timing.heartbeat),
             election_timeout_ms: (
@@ -149,7 +150,6 @@ pub async fn start(config: Config, injected: Injected) -> anyhow::Result<Running
         authority: Authority::new(consensus.clone()),
         feed: Feed::new(consensus.journal(), consensus.committed(), drain.clone()),
         token_key: keys.token,
-        sealing_key: keys.sealing,
         decision_key: keys.decision,
         link_key: keys.link,
         clock: injected.clock,

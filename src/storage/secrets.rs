@@ -1,5 +1,5 @@
-//! The secrets of the keys that this node signs with: a small file each for stamps and for the journal's checkpoints, replaced whole,
-//! for its owner's eyes alone.
+//! The secrets that this node makes by itself, to sign stamps and the journal's checkpoints with and to wrap keys of evidence: a small file
+//! each, replaced whole, for its owner's eyes alone.
 
 use std::path::Path;
 
@@ -33,6 +33,12 @@ pub const STAMPS: SecretsFile = SecretsFile {
 pub const JOURNAL: SecretsFile = SecretsFile {
     name: "journal_secrets",
     kind: *b"RFJK",
+};
+
+/// Those of the keys that wrap evidence's keys, together with the sealing key.
+pub const EVIDENCE: SecretsFile = SecretsFile {
+    name: "evidence_secrets",
+    kind: *b"RFEK",
 };
 
 impl SecretsFile {

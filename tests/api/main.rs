@@ -8,6 +8,7 @@ mod audit;
 mod cluster;
 mod decision;
 mod edge;
+mod evidence;
 mod health;
 mod history;
 mod http;

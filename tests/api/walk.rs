@@ -22,7 +22,7 @@ use super::{
 
 /// Which permissions let a call in, one of those named; none for a call that is open to everybody. A new call fails the
 /// walk until it stands here.
-const CALLS: [(&[Permission], &[&str]); 12] = [
+const CALLS: [(&[Permission], &[&str]); 13] = [
     (&[Permission::Report], &["MonitorService/ReportProcessing"]),
     (
         &[],
@@ -66,6 +66,7 @@ const CALLS: [(&[Permission], &[&str]); 12] = [
         ],
     ),
     (&[Permission::Watch], &["WatchService/Watch"]),
+    (&[Permission::Erase], &["PreferenceService/EraseEvidence"]),
     (
         &[Permission::Audit],
         &[

@@ -5,8 +5,8 @@ use refrain::{
     client::{Client, Outcome, identifier, reason},
     proto::v1::{
         ApproveChangeRequest, ApproveOverrideRequest, ConfigureNamespaceRequest, CreateLinkRequest,
-        GetTokensRequest, NamespaceSettings, OverrideScope, OverrideState, PendingChange,
-        ProposeChangeRequest, ProposeOverrideRequest, Purpose, ReportSignalRequest,
+        EraseEvidenceRequest, GetTokensRequest, NamespaceSettings, OverrideScope, OverrideState,
+        PendingChange, ProposeChangeRequest, ProposeOverrideRequest, Purpose, ReportSignalRequest,
         RevokeOverrideRequest, SchemaFloor, SetPreferencesRequest, SetSchemaFloorRequest, Signal,
         VerifyStampRequest, WatchRequest, WithdrawChangeRequest, identifier::Form, pending_change,
     },
@@ -67,7 +67,7 @@ async fn changes_are_sent_again_under_one_id() {
 
     node.fail([lost()]);
     let signal = ReportSignalRequest {
-        identifiers: who,
+        identifiers: who.clone(),
         signal: Signal::Gpc.into(),
         ..Default::default()
     };
@@ -77,6 +77,15 @@ async fn changes_are_sent_again_under_one_id() {
         (2, &["sale".to_owned()][..])
     );
 
+    // A request whose answer was lost is the same one when it is sent again.
+    node.fail([lost()]);
+    let erase = EraseEvidenceRequest {
+        identifiers: who,
+        ..Default::default()
+    };
+    let done = client.erase_evidence(erase).await.unwrap();
+    assert_eq!((done.revision, done.erased, done.remaining), (3, 1, 0));
+
     node.fail([lost()]);
     let done = client.propose_change(widening()).await.unwrap();
     assert_eq!(node.model().pending.len(), 1);
@@ -85,12 +94,12 @@ async fn changes_are_sent_again_under_one_id() {
     assert_eq!(node.model().overrides.len(), 1);
 
     let ids = node.model().request_ids.clone();
-    assert_eq!(ids.len(), 9);
-    for attempts in [&ids[..3], &ids[3..5]] {
+    assert_eq!(ids.len(), 11);
+    for attempts in [&ids[..3], &ids[3..5], &ids[5..7]] {
         assert!(attempts.iter().all(|it| *it == attempts[0]), "{ids:?}");
     }
-    assert_eq!(ids[5..7], [done.request_id.clone(), done.request_id]);
-    assert_eq!(ids[7..], [proposed.request_id.clone(), proposed.request_id]);
+    assert_eq!(ids[7..9], [done.request_id.clone(), done.request_id]);
+    assert_eq!(ids[9..], [proposed.request_id.clone(), proposed.request_id]);
 }
 
 fn widening() -> ProposeChangeRequest {

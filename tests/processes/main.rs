@@ -6,6 +6,7 @@
 mod damage;
 mod docker;
 mod doctor;
+mod erasure;
 mod examples;
 mod failover;
 mod golden;

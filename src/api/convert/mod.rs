@@ -234,6 +234,10 @@ impl Api {
         };
         let mut random = Zeroizing::new([0; SEALING_RANDOM_BYTES]);
         self.parts().entropy.fill(&mut *random);
-        self.parts().sealing_key.seal(&evidence, &random)
+        let sealer = self.authority().sealer();
+        let sealer = sealer.ok_or(Refusal::EvidenceInvalid {
+            why: "it could not be sealed",
+        })?;
+        sealer.seal(&evidence, &random)
     }
 }

@@ -64,6 +64,18 @@ pub(super) struct Event {
     /// Of a violation: what the service did.
     #[serde(skip_serializing_if = "Option::is_none")]
     violations: Option<Violated>,
+    /// Whose evidence was erased, and of which events.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    erased_evidence: Option<ErasedEvidence>,
+}
+
+/// Evidence that cannot be opened any more.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ErasedEvidence {
+    /// The person's tokens.
+    tokens: Vec<EventToken>,
+    /// The revisions of the events whose evidence it was, ascending.
+    revisions: Vec<u64>,
 }
 
 /// Violations that are alike: of one service, purpose and kind.
@@ -181,6 +193,10 @@ impl From<v1::Event> for Event {
             anomaly: event.anomaly.map(Anomaly::from),
             anomaly_settings: event.anomaly_settings.map(AnomalySettings::from),
             violations: event.violations.map(Violated::from),
+            erased_evidence: event.erased_evidence.map(|erased| ErasedEvidence {
+                tokens: erased.tokens.into_iter().map(token).collect(),
+                revisions: erased.revisions,
+            }),
         }
     }
 }

@@ -11,6 +11,7 @@ mod body;
 mod change;
 mod decision;
 mod documents;
+mod evidence;
 mod floor;
 mod follow;
 mod history;
@@ -71,6 +72,7 @@ pub(super) fn routes(api: Api) -> serde_json::Result<Router> {
         row!("PreferenceService/GetPreferences", preference::show),
         row!("PreferenceService/ListEvents", history::events),
         row!("PreferenceService/ReportSignal", signal::report),
+        row!("PreferenceService/EraseEvidence", evidence::erase),
         row!("PreferenceService/GetTokens", token::tokens),
         row!("PreferenceService/CreateLink", token::link),
         row!("WatchService/Watch", follow::changes),

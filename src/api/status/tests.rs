@@ -73,6 +73,7 @@ fn refusals() -> Vec<Refusal> {
         },
         Refusal::SignalInvalid { why: "why" },
         Refusal::EvidenceRequired,
+        Refusal::EvidenceOutdated,
         Refusal::EvidenceInvalid { why: "why" },
         Refusal::ImportRowsRequired,
         Refusal::ImportChunkTooLarge,
@@ -131,6 +132,7 @@ fn refusals() -> Vec<Refusal> {
             | Refusal::RevisionCompacted { .. }
             | Refusal::SignalInvalid { .. }
             | Refusal::EvidenceRequired
+            | Refusal::EvidenceOutdated
             | Refusal::EvidenceInvalid { .. }
             | Refusal::ImportRowsRequired
             | Refusal::ImportChunkTooLarge

@@ -76,8 +76,30 @@ fn as_text(status: &StatusResponse, paint: Paint) -> String {
     }
     let answered = format!("answered by {}", status.answered_by);
     let answered = paint.text(Tone::Dim, answered);
-    parts.extend([String::new(), table.trim_fmt(), String::new(), answered]);
+    parts.extend([String::new(), table.trim_fmt(), String::new()]);
+    parts.extend(status.members.iter().filter_map(pending));
+    parts.push(answered);
     parts.join("\n")
+}
+
+/// What a node has still to do after evidence was erased.
+fn pending(member: &Member) -> Option<String> {
+    let pending = member.pending_erasure.as_ref()?;
+    let waits = [
+        (pending.snapshot, "a new snapshot"),
+        (pending.purge, "the purge of its log"),
+        (pending.rotation, "a new wrapping key"),
+    ];
+    let waits: Vec<_> = waits
+        .iter()
+        .filter(|(is, _)| *is)
+        .map(|(_, it)| *it)
+        .collect();
+    Some(format!(
+        "pending on {}: evidence was erased; old copies of its key are out of reach after {}",
+        member.node_id,
+        waits.join(", ")
+    ))
 }
 
 fn row(member: &Member, leader: &str) -> Vec<comfy_table::Cell> {
@@ -155,5 +177,10 @@ fn member_json(member: &Member) -> Value {
         "version": member.version,
         "error": member.error,
         "disk_free_bytes": member.disk_free_bytes,
+        "pending_erasure": member.pending_erasure.as_ref().map(|it| json!({
+            "snapshot": it.snapshot,
+            "purge": it.purge,
+            "rotation": it.rotation,
+        })),
     })
 }

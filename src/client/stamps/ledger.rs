@@ -330,7 +330,8 @@ fn concerns_everybody(event: &Event, names_nobody: bool) -> bool {
             | EventKind::JournalKey
             | EventKind::Violation
             | EventKind::Anomaly
-            | EventKind::AnomalySettings,
+            | EventKind::AnomalySettings
+            | EventKind::EvidenceErased,
         ) => false,
         Ok(
             EventKind::Unspecified

@@ -15,7 +15,7 @@ use super::proposals::{opt_out, token};
 use crate::consensus::{AdminError, Consensus, Parts, Peer, Timing, Unavailable, WriteError};
 use crate::domain::{
     Decision, KeyFingerprint, Millis, Namespace, Outcome, PurposeName, Question, Refusal,
-    ServiceName,
+    SealingKey, ServiceName,
 };
 use crate::metrics::Meters;
 use crate::net::{Connector, Listener};
@@ -103,6 +103,7 @@ impl Node {
             identity,
             own: Peer::default(),
             key_fingerprint: KeyFingerprint([key; 16]),
+            sealing_key: SealingKey::new(&[key; 32]),
             timing: timing(snapshot_log_bytes),
             meters: Meters::default(),
             settings: Vec::new(),

@@ -3,6 +3,7 @@
 mod clocks;
 mod cluster;
 mod conformance;
+mod erasure;
 mod leadership;
 mod network;
 mod proposals;

@@ -8,6 +8,9 @@ use super::anomaly::{anomaly_settings, anomaly_settings_out};
 use super::change::{
     approve, approve_out, floor, floor_out, propose, propose_out, withdraw, withdraw_out,
 };
+use super::evidence::{
+    erase, erase_out, rewrap, rewrap_out, rotate, rotate_out, wrapped_key, wrapped_key_out,
+};
 use super::monitor::{found, found_out};
 use super::parts::{
     change, change_out, digest16, event_id, namespace, principal, purpose, purpose_names,
@@ -126,6 +129,9 @@ fn body_out(body: &Body) -> persisted::Body {
         Body::RetireJournalKey(retire) => Kind::JournalKey(node_key_out(retire.node_id, None)),
         Body::ReportUsage(report) => Kind::ReportUsage(report_out(report)),
         Body::ReportViolations(report) => Kind::ReportViolations(found_out(report)),
+        Body::EraseEvidence(it) => Kind::EraseEvidence(erase_out(it)),
+        Body::RewrapEvidence(it) => Kind::RewrapEvidence(rewrap_out(it)),
+        Body::RotateWrappingKey(it) => Kind::RotateWrappingKey(rotate_out(it)),
         Body::RaiseFeatureLevel(raise) => {
             Kind::RaiseFeatureLevel(persisted::RaiseFeatureLevel { level: raise.level })
         }
@@ -211,6 +217,9 @@ fn body(message: Option<persisted::Body>) -> Result<Body, DecodeError> {
         },
         Kind::ReportUsage(message) => Body::ReportUsage(report(&message)?),
         Kind::ReportViolations(message) => Body::ReportViolations(found(&message)?),
+        Kind::EraseEvidence(message) => Body::EraseEvidence(erase(&message)?),
+        Kind::RewrapEvidence(message) => Body::RewrapEvidence(rewrap(&message)?),
+        Kind::RotateWrappingKey(message) => Body::RotateWrappingKey(rotate(&message)?),
         Kind::RaiseFeatureLevel(message) => {
             known_level(message.level)?;
             Body::RaiseFeatureLevel(RaiseFeatureLevel {
@@ -300,6 +309,7 @@ fn set_preference_out(set: &SetPreference) -> persisted::SetPreference {
         evidence,
         evidence_digest,
         service: set.service.to_string(),
+        evidence_key: set.evidence.as_ref().map(|it| wrapped_key_out(&it.key)),
     }
 }
 
@@ -309,6 +319,7 @@ fn set_preference(message: persisted::SetPreference) -> Result<SetPreference, De
         (_, digest) => Some(SealedEvidence {
             digest: digest16(digest)?,
             bytes: message.evidence,
+            key: wrapped_key(message.evidence_key.as_ref())?,
         }),
     };
     let purposes = purpose_names(&message.purposes)?;

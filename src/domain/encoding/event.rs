@@ -7,6 +7,7 @@ use super::DecodeError;
 use super::anomaly::{anomaly, anomaly_out, anomaly_settings, anomaly_settings_out};
 use super::change::{basis, basis_out, floor, floor_out, proposed, proposed_out};
 use super::command::{create, create_out, node_key, node_key_out};
+use super::evidence::{erased, erased_out};
 use super::monitor::{violations, violations_out};
 use super::parts::{
     event_id, namespace, principal, purpose, purpose_names, purpose_names_out, purpose_out,
@@ -73,6 +74,7 @@ pub(crate) fn encode_event(event: &Event) -> Vec<u8> {
             Detail::AnomalySettings(settings) => Some(DetailMessage::AnomalySettings(
                 anomaly_settings_out(settings),
             )),
+            Detail::ErasedEvidence(it) => Some(DetailMessage::ErasedEvidence(erased_out(it))),
         },
         change_id: event.change_id.map(|id| uuid_out(id.0)).unwrap_or_default(),
         proposed_by: event
@@ -125,6 +127,9 @@ pub(crate) fn decode_event(bytes: &[u8]) -> Result<Event, DecodeError> {
         Some(DetailMessage::Anomaly(message)) => Detail::Anomaly(Box::new(anomaly(&message)?)),
         Some(DetailMessage::AnomalySettings(message)) => {
             Detail::AnomalySettings(anomaly_settings(&message))
+        }
+        Some(DetailMessage::ErasedEvidence(message)) => {
+            Detail::ErasedEvidence(Box::new(erased(&message)?))
         }
     };
     Ok(Event {
@@ -197,6 +202,7 @@ fn kind_out(kind: EventKind) -> persisted::EventKind {
         EventKind::Violation => persisted::EventKind::Violation,
         EventKind::Anomaly => persisted::EventKind::Anomaly,
         EventKind::AnomalySettings => persisted::EventKind::AnomalySettings,
+        EventKind::EvidenceErased => persisted::EventKind::EvidenceErased,
     }
 }
 
@@ -221,6 +227,7 @@ fn kind(number: i32) -> Result<EventKind, DecodeError> {
         Ok(persisted::EventKind::Violation) => Ok(EventKind::Violation),
         Ok(persisted::EventKind::Anomaly) => Ok(EventKind::Anomaly),
         Ok(persisted::EventKind::AnomalySettings) => Ok(EventKind::AnomalySettings),
+        Ok(persisted::EventKind::EvidenceErased) => Ok(EventKind::EvidenceErased),
         Ok(persisted::EventKind::Unspecified) | Err(_) => {
             Err(DecodeError::Damaged("an event's kind"))
         }

@@ -5,7 +5,7 @@ use prost::Message as _;
 
 use super::DecodeError;
 use super::parts::{event_id, purpose, purpose_names, purpose_names_out, purpose_out, uuid_out};
-use crate::domain::ids::Millis;
+use crate::domain::ids::{EventId, Millis};
 use crate::domain::outcome::{Outcome, Reply};
 use crate::domain::refusal::{Refusal, RefusalKind};
 use crate::proto::persisted::{self, outcome::Kind, reply::Result as ReplyResult};
@@ -91,6 +91,17 @@ pub(crate) fn outcome_out(outcome: &Outcome) -> persisted::Outcome {
             changed: *changed,
             purpose: purpose.as_ref().map(purpose_out),
         }),
+        Outcome::Erased {
+            event_id,
+            revision,
+            erased,
+            remaining,
+        } => Kind::Erased(persisted::ErasedOutcome {
+            event_id: event_id.map(|id| uuid_out(id.0)).unwrap_or_default(),
+            revision: *revision,
+            erased: *erased,
+            remaining: *remaining,
+        }),
         Outcome::Done { revision } => Kind::Done(persisted::DoneOutcome {
             revision: *revision,
         }),
@@ -140,18 +151,28 @@ pub(crate) fn outcome(message: persisted::Outcome) -> Result<Outcome, DecodeErro
             revision: message.revision,
         },
         Kind::Registry(message) => Outcome::Registry {
-            event_id: match &*message.event_id {
-                [] => None,
-                bytes => Some(event_id(bytes)?),
-            },
+            event_id: optional_event_id(&message.event_id)?,
             revision: message.revision,
             changed: message.changed,
             purpose: message.purpose.map(purpose).transpose()?,
+        },
+        Kind::Erased(message) => Outcome::Erased {
+            event_id: optional_event_id(&message.event_id)?,
+            revision: message.revision,
+            erased: message.erased,
+            remaining: message.remaining,
         },
         Kind::Done(message) => Outcome::Done {
             revision: message.revision,
         },
     })
+}
+
+fn optional_event_id(bytes: &[u8]) -> Result<Option<EventId>, DecodeError> {
+    match bytes {
+        [] => Ok(None),
+        bytes => Ok(Some(event_id(bytes)?)),
+    }
 }
 
 fn refusal_out(refusal: &Refusal) -> persisted::Refusal {

@@ -128,6 +128,9 @@ proptest! {
             if refused {
                 prop_assert!(player.driven.events[events..].iter().all(ended), "a refusal made an event");
             }
+            let mut revisions = 1..=state.revision();
+            let proven: Vec<_> = revisions.by_ref().filter(|at| state.evidence_key(*at).is_some()).collect();
+            prop_assert_eq!(proven, model.proven());
             if player.driven.events.len() == events {
                 prop_assert_eq!(state.hash(), before, "no event, and yet another hash");
             }

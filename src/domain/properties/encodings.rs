@@ -140,6 +140,10 @@ fn details() -> impl Strategy<Value = (EventKind, Detail)> {
         violations().prop_map(|found| (EventKind::Violation, Detail::Violation(Box::new(found)))),
         anomalies().prop_map(|found| (EventKind::Anomaly, Detail::Anomaly(Box::new(found)))),
         anomaly_settings().prop_map(|it| (EventKind::AnomalySettings, Detail::AnomalySettings(it))),
+        erased().prop_map(|it| (
+            EventKind::EvidenceErased,
+            Detail::ErasedEvidence(Box::new(it))
+        )),
         (any::<u64>(), option::of(any::<[u8; 32]>())).prop_map(|(node_id, public_key)| (
             EventKind::JournalKey,
             Detail::JournalKey {
@@ -234,9 +238,9 @@ proptest! {
     fn evidence(statement in "\\PC{1,200}", secret: [u8; 32], random in vec(any::<u8>(), SEALING_RANDOM_BYTES)) {
         prop_assume!(!statement.trim().is_empty());
         let evidence = Evidence { statement, ..Evidence::default() };
-        let key = SealingKey::new(&secret);
-        let sealed = key.seal(&evidence, &random.try_into().unwrap()).unwrap();
-        prop_assert_eq!(key.unseal(&sealed.bytes), Ok(evidence));
+        let sealer = SealingKey::new(&secret).sealer(1, &secret);
+        let sealed = sealer.seal(&evidence, &random.try_into().unwrap()).unwrap();
+        prop_assert_eq!(sealer.unseal(&sealed.bytes, &sealed.key), Ok(evidence));
     }
 
     #[test]

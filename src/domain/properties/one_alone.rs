@@ -55,6 +55,9 @@ fn opens<'a>(command: &'a Command, before: &State) -> Opens<'a> {
         | Body::RetireJournalKey(_)
         | Body::ReportViolations(_)
         | Body::ConfigureAnomalies(_)
+        | Body::EraseEvidence(_)
+        | Body::RewrapEvidence(_)
+        | Body::RotateWrappingKey(_)
         | Body::ReportUsage(_)
         | Body::RaiseFeatureLevel(_) => Opens::Nothing,
     }
@@ -241,6 +244,17 @@ fn others(driven: &mut Driven) -> Vec<Body> {
         Body::ConfigureAnomalies(ConfigureAnomalies {
             request_id: id(),
             settings: thresholds(2),
+        }),
+        Body::EraseEvidence(EraseEvidence {
+            request_id: id(),
+            namespace: Namespace::default_namespace(),
+            tokens: vec![subject(0), subject(SIGNALLED)],
+        }),
+        Body::RotateWrappingKey(RotateWrappingKey {
+            node_id: 1,
+            since: 1,
+            retired: vec![sealer().id()],
+            lost: true,
         }),
         Body::RaiseFeatureLevel(RaiseFeatureLevel {
             level: FEATURE_LEVEL,

@@ -212,6 +212,11 @@ impl Player {
                 request_id: self.driven.next_request_id(),
                 settings: thresholds(*enough),
             }),
+            Step::Erase { tokens, namespace } => Body::EraseEvidence(EraseEvidence {
+                request_id: self.driven.next_request_id(),
+                namespace: Namespace::parse(NAMESPACES[*namespace]).unwrap(),
+                tokens: tokens.iter().map(|n| subject(*n)).collect(),
+            }),
             Step::Add { namespace } => Body::AddNamespace(AddNamespace {
                 request_id: self.driven.next_request_id(),
                 namespace: Namespace::parse(NAMESPACES[*namespace]).unwrap(),

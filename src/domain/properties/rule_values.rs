@@ -105,6 +105,15 @@ pub(super) fn anomalies() -> impl Strategy<Value = Anomaly> {
         })
 }
 
+pub(super) fn erased() -> impl Strategy<Value = ErasedEvidence> {
+    (vec(subject_tokens(), 0..4), vec(any::<u64>(), 0..5))
+        .prop_map(|(tokens, revisions)| ErasedEvidence { tokens, revisions })
+}
+
+fn wrapping_ids() -> impl Strategy<Value = WrappingId> {
+    any::<[u8; 16]>().prop_map(WrappingId)
+}
+
 pub(super) fn anomaly_settings() -> impl Strategy<Value = AnomalySettings> {
     any::<[u32; 9]>().prop_map(|of| AnomalySettings {
         subject_window_s: of[0],
@@ -255,6 +264,27 @@ pub(super) fn later_bodies() -> impl Strategy<Value = Body> {
         }),
         any::<u64>().prop_map(|node_id| Body::RetireJournalKey(RetireJournalKey { node_id })),
         reports().prop_map(Body::ReportUsage),
+        (request_ids(), namespaces(), vec(subject_tokens(), 0..4)).prop_map(
+            |(request_id, namespace, tokens)| {
+                Body::EraseEvidence(EraseEvidence {
+                    request_id,
+                    namespace,
+                    tokens,
+                })
+            }
+        ),
+        (wrapping_ids(), vec((any::<u64>(), wrapped_keys()), 0..4))
+            .prop_map(|(from, keys)| Body::RewrapEvidence(RewrapEvidence { from, keys })),
+        (any::<[u64; 2]>(), vec(wrapping_ids(), 0..4), any::<bool>()).prop_map(
+            |([node_id, since], retired, lost)| {
+                Body::RotateWrappingKey(RotateWrappingKey {
+                    node_id,
+                    since,
+                    retired,
+                    lost,
+                })
+            }
+        ),
         violation_reports().prop_map(Body::ReportViolations),
         (request_ids(), anomaly_settings()).prop_map(|(request_id, settings)| {
             Body::ConfigureAnomalies(ConfigureAnomalies {

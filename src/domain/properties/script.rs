@@ -126,6 +126,8 @@ pub(super) enum Step {
     },
     /// What counts as out of the ordinary, under a fresh id.
     Thresholds { enough: u32 },
+    /// A subject's evidence is erased, under a fresh id.
+    Erase { tokens: Vec<u8>, namespace: usize },
     /// A namespace under a fresh id.
     Add { namespace: usize },
     /// What was wished for so many steps ago, under a fresh id.
@@ -209,6 +211,8 @@ fn steps() -> impl Strategy<Value = Step> {
         3 => put,
         1 => (0..NAMESPACES.len() - 1).prop_map(|namespace| Step::Add { namespace }),
         2 => select(vec![2, 2, 3, 0, 1]).prop_map(|enough| Step::Thresholds { enough }),
+        3 => (vec(0..SUBJECTS, 0..3), 0..NAMESPACES.len())
+            .prop_map(|(tokens, namespace)| Step::Erase { tokens, namespace }),
         6 => (1..6_usize).prop_map(|back| Step::Echo { back }),
         3 => (1..20_usize).prop_map(|back| Step::Again { back }),
         1 => (1..20_usize).prop_map(|back| Step::Reuse { back }),

@@ -93,9 +93,22 @@ pub(super) fn creates() -> impl Strategy<Value = Create> {
 }
 
 pub(super) fn sealed() -> impl Strategy<Value = SealedEvidence> {
-    (vec(any::<u8>(), 0..80), any::<[u8; 16]>()).prop_map(|(bytes, digest)| SealedEvidence {
-        bytes: bytes.into(),
-        digest,
+    (vec(any::<u8>(), 0..80), any::<[u8; 16]>(), wrapped_keys()).prop_map(|(bytes, digest, key)| {
+        SealedEvidence {
+            bytes: bytes.into(),
+            digest,
+            key,
+        }
+    })
+}
+
+pub(super) fn wrapped_keys() -> impl Strategy<Value = WrappedKey> {
+    (any::<[u8; 16]>(), any::<[u8; 24]>(), any::<u8>()).prop_map(|(under, nonce, byte)| {
+        WrappedKey {
+            under: WrappingId(under),
+            nonce,
+            wrapped: [byte; 48],
+        }
     })
 }
 

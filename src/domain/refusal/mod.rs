@@ -229,6 +229,11 @@ pub enum Refusal {
         /// What is wrong.
         why: &'static str,
     },
+    /// Evidence was under way for so long that what sealed it was replaced meanwhile.
+    #[error(
+        "the evidence was sealed under a key that was replaced meanwhile: send the request again"
+    )]
+    EvidenceOutdated,
     /// A revision that the cluster has not reached.
     #[error(
         "revision {asked} is ahead of the cluster, which is at {reached}: it is of another cluster, or of this one before it was restored"

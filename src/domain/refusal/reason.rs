@@ -3,7 +3,7 @@
 use super::{Refusal, RefusalKind};
 
 /// Every reason, so that one that comes over the wire gets its own static text back.
-const REASONS: [&str; 52] = [
+const REASONS: [&str; 53] = [
     "NAMESPACE_INVALID",
     "NAMESPACE_UNKNOWN",
     "PURPOSE_INVALID",
@@ -46,6 +46,7 @@ const REASONS: [&str; 52] = [
     "REVISION_COMPACTED",
     "SIGNAL_INVALID",
     "EVIDENCE_REQUIRED",
+    "EVIDENCE_OUTDATED",
     "EVIDENCE_INVALID",
     "IMPORT_ROWS_REQUIRED",
     "IMPORT_CHUNK_TOO_LARGE",
@@ -104,6 +105,7 @@ impl Refusal {
             Self::RevisionCompacted { .. } => "REVISION_COMPACTED",
             Self::SignalInvalid { .. } => "SIGNAL_INVALID",
             Self::EvidenceRequired => "EVIDENCE_REQUIRED",
+            Self::EvidenceOutdated => "EVIDENCE_OUTDATED",
             Self::EvidenceInvalid { .. } => "EVIDENCE_INVALID",
             Self::ImportRowsRequired => "IMPORT_ROWS_REQUIRED",
             Self::ImportChunkTooLarge => "IMPORT_CHUNK_TOO_LARGE",
@@ -139,6 +141,7 @@ impl Refusal {
             | Self::ChangeOutdated
             | Self::TooManyChanges { .. }
             | Self::SignalUnconfigured
+            | Self::EvidenceOutdated
             | Self::ClusterAlreadyInitialised
             | Self::ClusterNotInitialised
             | Self::FeatureLevelUnknown { .. }
@@ -257,6 +260,7 @@ pub(in crate::domain) fn every() -> Vec<Refusal> {
         },
         Refusal::SignalInvalid { why },
         Refusal::EvidenceRequired,
+        Refusal::EvidenceOutdated,
         Refusal::EvidenceInvalid { why },
         Refusal::ImportRowsRequired,
         Refusal::ImportChunkTooLarge,

@@ -56,6 +56,9 @@ impl State {
             Body::RetireStampKeys(retire) => self.retire_stamp_keys(command, *retire, events),
             Body::AddJournalKey(add) => self.add_journal_key(command, add, events),
             Body::RetireJournalKey(retire) => self.retire_journal_key(command, *retire, events),
+            Body::EraseEvidence(erase) => self.erase_evidence(command, erase, events),
+            Body::RewrapEvidence(rewrap) => Ok(self.rewrap_evidence(rewrap)),
+            Body::RotateWrappingKey(rotate) => Ok(self.rotate_wrapping_key(rotate)),
             Body::ReportUsage(report) => Ok(self.report_usage(report)),
             Body::ReportViolations(report) => self.report_violations(command, report, events),
             Body::RaiseFeatureLevel(raise) => self.raise_feature_level(command, *raise, events),
@@ -85,6 +88,7 @@ impl State {
             }
             state.check_reached(set.min_revision)?;
             state.check_last_revision(set)?;
+            state.check_wrapping(set.evidence.as_ref().map(|sealed| &sealed.key))?;
             let wish = Wish {
                 event_id: command.event_id,
                 principal: &command.principal,

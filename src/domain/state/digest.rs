@@ -10,6 +10,7 @@ use crate::domain::command::{
     Signal,
 };
 use crate::domain::encoding::{anomaly_settings_out, proposed_out};
+use crate::domain::erasure::EraseEvidence;
 use crate::domain::ids::EventId;
 use crate::domain::names::{Namespace, Principal, PurposeName};
 use crate::domain::token::{SubjectToken, first_half};
@@ -128,6 +129,13 @@ pub(super) fn configure_anomalies(
 ) -> [u8; 16] {
     let mut parts = Parts::new(11, principal);
     parts.part(&anomaly_settings_out(&configure.settings).encode_to_vec());
+    parts.finish()
+}
+
+/// Whose evidence.
+pub(super) fn erase_evidence(principal: &Principal, erase: &EraseEvidence) -> [u8; 16] {
+    let mut parts = Parts::new(12, principal);
+    parts.subject(&erase.namespace, &erase.tokens);
     parts.finish()
 }
 

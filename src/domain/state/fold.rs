@@ -73,6 +73,8 @@ impl State {
             (EventKind::AnomalySettings, Detail::AnomalySettings(settings)) => {
                 self.fold_anomaly_settings(*settings);
             }
+            // What it erases lies in a soft table: there the command does its work.
+            (EventKind::EvidenceErased, Detail::ErasedEvidence(_)) => {}
             _ => return inconsistent("an event whose detail is not of its kind"),
         }
         self.revision = event.revision;

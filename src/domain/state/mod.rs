@@ -6,6 +6,7 @@ mod apply;
 mod changes;
 mod decide;
 mod digest;
+mod evidence;
 mod fold;
 mod fold_rules;
 mod govern;
@@ -24,6 +25,7 @@ mod restore_rules;
 mod shards;
 mod snapshot;
 mod snapshot_anomalies;
+mod snapshot_evidence;
 mod snapshot_monitor;
 mod snapshot_rules;
 mod stamp_keys;
@@ -45,6 +47,7 @@ use super::registry::Registry;
 use super::token::KeyFingerprint;
 use anomalies::Anomalies;
 use changes::Changes;
+use evidence::EvidenceKeys;
 use hash::Sum;
 use imports::Imports;
 use monitor::Monitor;
@@ -89,6 +92,7 @@ pub struct State {
     usage: Usage,
     monitor: Monitor,
     anomalies: Anomalies,
+    evidence: EvidenceKeys,
 }
 
 /// What a cluster was created with.

@@ -240,7 +240,8 @@ impl Restore {
         let complete = end.records == state.shards.records()
             && end.requests == state.requests.len() as u64
             && end.imports == state.imports.len() as u64
-            && end.watched == state.anomalies.watched();
+            && end.watched == state.anomalies.watched()
+            && end.evidence == state.evidence.count();
         if !complete {
             return Err(Fault::Damaged("something is missing"));
         }

@@ -106,6 +106,7 @@ impl Restore {
             }
         }
         self.anomalies(&section)?;
+        self.evidence(&section)?;
         self.monitor(section)
     }
 }

@@ -75,6 +75,7 @@ impl State {
         records
             .saturating_add(remembered * REMEMBERED_BYTES)
             .saturating_add(self.anomaly_bytes())
+            .saturating_add(self.evidence_bytes())
             .saturating_add(REST_BYTES)
     }
 
@@ -114,6 +115,7 @@ impl State {
             imports: self.imports.len() as u64,
             hash: Bytes::copy_from_slice(&self.hash()),
             watched: self.anomalies.watched(),
+            evidence: self.evidence.count(),
         }
     }
 }

@@ -216,7 +216,7 @@ fn import(message: &RunningImport) -> Result<(RequestId, ImportSize), Fault> {
     Ok((request_id(&message.id)?, size))
 }
 
-fn place(namespace: u32) -> Result<NamespaceId, Fault> {
+pub(super) fn place(namespace: u32) -> Result<NamespaceId, Fault> {
     let place = u16::try_from(namespace);
     let place = place.map_err(|_| Fault::Damaged("the place of a namespace"))?;
     Ok(NamespaceId(place))

@@ -143,6 +143,7 @@ impl State {
             .map(Section::Usage)
             .chain(self.anomaly_sections())
             .chain(self.monitor_sections())
+            .chain(self.evidence_sections())
     }
 }
 

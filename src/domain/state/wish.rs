@@ -135,6 +135,9 @@ impl State {
             service: wish.service.clone(),
         };
         self.fold(&event)?;
+        if let Some(sealed) = wish.evidence {
+            self.keep_evidence_key(&event, wish.namespace_id, sealed.key);
+        }
         let settled = Settled {
             event_id: event.id,
             revision: event.revision,

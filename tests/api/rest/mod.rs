@@ -8,6 +8,7 @@ mod links;
 mod malformed;
 mod overrides;
 mod preference;
+mod routes;
 mod stamp;
 mod walk;
 pub mod wire;

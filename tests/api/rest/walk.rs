@@ -15,77 +15,10 @@ use super::{
         support::{Node, thresholds},
     },
     documents::operations,
+    routes::ROUTES,
     stamp::forged,
     wire::{JSON, get, raw, request, send},
 };
-
-/// Which permissions let a caller make a request, one of those named. A new route fails the walk until it stands here.
-const ROUTES: [(&[Permission], &[&str]); 8] = [
-    (&[Permission::Report], &["POST /v1/{namespace}/processing"]),
-    (
-        &[Permission::Check],
-        &[
-            "POST /v1/{namespace}/check",
-            "POST /v1/{namespace}/batch-check",
-            "POST /v1/{namespace}/stamps/verify",
-            "POST /v1/{namespace}/preferences:query",
-            "GET /v1/{namespace}/subjects/{token}/preferences",
-            "POST /v1/{namespace}/tokens",
-            "GET /admin/v1/purposes",
-            "GET /admin/v1/namespaces",
-            "GET /admin/v1/schema-floors",
-        ],
-    ),
-    (
-        &[Permission::OptOut, Permission::OptIn],
-        &["PATCH /v1/{namespace}/preferences"],
-    ),
-    (
-        &[Permission::OptOut],
-        &[
-            "DELETE /v1/{namespace}/subjects/{token}/permissions/{purpose}",
-            "POST /v1/{namespace}/signals",
-            "POST /v1/{namespace}/links",
-        ],
-    ),
-    (&[Permission::Watch], &["GET /v1/{namespace}/changes"]),
-    (
-        &[Permission::Audit],
-        &[
-            "GET /v1/{namespace}/subjects/{token}/events",
-            "GET /admin/v1/services",
-            "GET /admin/v1/violations",
-            "GET /admin/v1/scores",
-            "GET /admin/v1/anomalies",
-            "GET /admin/v1/anomaly-settings",
-            "GET /v1/{namespace}/receipts/{revision}",
-            "GET /admin/v1/receipts/{revision}",
-            "GET /tile/{path}",
-        ],
-    ),
-    (
-        &[Permission::Registry],
-        &[
-            "PUT /admin/v1/purposes/{name}",
-            "PUT /admin/v1/namespaces/{namespace}",
-            "PUT /admin/v1/schema-floors",
-            "PUT /admin/v1/anomaly-settings",
-            "GET /admin/v1/changes",
-            "POST /admin/v1/changes",
-            "POST /admin/v1/changes/{id}/approve",
-            "POST /admin/v1/changes/{id}/withdraw",
-        ],
-    ),
-    (
-        &[Permission::Override],
-        &[
-            "GET /admin/v1/overrides",
-            "POST /admin/v1/overrides",
-            "POST /admin/v1/overrides/{id}/approve",
-            "POST /admin/v1/overrides/{id}/revoke",
-        ],
-    ),
-];
 
 /// What a request may stand for in a path: what is there, and then what is not or cannot be.
 const PARAMETERS: [(&str, &[&str]); 8] = [
@@ -223,7 +156,9 @@ fn body_for(method: &str, path: &str, permission: Permission) -> Value {
         ("PATCH", "preferences") => {
             json!({ "identifiers": person, "preferences": { "sale": wish } })
         }
-        ("POST", "preferences:query" | "tokens" | "signals") => json!({ "identifiers": person }),
+        ("POST", "preferences:query" | "tokens" | "signals" | "evidence:erase") => {
+            json!({ "identifiers": person })
+        }
         ("POST", "processing") => json!({
             "service": "newsletter",
             "reports": [{ "identifiers": person, "purpose": "sale", "processed_at": "2026-01-31T12:00:00Z" }],

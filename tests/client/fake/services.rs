@@ -319,6 +319,25 @@ impl PreferenceService for Api {
         .await
     }
 
+    async fn erase_evidence(
+        &self,
+        request: Request<EraseEvidenceRequest>,
+    ) -> Reply<EraseEvidenceResponse> {
+        let asked = request.into_inner();
+        self.answer(|model| {
+            let (event_id, revision, changed) =
+                model.set(&asked.request_id, &asked.identifiers, &[], true)?;
+            Ok(EraseEvidenceResponse {
+                event_id,
+                revision,
+                erased: u64::from(changed),
+                remaining: 0,
+                request_id: asked.request_id,
+            })
+        })
+        .await
+    }
+
     async fn get_tokens(&self, request: Request<GetTokensRequest>) -> Reply<GetTokensResponse> {
         let asked = request.into_inner();
         self.answer(|_| {

@@ -48,7 +48,7 @@ enum Must {
 }
 
 /// Every kind of file: a pattern with at most one `*`, what must come of its damage, and why.
-const KINDS: [(&str, Must, &str); 17] = [
+const KINDS: [(&str, Must, &str); 18] = [
     (
         "identity",
         Must::Refuse("identity is damaged"),
@@ -106,6 +106,11 @@ const KINDS: [(&str, Must, &str); 17] = [
     ),
     ("stamp_secrets", Must::Repair, "another key takes its place"),
     ("journal_secrets", Must::Repair, "the same"),
+    (
+        "evidence_secrets",
+        Must::Refuse("evidence_secrets is damaged"),
+        "nothing else opens what they wrapped",
+    ),
     (
         "sealing.key",
         Must::Either("sealing.key"),

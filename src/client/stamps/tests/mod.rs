@@ -1,5 +1,6 @@
 //! What a watch shows, in every order, and that only the right stamps are a go-ahead by it.
 
+mod kinds;
 mod ledger;
 mod properties;
 
@@ -7,6 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::NoGoAhead;
 use super::ledger::{Ledger, Moment, Terms};
 use crate::{
     client::Seen,
@@ -79,4 +81,17 @@ fn broken() -> Seen {
         why: "made up".to_owned(),
         from_the_start: false,
     }
+}
+
+/// A watch that began at revision 10 and is live at 0 ms.
+fn live(time: Time) -> Ledger {
+    let mut ledger = ledger(true);
+    ledger.begin(10);
+    ledger.observe(&heartbeat(10), time.at(0)).unwrap();
+    ledger.confirm(time.at(0), 10).unwrap();
+    ledger
+}
+
+fn judge(ledger: &Ledger, revision: u64, number: u8, now: Moment) -> Result<Duration, NoGoAhead> {
+    ledger.judge(revision, &[token(number)], now)
 }

@@ -1,7 +1,9 @@
 //! A naive model of the rules, written without a look at the state: it keeps every event, and answers by scanning.
 
 mod anomalies;
+mod evidence;
 mod imports;
+mod purposes;
 mod rules;
 mod writes;
 
@@ -38,6 +40,7 @@ pub(super) struct Model {
     pending: Vec<Waiting>,
     overrides: Vec<Lifting>,
     watch: anomalies::Watch,
+    proven: Vec<evidence::Proven>,
 }
 
 /// A change that was proposed.
@@ -105,6 +108,7 @@ impl Model {
             pending: Vec::new(),
             overrides: Vec::new(),
             watch: anomalies::Watch::default(),
+            proven: Vec::new(),
         }
     }
 

@@ -3,6 +3,7 @@
 mod allow;
 mod anomalies;
 mod decisions;
+mod evidence;
 mod floors;
 mod governance;
 mod imports;

@@ -3,12 +3,12 @@
 use refrain::proto::v1::import_opt_outs_request::Part;
 use refrain::proto::v1::watch_response::Item;
 use refrain::proto::v1::{
-    BatchCheckRequest, CheckStreamRequest, CreateLinkRequest, Decision, Event, EventKind, Evidence,
-    GetImportRequest, GetPreferencesRequest, GetTokensRequest, ImportHeader, ImportOptOutsRequest,
-    ImportRow, ImportRows, ListEventsRequest, ListStampKeysRequest, Reason, ReportSignalRequest,
-    SetOptInRequest, SetOptOutRequest, SetPreferencesRequest, Signal, VerifyStampRequest,
-    WatchRequest, batch_check_item, check_stream_response,
-    decision_service_client::DecisionServiceClient,
+    BatchCheckRequest, CheckStreamRequest, CreateLinkRequest, Decision, EraseEvidenceRequest,
+    Event, EventKind, Evidence, GetImportRequest, GetPreferencesRequest, GetTokensRequest,
+    ImportHeader, ImportOptOutsRequest, ImportRow, ImportRows, ListEventsRequest,
+    ListStampKeysRequest, Reason, ReportSignalRequest, SetOptInRequest, SetOptOutRequest,
+    SetPreferencesRequest, Signal, VerifyStampRequest, WatchRequest, batch_check_item,
+    check_stream_response, decision_service_client::DecisionServiceClient,
     preference_service_client::PreferenceServiceClient, stamp_service_client::StampServiceClient,
     watch_service_client::WatchServiceClient,
 };
@@ -74,6 +74,21 @@ pub async fn change_their_minds(site: &Site) {
     let kept = near.report_signal(signal).await.unwrap().into_inner();
     let sale = question(EVE, "sale");
     trio.all_say(&all, &sale, Reason::OptedOut).await;
+
+    // What proved her opt-ins is erased, once, whichever node is asked.
+    let erase = EraseEvidenceRequest {
+        request_id: request_id(),
+        identifiers: who(EVE),
+        ..EraseEvidenceRequest::default()
+    };
+    let erased = far
+        .erase_evidence(erase.clone())
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!((erased.erased, erased.remaining), (2, 0));
+    let again = near.erase_evidence(erase).await.unwrap().into_inner();
+    assert_eq!(again, erased);
 
     let whose = GetPreferencesRequest {
         identifiers: who(EVE),

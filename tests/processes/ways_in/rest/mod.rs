@@ -118,6 +118,7 @@ fn email(address: &str) -> Value {
 async fn every_route_does_what_another_node_sees() {
     let site = Site::start().await;
     people::are_asked_about_and_change_their_minds(&site).await;
+    people::have_their_evidence_erased(&site).await;
     people::signal_and_unsubscribe(&site).await;
     people::are_followed(&site).await;
     proof::is_given(&site).await;

@@ -135,6 +135,30 @@ pub async fn are_asked_about_and_change_their_minds(site: &Site) {
     assert_eq!(events, wanted, "the newest first");
 }
 
+pub async fn have_their_evidence_erased(site: &Site) {
+    let (near, far) = (site.near, site.far);
+    let eva = "eva@example.com";
+    let wish = with_evidence(patch(eva, &json!({ "analytics": "in" })));
+    site.ask(near, ADA, PREFERENCES, &wish).await.ok();
+    let erase = ("POST", "/v1/default/evidence:erase");
+    let whose = json!({ "identifiers": [email(eva)] });
+    site.forbidden(far, MAILER, erase, &whose).await;
+    let erased = site.ask(far, ADA, erase, &whose).await.ok();
+    assert_eq!(
+        (&erased["erased"], &erased["remaining"]),
+        (&json!(1), &json!(0))
+    );
+    let again = site
+        .unchanged(site.ask(near, ADA, erase, &whose))
+        .await
+        .ok();
+    assert_eq!(
+        (&again["erased"], &again["event_id"]),
+        (&json!(0), &json!(null))
+    );
+    all_say(site, (eva, "analytics"), "allow", "opted_in").await;
+}
+
 pub async fn signal_and_unsubscribe(site: &Site) {
     let (near, far) = (site.near, site.far);
     let ida = "ida@example.com";

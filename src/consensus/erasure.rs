@@ -1,0 +1,287 @@
+//! What wraps the keys of evidence on this node, and what is to be done after evidence was erased until no old copy of its key opens
+//! anything here: a snapshot, a purge of the log, and a new wrapping key.
+//!
+//! The wrapping key is made of the sealing key and of a secret that lies in this node's folder alone. To replace it, the node makes
+//! another secret, has all that it has wrapped wrapped anew, has the state refuse what comes wrapped under the old one, and only then
+//! destroys the old secret.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::time::{Instant, timeout};
+use zeroize::Zeroizing;
+
+use super::core::Core;
+use super::stamp_keys::fresh;
+use super::writes;
+use crate::clock::Entropy;
+use crate::domain::{
+    Body, Principal, Proposal, Revision, RewrapEvidence, RotateWrappingKey, Sealer, SealingKey,
+    State, WRAPPING_RANDOM_BYTES, WrappedKey, WrappingId,
+};
+use crate::limits::{
+    DUTY_INTERVAL, ERASURE_INTERVAL, REWRAP_TIMEOUT, REWRAPPED_KEYS, WRAPPING_KEYS_HELD,
+};
+use crate::proto::peer::PendingErasure;
+use crate::storage::files::Files;
+use crate::storage::secrets::{EVIDENCE, Secret};
+
+/// The wrapping keys that this node holds: the one in use last, before it those that are being replaced. Never none.
+pub struct WrappingKeys {
+    sealing_key: SealingKey,
+    node_id: u64,
+    held: Mutex<Vec<Held>>,
+}
+
+#[derive(Clone)]
+struct Held {
+    secret: Secret,
+    sealer: Sealer,
+    /// The last erasure when it was made; none where that was before this start.
+    since: Option<Revision>,
+}
+
+impl WrappingKeys {
+    /// The keys of these secrets, as the disk has them; where there is none, the first is made.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn open(
+        sealing_key: SealingKey,
+        node_id: u64,
+        mut secrets: Vec<Secret>,
+        files: &dyn Files,
+        entropy: &dyn Entropy,
+    ) -> std::io::Result<Self> {
+        if secrets.is_empty() {
+            secrets.push(fresh(entropy));
+            EVIDENCE.save(files, &secrets)?;
+        }
+        let held = secrets.into_iter().map(|secret| Held {
+            sealer: sealing_key.sealer(node_id, &secret),
+            secret,
+            since: None,
+        });
+        Ok(Self {
+            held: Mutex::new(held.collect()),
+            sealing_key,
+            node_id,
+        })
+    }
+
+    /// What seals evidence now.
+    pub fn sealer(&self) -> Option<Sealer> {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.last().map(|one| one.sealer.clone())
+    }
+
+    fn held(&self) -> Vec<Held> {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.clone()
+    }
+
+    /// Holds these keys from here on, on disk first.
+    fn hold(&self, files: &dyn Files, held: Vec<Held>) -> std::io::Result<()> {
+        let secrets: Vec<_> = held.iter().map(|one| one.secret.clone()).collect();
+        EVIDENCE.save(files, &secrets)?;
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = held;
+        Ok(())
+    }
+}
+
+/// What this node has still to do; none where that is nothing.
+pub fn pending(core: &Core) -> Option<PendingErasure> {
+    let stale = core.replica.stale_index();
+    let purged = core.log.ends().purged.map_or(0, |(_, index)| index);
+    let rotate = |state: &State| state.must_rotate(core.node_id());
+    let pending = PendingErasure {
+        snapshot: core.snapshots.position() < stale,
+        purge: purged < stale,
+        rotation: core.replica.with_state(rotate) || core.wrapping_keys.held().len() > 1,
+    };
+    (pending != PendingErasure::default()).then_some(pending)
+}
+
+/// Does it, for as long as the node runs.
+pub async fn tend_again_and_again(core: Arc<Core>) {
+    let mut progress = core.replica.progress();
+    let (mut snapshots, mut rotations) = (Pace::default(), Pace::default());
+    loop {
+        if let Ok(Err(_)) = timeout(DUTY_INTERVAL, progress.changed()).await {
+            return;
+        }
+        if core.believable().is_err() {
+            continue;
+        }
+        let pending = pending(&core).unwrap_or_default();
+        let stale = core.replica.stale_index();
+        if snapshots.due(pending.snapshot) {
+            if core.raft.trigger().snapshot().await.is_err() {
+                return;
+            }
+        } else if pending.purge
+            && !pending.snapshot
+            && core.raft.trigger().purge_log(stale).await.is_err()
+        {
+            return;
+        }
+        if rotations.due(pending.rotation)
+            && let Err(error) = rotate(&core).await
+        {
+            tracing::error!(%error, "the disk failed: what was erased here is not out of reach yet");
+            return;
+        }
+    }
+}
+
+/// How often something is done: at once, and then not before a while after it was done; until it is done, now and then.
+#[derive(Default)]
+struct Pace {
+    tried: Option<Instant>,
+    done: Option<Instant>,
+}
+
+impl Pace {
+    fn due(&mut self, pending: bool) -> bool {
+        if !pending {
+            if self.tried.take().is_some() {
+                self.done = Some(Instant::now());
+            }
+            return false;
+        }
+        let due = match (self.tried, self.done) {
+            (Some(tried), _) => tried.elapsed() >= REWRAP_TIMEOUT,
+            (None, Some(done)) => done.elapsed() >= ERASURE_INTERVAL,
+            (None, None) => true,
+        };
+        if due {
+            self.tried = Some(Instant::now());
+        }
+        due
+    }
+}
+
+/// Replaces the wrapping key where it is older than the last erasure, and sees those before it off. What cannot be done now is done in the
+/// next try.
+///
+/// # Errors
+/// Where the disk fails.
+async fn rotate(core: &Core) -> std::io::Result<()> {
+    let keys = &core.wrapping_keys;
+    let mut held = keys.held();
+    let erased_at = core.replica.with_state(State::evidence_erased_at);
+    let young = |one: &Held| one.since.is_some_and(|since| since >= erased_at);
+    if !held.last().is_some_and(young) && held.len() < WRAPPING_KEYS_HELD {
+        let secret = fresh(&*core.entropy);
+        held.push(Held {
+            sealer: keys.sealing_key.sealer(keys.node_id, &secret),
+            secret,
+            since: Some(erased_at),
+        });
+        keys.hold(&*core.files, held.clone())?;
+    }
+    let Some((in_use, before)) = held.split_last() else {
+        return Ok(());
+    };
+    let mut lost = false;
+    for old in before {
+        match wrap_anew(core, &old.sealer, &in_use.sealer).await {
+            Some(whole) => lost |= !whole,
+            None => return Ok(()),
+        }
+    }
+    let retired: Vec<WrappingId> = before.iter().map(|old| old.sealer.id()).collect();
+    let rotate = RotateWrappingKey {
+        node_id: keys.node_id,
+        since: in_use.since.unwrap_or(0),
+        retired: retired.clone(),
+        lost,
+    };
+    if write(core, Body::RotateWrappingKey(rotate)).await && applied(core, &retired).await {
+        keys.hold(&*core.files, vec![in_use.clone()])?;
+    }
+    Ok(())
+}
+
+/// Waits a moment until this node's own state refuses all of these: a follower hears of what it asked for before it applies it.
+async fn applied(core: &Core, retired: &[WrappingId]) -> bool {
+    let mut progress = core.replica.progress();
+    let all = |state: &State| retired.iter().all(|id| state.is_retired(*id));
+    let seen = async {
+        while !core.replica.with_state(all) {
+            if progress.changed().await.is_err() {
+                return false;
+            }
+        }
+        true
+    };
+    timeout(REWRAP_TIMEOUT, seen).await.unwrap_or(false)
+}
+
+/// Has all that is wrapped under a key wrapped under another. Brings whether all of it could be; none where it has to be tried again.
+async fn wrap_anew(core: &Core, old: &Sealer, new: &Sealer) -> Option<bool> {
+    let mut whole = true;
+    let mut from = 0;
+    loop {
+        let under = |state: &State| state.evidence_under(old.id(), from, REWRAPPED_KEYS);
+        let found = core.replica.with_state(under);
+        let Some((last, _)) = found.last() else {
+            return Some(whole);
+        };
+        from = last + 1;
+        let anew = |(revision, key): &(Revision, WrappedKey)| {
+            let mut random = Zeroizing::new([0; WRAPPING_RANDOM_BYTES]);
+            core.entropy.fill(&mut *random);
+            Some((*revision, old.rewrap(key, new, &random).ok()?))
+        };
+        let keys: Vec<_> = found.iter().filter_map(anew).collect();
+        if keys.len() < found.len() {
+            whole = false;
+            let count = found.len() - keys.len();
+            tracing::error!(
+                count,
+                "keys of evidence are damaged: it cannot be opened any more"
+            );
+        }
+        let rewrap = RewrapEvidence {
+            from: old.id(),
+            keys,
+        };
+        if !write(core, Body::RewrapEvidence(rewrap)).await {
+            return None;
+        }
+    }
+}
+
+async fn write(core: &Core, body: Body) -> bool {
+    let proposal = Proposal {
+        principal: Principal::cluster(),
+        body,
+    };
+    match writes::write(core, &proposal, Instant::now() + REWRAP_TIMEOUT).await {
+        Ok(_) => true,
+        Err(error) => {
+            tracing::warn!(%error, "keys of evidence were not wrapped anew; trying again");
+            false
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_is_done_at_once_and_the_next_waits() {
+        let mut pace = Pace::default();
+        assert!(!pace.due(false));
+        assert!(pace.due(true));
+        // It goes on, and is tried again only after a while.
+        assert!(!pace.due(true));
+        tokio::time::advance(REWRAP_TIMEOUT).await;
+        assert!(pace.due(true));
+        assert!(!pace.due(false));
+        assert!(!pace.due(true));
+        tokio::time::advance(ERASURE_INTERVAL).await;
+        assert!(pace.due(true));
+    }
+}
