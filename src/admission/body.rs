@@ -62,6 +62,7 @@ impl Admissible for Body {
             | Self::RetireStampKeys(_)
             | Self::AddJournalKey(_)
             | Self::RetireJournalKey(_)
+            | Self::RecordMembership(_)
             | Self::ReportUsage(_)
             | Self::ReportViolations(_)
             | Self::RaiseFeatureLevel(_) => Needs::one(Need::everywhere(Permission::Cluster)),
@@ -103,6 +104,7 @@ impl Admissible for Body {
             | Self::RetireStampKeys(_)
             | Self::AddJournalKey(_)
             | Self::RetireJournalKey(_)
+            | Self::RecordMembership(_)
             | Self::ReportUsage(_)
             | Self::ReportViolations(_)
             | Self::RaiseFeatureLevel(_) => None,

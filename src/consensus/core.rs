@@ -74,6 +74,8 @@ pub struct Core {
     pub stamp_keys: StampKeys,
     /// What it signs the journal's checkpoints with.
     pub journal_keys: JournalKeys,
+    /// Held while a member is acted upon and until that is recorded.
+    pub membership: tokio::sync::Mutex<()>,
 }
 
 impl Core {

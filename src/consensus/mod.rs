@@ -26,6 +26,7 @@ mod parts;
 mod peers;
 mod readings;
 mod reads;
+mod recorded;
 mod replica;
 mod report;
 mod room;
@@ -164,6 +165,7 @@ impl Consensus {
             found,
             stamp_keys: stamp_keys::StampKeys::new(stamp_secrets),
             journal_keys: journal_keys::JournalKeys::new(journal_secrets),
+            membership: tokio::sync::Mutex::default(),
         });
         if core.peers.cluster_id().is_none() && core.log.ends().last.is_some() {
             core.name_cluster()

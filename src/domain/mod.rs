@@ -15,6 +15,7 @@ mod golden;
 #[cfg(test)]
 mod golden_two;
 mod ids;
+mod member;
 mod monitor;
 mod names;
 mod normalise;
@@ -44,6 +45,7 @@ pub use encoding::DecodeError;
 pub use event::{Detail, Event, EventKind, EventToken};
 pub use evidence::{CannotUnseal, Evidence, SEALING_RANDOM_BYTES, SealedEvidence, SealingKey};
 pub use ids::{EventId, Millis, NodeId, RequestId, Revision};
+pub use member::{Became, Member, PeerAddress, RecordMembership};
 pub use monitor::{
     Judged, Processed, Proof, ReportViolations, Sample, Score, Tally, ViolationKind, Violations,
 };

@@ -7,6 +7,7 @@ mod leadership;
 mod network;
 mod proposals;
 mod quorum;
+mod recorded;
 mod room;
 mod slow;
 mod snapshots;

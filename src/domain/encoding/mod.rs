@@ -4,6 +4,7 @@ mod anomaly;
 mod change;
 mod command;
 mod event;
+mod member;
 mod monitor;
 mod parts;
 mod reply;
@@ -18,6 +19,7 @@ pub(crate) use command::{
     row_len,
 };
 pub(crate) use event::{decode_event, encode_event};
+pub(crate) use member::{member, member_out};
 pub(crate) use parts::{
     digest16, event_id, namespace, principal, purpose, purpose_names, purpose_names_out,
     purpose_out, request_id, service, sha256, token, token_out, uuid_out,

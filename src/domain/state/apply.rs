@@ -56,6 +56,7 @@ impl State {
             Body::RetireStampKeys(retire) => self.retire_stamp_keys(command, *retire, events),
             Body::AddJournalKey(add) => self.add_journal_key(command, add, events),
             Body::RetireJournalKey(retire) => self.retire_journal_key(command, *retire, events),
+            Body::RecordMembership(done) => self.record_membership(command, done, events),
             Body::ReportUsage(report) => Ok(self.report_usage(report)),
             Body::ReportViolations(report) => self.report_violations(command, report, events),
             Body::RaiseFeatureLevel(raise) => self.raise_feature_level(command, *raise, events),

@@ -13,6 +13,7 @@ mod hash;
 mod imports;
 mod journal_keys;
 mod judge;
+mod members;
 mod monitor;
 mod namespaces;
 mod query;
@@ -47,6 +48,7 @@ use anomalies::Anomalies;
 use changes::Changes;
 use hash::Sum;
 use imports::Imports;
+use members::Members;
 use monitor::Monitor;
 use namespaces::Namespaces;
 use requests::Requests;
@@ -74,6 +76,7 @@ pub struct State {
     changes: Arc<Changes>,
     stamp_keys: Arc<Vec<StampKey>>,
     journal_keys: Arc<Vec<JournalKey>>,
+    members: Arc<Members>,
     /// None where it was never set.
     anomaly_settings: Option<AnomalySettings>,
     shards: Shards,

@@ -1,5 +1,6 @@
 //! What a watch shows, in every order, and that only the right stamps are a go-ahead by it.
 
+mod kinds;
 mod ledger;
 mod properties;
 

@@ -2,6 +2,7 @@
 
 mod anomalies;
 mod imports;
+mod members;
 mod rules;
 mod writes;
 
@@ -38,6 +39,8 @@ pub(super) struct Model {
     pending: Vec<Waiting>,
     overrides: Vec<Lifting>,
     watch: anomalies::Watch,
+    /// What was said of each node: its address and whether it votes, or nothing once it was taken out.
+    members: Vec<(u64, Option<(PeerAddress, bool)>)>,
 }
 
 /// A change that was proposed.
@@ -105,6 +108,7 @@ impl Model {
             pending: Vec::new(),
             overrides: Vec::new(),
             watch: anomalies::Watch::default(),
+            members: Vec::new(),
         }
     }
 
