@@ -1,10 +1,11 @@
 //! Every limit of the product, in one place, with its unit and what is refused past it.
 
+mod membership;
 mod monitoring;
 
 use std::time::Duration;
 
-pub use self::monitoring::*;
+pub use self::{membership::*, monitoring::*};
 
 /// Bytes of a raw identifier before it is normalised. Longer: `IDENTIFIER_INVALID`.
 pub const IDENTIFIER_BYTES: usize = 512;
@@ -320,9 +321,6 @@ pub const LOG_ENTRIES_KEPT: u64 = 512;
 
 /// How often a node looks whether it has a duty to see to.
 pub const DUTY_INTERVAL: Duration = Duration::from_millis(500);
-
-/// How long a change of the membership stands half done before the leader takes the second step by itself.
-pub const HALF_DONE_FOR: Duration = Duration::from_secs(5);
 
 /// How often a node looks for news of the cluster to log.
 pub const NEWS_INTERVAL: Duration = Duration::from_millis(200);

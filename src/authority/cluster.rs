@@ -83,20 +83,22 @@ impl Authority {
     }
 
     /// Adds a node and tells how far it is. The stream's end is either [`AddStage::Done`](super::AddStage::Done) or an
-    /// error; dropping it does not undo what was done.
+    /// error; dropping it does not undo what was done. What was done is an event by whoever asked.
     pub fn add(
         &self,
         admitted: Admitted<Add>,
     ) -> BoxStream<'static, Result<AddProgress, AdminError>> {
-        let (_, wish) = admitted.into_parts();
+        let (principal, wish) = admitted.into_parts();
         if is_address(&wish.peer_address) {
-            return self.consensus.add(wish.peer_address, wish.learner);
+            return self
+                .consensus
+                .add(wish.peer_address, wish.learner, principal);
         }
         let address = wish.peer_address.chars().take(256).collect();
         stream::iter([Err(AdminError::AddressInvalid { address })]).boxed()
     }
 
-    /// Takes a node out, and returns its id.
+    /// Takes a node out, and returns its id. That is an event by whoever asked.
     ///
     /// # Errors
     /// [`AdminError`].
@@ -105,9 +107,11 @@ impl Authority {
         admitted: Admitted<Remove>,
         deadline: Instant,
     ) -> Result<u64, AdminError> {
-        let (_, Remove { node, force }) = admitted.into_parts();
+        let (principal, Remove { node, force }) = admitted.into_parts();
         let node = self.member(&node)?;
-        self.consensus.remove(node, force, deadline).await?;
+        self.consensus
+            .remove(node, force, &principal, deadline)
+            .await?;
         Ok(node)
     }
 

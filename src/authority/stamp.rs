@@ -102,6 +102,7 @@ mod tests {
             purposes: Vec::new(),
             namespaces: vec![Namespace::default_namespace()],
             feature_level: FEATURE_LEVEL,
+            founder: None,
         };
         let key = |public_key, node_id| AddStampKey {
             node_id,

@@ -202,8 +202,12 @@ pub fn event_signal(event: &Event) -> &'static str {
     word(event.signal().as_str_name(), "SIGNAL_")
 }
 
-/// The purposes that an event names; those opted in to beside others opted out of have a `+`.
+/// What an event is about: the purposes that it names, those opted in to beside others opted out of with a `+`; or the member.
 pub fn event_purposes(event: &Event) -> String {
+    if let Some(done) = &event.membership {
+        let act = word(done.act().as_str_name(), "MEMBERSHIP_ACT_");
+        return format!("{act} {} {}", done.node_id, done.peer_address);
+    }
     let opted_in = event.opted_in_purposes.iter().map(|it| format!("+{it}"));
     let all = event.purposes.iter().cloned().chain(opted_in);
     all.collect::<Vec<String>>().join(" ")
@@ -242,6 +246,13 @@ pub fn event_json(event: &Event) -> Value {
     // What only some kinds have is left out of the others.
     if event.violations.is_some() {
         all["violations"] = violation_json(event);
+    }
+    if let Some(done) = &event.membership {
+        all["membership"] = json!({
+            "node_id": done.node_id,
+            "peer_address": done.peer_address,
+            "act": word(done.act().as_str_name(), "MEMBERSHIP_ACT_"),
+        });
     }
     if event.anomaly.is_some() {
         all["anomaly"] = anomaly_json(event);

@@ -12,6 +12,7 @@ use super::members::caught_up;
 use super::outcome::AdminError;
 use super::report::{AddProgress, AddStage, ClusterStatus};
 use super::status::status;
+use crate::domain::Principal;
 use crate::limits::{ADD_REPORT_INTERVAL, ADD_STEP_TIMEOUT, DESCRIBE_TIMEOUT};
 use crate::proto::peer::administer_request::Act;
 
@@ -20,10 +21,11 @@ pub fn add(
     core: Arc<Core>,
     address: String,
     learner: bool,
+    principal: Principal,
 ) -> impl Stream<Item = Result<AddProgress, AdminError>> + Send {
     let step = || Instant::now() + ADD_STEP_TIMEOUT;
     try_stream! {
-        let node_id = ask_leader(&core, Act::AddLearner(address), step()).await?;
+        let node_id = ask_leader(&core, Act::AddLearner(address), &principal, step()).await?;
         let tell = |stage, lag| AddProgress { node_id, stage, lag };
         yield tell(AddStage::Invited, 0);
         loop {
@@ -33,7 +35,7 @@ pub fn add(
                 Some((lag, true)) => {
                     yield tell(AddStage::Promoting, lag);
                     // Others go on meanwhile, so that it may have fallen behind again.
-                    match ask_leader(&core, Act::Promote(node_id), step()).await {
+                    match ask_leader(&core, Act::Promote(node_id), &principal, step()).await {
                         Err(AdminError::NotCaughtUp { .. }) => {}
                         promoted => {
                             promoted?;

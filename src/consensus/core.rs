@@ -77,6 +77,8 @@ pub struct Core {
     pub journal_keys: JournalKeys,
     /// What it wraps keys of evidence with.
     pub wrapping_keys: WrappingKeys,
+    /// Held while a member is acted upon and until that is recorded.
+    pub membership: tokio::sync::Mutex<()>,
 }
 
 impl Core {

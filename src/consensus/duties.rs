@@ -9,27 +9,33 @@ use tokio::time::{Instant, interval, sleep, timeout};
 use super::core::Core;
 use super::members::{self, describe_at};
 use super::outcome::WriteError;
+use super::recorded::Unrecorded;
 use super::room::Use;
 use super::writes;
 use super::{journal_keys, stamp_keys};
 use crate::domain::{
-    Body, Create, FEATURE_LEVEL, NodeId, Principal, Proposal, RaiseFeatureLevel, State,
+    Body, Create, FEATURE_LEVEL, Member, NodeId, PeerAddress, Principal, Proposal,
+    RaiseFeatureLevel, State,
 };
 use crate::limits::{BACKFILL_TIMEOUT, DUTY_INTERVAL, FEATURE_LEVEL_INTERVAL, HALF_DONE_FOR};
 use crate::proto::peer::FetchJournalRequest;
 use crate::storage::off_thread;
 
 /// As the leader: writes the first command of a new cluster, ends changes of the membership that were left half done, raises
-/// the feature level when all members are able, and retires the keys of nodes that have left.
+/// the feature level when all members are able, records what was done with members and was not recorded, and retires the keys of nodes that have left.
 pub async fn lead(core: Arc<Core>) {
     let mut asked = Instant::now();
     let mut metrics = core.raft.metrics();
     let mut tries = Tries::default();
     let mut half_done = HalfDone::default();
+    let mut unrecorded = Unrecorded::default();
     loop {
         let joint = members::joint(&core).filter(|_| core.leads());
         if half_done.stays(joint) {
             half_done.end(&core).await;
+        }
+        if let Err(why) = unrecorded.see_to(&core).await {
+            tries.note(Err(why));
         }
         if core.leads() {
             if core.replica.with_state(State::revision) == 0 && tries.due() {
@@ -111,11 +117,8 @@ impl Tries {
     }
 }
 
-/// Under which name the cluster itself acts.
-const CLUSTER: &str = "cluster";
-
 async fn propose(core: &Core, body: Body) -> Result<(), WriteError> {
-    let principal = Principal::parse(CLUSTER)?;
+    let principal = Principal::cluster();
     let proposal = Proposal { principal, body };
     match writes::propose(core, &proposal).await {
         // A refusal says that another leader did it before.
@@ -137,7 +140,17 @@ async fn create(core: &Core) -> Result<(), WriteError> {
     {
         return Ok(());
     }
-    let create = Create::new(cluster_id, core.key_fingerprint);
+    // Nobody else leads before there is anything to catch up with.
+    let mut members = core.members().into_iter();
+    let founder = members.find(|(id, ..)| *id == core.node_id());
+    let create = Create {
+        founder: founder.map(|(node_id, peer, voter)| Member {
+            node_id,
+            peer_address: PeerAddress::of(&peer.peer_address),
+            voter,
+        }),
+        ..Create::new(cluster_id, core.key_fingerprint)
+    };
     propose(core, Body::Create(create)).await
 }
 

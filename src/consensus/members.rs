@@ -12,9 +12,10 @@ use tonic::Status;
 use super::administer::not_leader;
 use super::core::Core;
 use super::outcome::{AdminError, Unavailable, WriteError};
+use super::recorded::Done;
 use super::types::Peer;
 use crate::domain::{FEATURE_LEVEL, NodeId, Revision, State};
-use crate::limits::{CAUGHT_UP_REVISIONS, DESCRIBE_TIMEOUT};
+use crate::limits::{CAUGHT_UP_REVISIONS, DESCRIBE_TIMEOUT, MEMBERS};
 use crate::proto::peer::{DescribeReply, DescribeRequest, InviteRequest};
 
 async fn change(
@@ -78,7 +79,7 @@ pub async fn describe_at(core: &Core, address: &str) -> Result<DescribeReply, St
 ///
 /// # Errors
 /// See [`AdminError`].
-pub async fn add_learner(core: &Core, address: &str) -> Result<u64, AdminError> {
+pub async fn add_learner(core: &Core, address: &str) -> Result<Done, AdminError> {
     let at = || address.to_owned();
     if core.peers.client(address).is_err() {
         return Err(AdminError::AddressInvalid { address: at() });
@@ -106,9 +107,11 @@ pub async fn add_learner(core: &Core, address: &str) -> Result<u64, AdminError> 
             needed,
         });
     }
-    for (id, peer, _) in core.members() {
+    let members = core.members();
+    let count = members.len();
+    for (id, peer, votes) in members {
         if id == node.node_id {
-            return Ok(id);
+            return Ok(Done::joined(id, peer, votes));
         }
         if peer.peer_address == node.peer_address {
             return Err(AdminError::AddressTaken {
@@ -116,6 +119,9 @@ pub async fn add_learner(core: &Core, address: &str) -> Result<u64, AdminError> 
                 id: NodeId(id).to_string(),
             });
         }
+    }
+    if count >= MEMBERS {
+        return Err(AdminError::TooManyMembers);
     }
     let invitation = InviteRequest {
         cluster_id: cluster.to_vec().into(),
@@ -132,9 +138,9 @@ pub async fn add_learner(core: &Core, address: &str) -> Result<u64, AdminError> 
         peer_address: node.peer_address,
         client_address: node.client_address,
     };
-    let learner = BTreeMap::from([(node.node_id, peer)]);
+    let learner = BTreeMap::from([(node.node_id, peer.clone())]);
     change(core, ChangeMembers::AddNodes(learner), true).await?;
-    Ok(node.node_id)
+    Ok(Done::joined(node.node_id, peer, false))
 }
 
 /// On a node that waits: joins the cluster that invites it.
@@ -191,15 +197,15 @@ pub fn caught_up(revision: Revision, journal_events: u64, newest: Revision) -> b
 ///
 /// # Errors
 /// See [`AdminError`]; [`AdminError::NotCaughtUp`] where its vote could stop the cluster.
-pub async fn promote(core: &Core, id: u64) -> Result<u64, AdminError> {
+pub async fn promote(core: &Core, id: u64) -> Result<Done, AdminError> {
     let (peer, votes) = find(core, id)?;
     if votes {
-        return Ok(id);
+        return Ok(Done::joined(id, peer, true));
     }
     let node = describe_at(core, &peer.peer_address)
         .await
         .map_err(|status| AdminError::Unreachable {
-            address: peer.peer_address,
+            address: peer.peer_address.clone(),
             why: status.message().to_owned(),
         })?;
     if !has_everything(core, id, &node) {
@@ -208,15 +214,16 @@ pub async fn promote(core: &Core, id: u64) -> Result<u64, AdminError> {
         });
     }
     change(core, ChangeMembers::AddVoterIds(BTreeSet::from([id])), true).await?;
-    Ok(id)
+    Ok(Done::joined(id, peer, true))
 }
 
 /// Takes a node out. The leader hands the leadership over first when it is to go itself.
 ///
 /// # Errors
 /// See [`AdminError`].
-pub async fn remove(core: &Core, id: u64, force: bool) -> Result<u64, AdminError> {
-    let (_, votes) = find(core, id)?;
+pub async fn remove(core: &Core, id: u64, force: bool) -> Result<Done, AdminError> {
+    let (peer, votes) = find(core, id)?;
+    let done = Done::removed(id, peer, votes, force);
     if !votes {
         change(
             core,
@@ -224,7 +231,7 @@ pub async fn remove(core: &Core, id: u64, force: bool) -> Result<u64, AdminError
             false,
         )
         .await?;
-        return Ok(id);
+        return Ok(done);
     }
     let mut stay = core.members();
     stay.retain(|(member, _, votes)| *votes && *member != id);
@@ -257,7 +264,7 @@ pub async fn remove(core: &Core, id: u64, force: bool) -> Result<u64, AdminError
         false,
     )
     .await?;
-    Ok(id)
+    Ok(done)
 }
 
 /// Hands the leadership to `to`, or to the voter that is most caught up. Returns the new leader.

@@ -27,6 +27,7 @@ mod parts;
 mod peers;
 mod readings;
 mod reads;
+mod recorded;
 mod replica;
 mod report;
 mod room;
@@ -183,6 +184,7 @@ impl Consensus {
             stamp_keys: stamp_keys::StampKeys::new(stamp_secrets),
             journal_keys: journal_keys::JournalKeys::new(journal_secrets),
             wrapping_keys,
+            membership: tokio::sync::Mutex::default(),
         });
         if core.peers.cluster_id().is_none() && core.log.ends().last.is_some() {
             core.name_cluster()

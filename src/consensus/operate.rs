@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::outcome::{AdminError, Unavailable, WriteError};
 use super::report::AddProgress;
 use super::{Consensus, adding, administer, reads};
-use crate::domain::Refusal;
+use crate::domain::{Principal, Refusal};
 use crate::proto::peer::{RemoveNode, administer_request::Act};
 
 impl Consensus {
@@ -45,16 +45,18 @@ impl Consensus {
     }
 
     /// Adds the node at a peer address, and tells how far it is until it is a voter, or a learner that has caught up.
-    /// What was done stays done when the stream is dropped: adding the node again goes on.
+    /// What was done stays done when the stream is dropped: adding the node again goes on. Each step is recorded as what
+    /// `principal` asked for.
     pub fn add(
         &self,
         address: String,
         learner: bool,
+        principal: Principal,
     ) -> BoxStream<'static, Result<AddProgress, AdminError>> {
-        adding::add(self.core.clone(), address, learner).boxed()
+        adding::add(self.core.clone(), address, learner, principal).boxed()
     }
 
-    /// Takes a node out of the cluster.
+    /// Takes a node out of the cluster, and records that as what `principal` asked for.
     ///
     /// # Errors
     /// See [`AdminError`].
@@ -62,12 +64,13 @@ impl Consensus {
         &self,
         node_id: u64,
         force: bool,
+        principal: &Principal,
         deadline: Instant,
     ) -> Result<(), AdminError> {
         // Without a majority no change of the membership comes to an end, forced or not: said before anything is asked.
         reads::catch_up(&self.core, deadline).await?;
         let act = Act::Remove(RemoveNode { node_id, force });
-        administer::ask_leader(&self.core, act, deadline)
+        administer::ask_leader(&self.core, act, principal, deadline)
             .await
             .map(drop)
     }
@@ -82,6 +85,7 @@ impl Consensus {
         deadline: Instant,
     ) -> Result<u64, AdminError> {
         let act = Act::TransferLeader(to.unwrap_or(0));
-        administer::ask_leader(&self.core, act, deadline).await
+        // Changes no member, so that nothing is recorded of it.
+        administer::ask_leader(&self.core, act, &Principal::cluster(), deadline).await
     }
 }

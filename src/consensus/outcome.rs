@@ -215,6 +215,9 @@ pub enum AdminError {
         /// The voter's id.
         id: String,
     },
+    /// The cluster has as many members as it can have.
+    #[error("the cluster has 256 members already: remove one first")]
+    TooManyMembers,
     /// Another change of the membership is under way.
     #[error("another change of the membership is under way: wait for it")]
     ChangeInProgress,

@@ -17,7 +17,7 @@ use super::snapshot::SnapshotData;
 use super::status;
 use super::types::{SnapshotMeta, Vote};
 use super::writes;
-use crate::domain::{NodeId, Proposal, encode_reply};
+use crate::domain::{NodeId, Principal, Proposal, encode_reply};
 use crate::proto::peer::{
     AdministerReply, AdministerRequest, DescribeReply, DescribeRequest, Envelope,
     FetchJournalReply, FetchJournalRequest, InviteRequest, ProposeReply, ProposeRequest, RaftKind,
@@ -242,7 +242,10 @@ impl Peer for Service {
         let Some(act) = request.act else {
             return Err(Status::invalid_argument("no act"));
         };
-        let answered = administer::carry_out(&self.0, act).await;
+        // Whom a node does not name is not known.
+        let principal =
+            Principal::parse(&request.principal).unwrap_or_else(|_| Principal::cluster());
+        let answered = administer::carry_out(&self.0, act, &principal).await;
         Ok(Response::new(AdministerReply {
             outcome: Some(administer::to_wire(answered)),
         }))

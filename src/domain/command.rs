@@ -8,6 +8,7 @@ use super::encoding::{self, DecodeError};
 use super::erasure::{EraseEvidence, RewrapEvidence, RotateWrappingKey};
 use super::evidence::SealedEvidence;
 use super::ids::{EventId, Millis, RequestId, Revision};
+use super::member::{Member, RecordMembership};
 use super::monitor::ReportViolations;
 use super::names::{Namespace, Principal, PurposeName, ServiceName};
 use super::purpose::{Purpose, default_purposes};
@@ -105,6 +106,8 @@ pub enum Body {
     AddJournalKey(AddJournalKey),
     /// Retire the key of a node that left.
     RetireJournalKey(RetireJournalKey),
+    /// What was done with a member.
+    RecordMembership(RecordMembership),
     /// What a node has counted.
     ReportUsage(ReportUsage),
     /// What a node has found in services' reports.
@@ -132,6 +135,8 @@ pub struct Create {
     pub namespaces: Vec<Namespace>,
     /// The feature level that it begins with.
     pub feature_level: u32,
+    /// The member that it begins with, a voter; none where that was not told.
+    pub founder: Option<Member>,
 }
 
 /// One subject's change.
@@ -345,6 +350,7 @@ impl Create {
             purposes: default_purposes(),
             namespaces: vec![Namespace::default_namespace()],
             feature_level: FEATURE_LEVEL,
+            founder: None,
         }
     }
 }

@@ -7,6 +7,7 @@ use super::command::{Change, Create, Signal};
 use super::encoding::{self, DecodeError};
 use super::erasure::ErasedEvidence;
 use super::ids::{EventId, Millis, Revision};
+use super::member::RecordMembership;
 use super::monitor::Violations;
 use super::names::{Namespace, Principal, PurposeName, ServiceName};
 use super::purpose::Purpose;
@@ -47,6 +48,8 @@ pub enum EventKind {
     StampKey,
     /// A node's key for the journal's checkpoints was added, or retired.
     JournalKey,
+    /// A member was added, became a voter, or was taken out.
+    Membership,
     /// A service processed against the rules.
     Violation,
     /// Something out of the ordinary was found.
@@ -101,6 +104,8 @@ pub enum Detail {
         /// Its Ed25519 public key.
         public_key: Option<[u8; 32]>,
     },
+    /// What became of a member.
+    Membership(RecordMembership),
     /// What a service did, and how often.
     Violation(Box<Violations>),
     /// What is out of the ordinary.
@@ -177,6 +182,7 @@ impl Event {
             | EventKind::OverrideEnded
             | EventKind::StampKey
             | EventKind::JournalKey
+            | EventKind::Membership
             | EventKind::Violation
             | EventKind::Anomaly
             | EventKind::AnomalySettings

@@ -69,6 +69,15 @@ pub(crate) fn creation() -> Body {
     Body::Create(Create::new([7; 16], KeyFingerprint([8; 16])))
 }
 
+/// What became of a node.
+pub(crate) fn membership(node_id: u64, became: Became) -> RecordMembership {
+    RecordMembership {
+        node_id,
+        peer_address: PeerAddress::of(&format!("node-{node_id}:7401")),
+        became,
+    }
+}
+
 /// A cluster: its state, its clock, and every event that it made.
 #[derive(Clone)]
 pub(crate) struct Driven {

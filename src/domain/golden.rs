@@ -10,7 +10,7 @@ use super::fixtures::*;
 use super::*;
 
 /// Compares bytes with a golden file of hex lines.
-fn hold(file: &str, bytes: &[u8]) {
+pub(super) fn hold(file: &str, bytes: &[u8]) {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/domain");
     let path = folder.join(format!("{file}.hex"));
     let lines = bytes.chunks(32).map(|line| hex::encode(line) + "\n");
@@ -373,11 +373,12 @@ fn a_command_that_is_not_known_is_told_from_damage() {
         Err(DecodeError::UnknownCommand)
     );
 
-    // A body (field 4) of a kind with number 15, which does not exist yet.
+    // A body (field 4) of a kind with number 127, which does not exist yet: its tag takes two bytes.
     let command = driven.command(Body::RaiseFeatureLevel(RaiseFeatureLevel { level: 1 }));
     let mut bytes = command.encode().to_vec();
     let body = bytes.iter().rposition(|byte| *byte == 0x32).unwrap();
-    bytes[body] = 0x7A;
+    bytes.splice(body..=body, [0xFA, 0x07]);
+    bytes[body - 1] += 1;
     assert_eq!(Command::decode(&bytes), Err(DecodeError::UnknownCommand));
     assert!(matches!(
         Command::decode(&bytes[..body]),

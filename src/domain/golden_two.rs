@@ -1,8 +1,8 @@
 //! Golden files of what is kept of the two principals of a change, of a namespace's settings as a change, of keys for
-//! checkpoints, of violations, of anomalies, and of evidence that is erased.
+//! checkpoints, of members, of violations, of anomalies, and of evidence that is erased.
 
 use super::fixtures::*;
-use super::golden::hold_both;
+use super::golden::{hold, hold_both};
 use super::*;
 
 #[test]
@@ -63,6 +63,42 @@ fn keys_for_checkpoints() {
         let file = format!("leaf-{name}-journal-key");
         hold_both(&file, event, &event.encode(), Event::decode);
     }
+}
+
+#[test]
+fn members() {
+    let mut driven = Driven::empty();
+    let founder = membership(0xF00D, Became::Voter).member();
+    let mut create = Create::new([7; 16], KeyFingerprint([8; 16]));
+    create.founder = founder;
+    let create = Body::Create(create);
+    let mut made = vec![("create-founder", create)];
+    for (name, became) in [
+        ("add-learner", Became::Learner),
+        ("make-voter", Became::Voter),
+        ("remove", Became::Removed { forced: false }),
+    ] {
+        made.push((name, Body::RecordMembership(membership(0xFEED, became))));
+    }
+    let forced = membership(0xF00D, Became::Removed { forced: true });
+    made.push(("remove-by-force", Body::RecordMembership(forced)));
+    for (name, body) in made {
+        let command = driven.command(body.clone());
+        let file = format!("command-{name}");
+        hold_both(&file, &command, &command.encode(), Command::decode);
+        driven.send(body).unwrap();
+        let event = driven.events.last().unwrap();
+        let file = format!("leaf-{name}");
+        hold_both(&file, event, &event.encode(), Event::decode);
+    }
+    for (node_id, became) in [(0xCAFE, Became::Voter), (0xBEEF, Became::Learner)] {
+        let body = Body::RecordMembership(membership(node_id, became));
+        driven.send(body).unwrap();
+    }
+    // Behind header, purposes and namespaces.
+    let rules = driven.state.chunks().nth(3).unwrap();
+    hold("snapshot-members", &rules);
+    hold("state-hash-members", &driven.state.hash());
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod golden;
 #[cfg(test)]
 mod golden_two;
 mod ids;
+mod member;
 mod monitor;
 mod names;
 mod normalise;
@@ -49,6 +50,7 @@ pub use evidence::{
     WRAPPING_RANDOM_BYTES, WrappedKey, WrappingId,
 };
 pub use ids::{EventId, Millis, NodeId, RequestId, Revision};
+pub use member::{Became, Member, PeerAddress, RecordMembership};
 pub use monitor::{
     Judged, Processed, Proof, ReportViolations, Sample, Score, Tally, ViolationKind, Violations,
 };

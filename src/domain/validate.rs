@@ -37,7 +37,8 @@ impl Body {
             | Self::AddStampKey(_)
             | Self::RetireStampKeys(_)
             | Self::AddJournalKey(_)
-            | Self::RetireJournalKey(_) => Ok(()),
+            | Self::RetireJournalKey(_)
+            | Self::RecordMembership(_) => Ok(()),
             Self::RaiseFeatureLevel(raise) => check_level(raise.level),
         }
     }

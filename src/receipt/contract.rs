@@ -4,8 +4,9 @@ use prost_types::Timestamp;
 
 use crate::{
     domain::{
-        Anomaly, AnomalyKind, AnomalySettings, Detail, ErasedEvidence, Event, EventId, EventKind,
-        Millis, PurposeName, ServiceName, Signal, ViolationKind, Violations,
+        Anomaly, AnomalyKind, AnomalySettings, Became, Detail, ErasedEvidence, Event, EventId,
+        EventKind, Member, Millis, NodeId, PurposeName, RecordMembership, ServiceName, Signal,
+        ViolationKind, Violations,
     },
     proto::v1,
 };
@@ -50,6 +51,7 @@ fn event_kind(kind: EventKind) -> v1::EventKind {
         EventKind::OverrideEnded => v1::EventKind::OverrideEnded,
         EventKind::StampKey => v1::EventKind::StampKey,
         EventKind::JournalKey => v1::EventKind::JournalKey,
+        EventKind::Membership => v1::EventKind::Membership,
         EventKind::Violation => v1::EventKind::Violation,
         EventKind::Anomaly => v1::EventKind::Anomaly,
         EventKind::AnomalySettings => v1::EventKind::AnomalySettings,
@@ -95,6 +97,11 @@ pub(crate) fn event(event: Event) -> v1::Event {
             Detail::AnomalySettings(settings) => Some(anomaly_settings(*settings)),
             _ => None,
         },
+        membership: match &event.detail {
+            Detail::Membership(done) => Some(membership(done)),
+            Detail::Created(create) => create.founder.as_ref().map(founded),
+            _ => None,
+        },
         violations: match &event.detail {
             Detail::Violation(found) => Some(violations(found)),
             _ => None,
@@ -119,6 +126,28 @@ fn erased_evidence(erased: &ErasedEvidence) -> v1::ErasedEvidence {
     v1::ErasedEvidence {
         tokens: tokens.collect(),
         revisions: erased.revisions.clone(),
+    }
+}
+
+fn membership(done: &RecordMembership) -> v1::Membership {
+    let act = match done.became {
+        Became::Learner => v1::MembershipAct::Learner,
+        Became::Voter => v1::MembershipAct::Voter,
+        Became::Removed { forced: false } => v1::MembershipAct::Removed,
+        Became::Removed { forced: true } => v1::MembershipAct::RemovedByForce,
+    };
+    v1::Membership {
+        node_id: NodeId(done.node_id).to_string(),
+        peer_address: done.peer_address.to_string(),
+        act: act.into(),
+    }
+}
+
+fn founded(founder: &Member) -> v1::Membership {
+    v1::Membership {
+        node_id: NodeId(founder.node_id).to_string(),
+        peer_address: founder.peer_address.to_string(),
+        act: v1::MembershipAct::Founded.into(),
     }
 }
 

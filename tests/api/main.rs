@@ -15,6 +15,7 @@ mod http;
 mod import;
 mod journal;
 mod link;
+mod membership;
 mod metrics;
 mod monitor;
 mod preference;

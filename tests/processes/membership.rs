@@ -1,6 +1,7 @@
 //! Members come and go, and nothing is lost.
 
 use refrain::proto::v1::preference_service_client::PreferenceServiceClient;
+use serde_json::Value;
 
 use crate::support::{Cluster, channel, eventually, expect, not_denied, opt_out_through};
 
@@ -12,6 +13,38 @@ async fn write_some(cluster: &Cluster, node: usize, subjects: &mut Vec<String>, 
         opt_out_through(&mut client, &subject).await;
         subjects.push(subject);
     }
+}
+
+/// Holds that the export tells of every member that came and went, each step once and by whoever asked for it.
+fn told(cluster: &Cluster, through: usize, left: &[usize]) {
+    let exported = cluster.nodes[through].run(&["audit", "export"]);
+    expect(&exported, 0);
+    let exported = String::from_utf8(exported.stdout).unwrap();
+    let mut told: Vec<(String, String)> = Vec::new();
+    let mut founders = 0;
+    for line in exported.lines() {
+        let event: Value = serde_json::from_str(line).unwrap();
+        let done = &event["membership"];
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        match text(&event["kind"]).as_str() {
+            "CREATED" => {
+                assert_eq!(done["act"], "FOUNDED", "{line}");
+                assert_eq!(done["node_id"], cluster.nodes[0].id.as_str(), "{line}");
+                founders += 1;
+            }
+            "MEMBERSHIP" => {
+                assert_ne!(event["principal"], "cluster", "{line}");
+                told.push((text(&done["node_id"]), text(&done["act"])));
+            }
+            _ => assert!(done.is_null(), "{line}"),
+        }
+    }
+    let came = (1..5).flat_map(|place| [(place, "LEARNER"), (place, "VOTER")]);
+    let went = left.iter().map(|place| (*place, "REMOVED"));
+    let expected = came.chain(went);
+    let expected = expected.map(|(place, act)| (cluster.nodes[place].id.clone(), act.to_owned()));
+    assert_eq!(told, expected.collect::<Vec<_>>());
+    assert_eq!(founders, 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -48,10 +81,11 @@ async fn three_become_five_become_three() {
         expect(&cluster.nodes[stay[0]].run(&["cluster", "remove", &id]), 0);
         write_some(&cluster, stay[1], &mut subjects, 20).await;
     }
-    for place in stay {
+    for place in stay.clone() {
         let wrong = not_denied(&cluster.nodes[place], &subjects).await;
         assert!(wrong.is_empty(), "{wrong:?}");
     }
+    told(&cluster, stay[0], &leave);
     // A removed node answers nothing.
     eventually("the removed node stops serving", || async {
         crate::support::check(&cluster.nodes[leave[0]].client, &subjects[0])

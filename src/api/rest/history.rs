@@ -61,6 +61,9 @@ pub(super) struct Event {
     /// What counts as out of the ordinary from here on.
     #[serde(skip_serializing_if = "Option::is_none")]
     anomaly_settings: Option<AnomalySettings>,
+    /// What was done with a member of the cluster; of `created`: which one it began with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    membership: Option<Membership>,
     /// Of a violation: what the service did.
     #[serde(skip_serializing_if = "Option::is_none")]
     violations: Option<Violated>,
@@ -76,6 +79,27 @@ pub(super) struct ErasedEvidence {
     tokens: Vec<EventToken>,
     /// The revisions of the events whose evidence it was, ascending.
     revisions: Vec<u64>,
+}
+
+/// What was done with a member of the cluster. Who asked for it is its event's `principal`: `cluster` where that is not known.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Membership {
+    /// The member's id: 16 hexadecimal digits.
+    node_id: String,
+    /// Where it listens for the other members, or did.
+    peer_address: String,
+    /// What was done.
+    act: words::MembershipAct,
+}
+
+impl From<v1::Membership> for Membership {
+    fn from(done: v1::Membership) -> Self {
+        Self {
+            node_id: done.node_id,
+            peer_address: done.peer_address,
+            act: Word::of(done.act),
+        }
+    }
 }
 
 /// Violations that are alike: of one service, purpose and kind.
@@ -192,6 +216,7 @@ impl From<v1::Event> for Event {
             service: some(event.service),
             anomaly: event.anomaly.map(Anomaly::from),
             anomaly_settings: event.anomaly_settings.map(AnomalySettings::from),
+            membership: event.membership.map(Membership::from),
             violations: event.violations.map(Violated::from),
             erased_evidence: event.erased_evidence.map(|erased| ErasedEvidence {
                 tokens: erased.tokens.into_iter().map(token).collect(),

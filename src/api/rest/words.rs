@@ -46,6 +46,7 @@ worded! {
     Change: "CHANGE_",
     Decision: "DECISION_",
     EventKind: "EVENT_KIND_",
+    MembershipAct: "MEMBERSHIP_ACT_",
     OverrideState: "OVERRIDE_STATE_",
     Reason: "REASON_",
     Signal: "SIGNAL_",

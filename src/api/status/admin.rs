@@ -74,6 +74,11 @@ impl Row {
                 "TRANSFER_FAILED",
                 "see `refrain cluster status`, and call again",
             ),
+            AdminError::TooManyMembers => (
+                Code::FailedPrecondition,
+                "TOO_MANY_MEMBERS",
+                "remove a member first",
+            ),
             AdminError::ChangeInProgress => (
                 Code::Aborted,
                 "CHANGE_IN_PROGRESS",

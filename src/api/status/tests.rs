@@ -178,6 +178,7 @@ fn administrative() -> Vec<AdminError> {
         },
         AdminError::NoOtherVoter,
         AdminError::TransferFailed { id: text() },
+        AdminError::TooManyMembers,
         AdminError::ChangeInProgress,
     ]
 }

@@ -318,7 +318,7 @@ fn concerns_everybody(event: &Event, names_nobody: bool) -> bool {
     match EventKind::try_from(event.kind) {
         Ok(EventKind::OptOut | EventKind::OptIn | EventKind::Preferences) => names_nobody,
         // An override only ever allows, and no stamp is made under one; a proposal does nothing; a new namespace is nobody's
-        // yet; a key changes who can sign, not what was decided.
+        // yet; a key changes who can sign, not what was decided; a member, who answers.
         Ok(
             EventKind::Namespace
             | EventKind::ChangeProposed
@@ -328,6 +328,7 @@ fn concerns_everybody(event: &Event, names_nobody: bool) -> bool {
             | EventKind::OverrideEnded
             | EventKind::StampKey
             | EventKind::JournalKey
+            | EventKind::Membership
             | EventKind::Violation
             | EventKind::Anomaly
             | EventKind::AnomalySettings

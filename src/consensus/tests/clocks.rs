@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 
-use super::cluster::{Node, cluster, soon};
+use super::cluster::{Node, cluster, operator, soon};
 use super::proposals::{opt_out, request_id, token};
 use crate::clock::{Clock, SystemClock};
 use crate::consensus::{Unavailable, WriteError, clocks, writes};
@@ -85,7 +85,7 @@ async fn where_nobody_can_take_over_nothing_is_written_until_the_clock_is_mended
     leader.clock.set_ahead(Duration::ZERO);
 
     let learner = Node::start(7).await;
-    let mut adding = leader.consensus.add(learner.peer.clone(), true);
+    let mut adding = leader.consensus.add(learner.peer.clone(), true, operator());
     while let Some(step) = adding.next().await {
         step.unwrap();
     }

@@ -14,8 +14,8 @@ use super::clocks::SetClock;
 use super::proposals::{opt_out, token};
 use crate::consensus::{AdminError, Consensus, Parts, Peer, Timing, Unavailable, WriteError};
 use crate::domain::{
-    Decision, KeyFingerprint, Millis, Namespace, Outcome, PurposeName, Question, Refusal,
-    SealingKey, ServiceName,
+    Decision, KeyFingerprint, Millis, Namespace, Outcome, Principal, PurposeName, Question,
+    Refusal, SealingKey, ServiceName,
 };
 use crate::metrics::Meters;
 use crate::net::{Connector, Listener};
@@ -44,6 +44,11 @@ impl Drop for Node {
             runtime.shutdown_background();
         }
     }
+}
+
+/// Who acts on the members here.
+pub fn operator() -> Principal {
+    Principal::parse("olga").unwrap()
 }
 
 pub fn soon() -> Instant {
@@ -201,7 +206,7 @@ pub async fn cluster(size: usize) -> Vec<Node> {
 }
 
 pub async fn add(through: &Node, node: &Node) -> Result<(), AdminError> {
-    let mut progress = through.consensus.add(node.peer.clone(), false);
+    let mut progress = through.consensus.add(node.peer.clone(), false, operator());
     while let Some(step) = progress.next().await {
         step?;
     }

@@ -8,6 +8,7 @@ mod leadership;
 mod network;
 mod proposals;
 mod quorum;
+mod recorded;
 mod room;
 mod slow;
 mod snapshots;

@@ -7,7 +7,7 @@ use openraft::async_runtime::WatchReceiver as _;
 use openraft::{ChangeMembers, RaftMetrics};
 use tokio::time::{Instant, timeout};
 
-use super::cluster::{PATIENCE, cluster};
+use super::cluster::{PATIENCE, cluster, operator};
 use crate::consensus::outcome::{AdminError, Unavailable};
 use crate::consensus::types::Types;
 
@@ -24,7 +24,10 @@ async fn a_leader_that_is_left_alone_removes_nobody_and_says_why() {
     drop(nodes);
     for force in [false, true] {
         let deadline = Instant::now() + Duration::from_secs(4);
-        let refused = last.consensus.remove(gone, force, deadline).await;
+        let refused = last
+            .consensus
+            .remove(gone, force, &operator(), deadline)
+            .await;
         let expected = AdminError::from(Unavailable::NoQuorum);
         assert_eq!(refused, Err(expected), "forced: {force}");
     }

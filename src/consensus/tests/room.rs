@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use super::cluster::{Node, PATIENCE, soon};
+use super::cluster::{Node, PATIENCE, operator, soon};
 use super::proposals::{proposal, request_id};
 use crate::consensus::Health;
 use crate::domain::{AddNamespace, Body, Namespace};
@@ -113,7 +113,9 @@ async fn a_snapshot_from_the_leader_that_does_not_fit_destroys_nothing() {
     let (leads, follows) = (MemoryFiles::new(), MemoryFiles::new());
     let leader = form(&leads).await;
     let follower = start(&follows).await;
-    let mut adding = leader.consensus.add(follower.peer.clone(), true);
+    let mut adding = leader
+        .consensus
+        .add(follower.peer.clone(), true, operator());
     while let Some(step) = futures::StreamExt::next(&mut adding).await {
         step.unwrap();
     }

@@ -9,7 +9,7 @@ use futures::{FutureExt as _, StreamExt as _};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-use super::cluster::{Node, PATIENCE, soon};
+use super::cluster::{Node, PATIENCE, operator, soon};
 use super::proposals::{proposal, request_id};
 use crate::domain::{
     Body, Decision, IdentifierType, ImportChunk, ImportRow, Namespace, PurposeName, SubjectToken,
@@ -131,7 +131,9 @@ async fn a_follower_that_is_megabytes_behind_catches_up_over_a_slow_link() {
     assert!(log > 2 << 20, "{log} bytes fit one message");
     let follower = Node::start(7).await;
     let catch_up = async {
-        let mut adding = leader.consensus.add(follower.peer.clone(), true);
+        let mut adding = leader
+            .consensus
+            .add(follower.peer.clone(), true, operator());
         while let Some(step) = adding.next().await {
             step.unwrap();
         }

@@ -11,6 +11,7 @@ use super::change::{
 use super::evidence::{
     erase, erase_out, rewrap, rewrap_out, rotate, rotate_out, wrapped_key, wrapped_key_out,
 };
+use super::member::{member, member_out, record, record_out};
 use super::monitor::{found, found_out};
 use super::parts::{
     change, change_out, digest16, event_id, namespace, principal, purpose, purpose_names,
@@ -127,6 +128,7 @@ fn body_out(body: &Body) -> persisted::Body {
             Kind::JournalKey(node_key_out(add.node_id, Some(&add.public_key)))
         }
         Body::RetireJournalKey(retire) => Kind::JournalKey(node_key_out(retire.node_id, None)),
+        Body::RecordMembership(done) => Kind::RecordMembership(record_out(done)),
         Body::ReportUsage(report) => Kind::ReportUsage(report_out(report)),
         Body::ReportViolations(report) => Kind::ReportViolations(found_out(report)),
         Body::EraseEvidence(it) => Kind::EraseEvidence(erase_out(it)),
@@ -215,6 +217,7 @@ fn body(message: Option<persisted::Body>) -> Result<Body, DecodeError> {
             }),
             (node_id, None) => Body::RetireJournalKey(RetireJournalKey { node_id }),
         },
+        Kind::RecordMembership(message) => Body::RecordMembership(record(&message)?),
         Kind::ReportUsage(message) => Body::ReportUsage(report(&message)?),
         Kind::ReportViolations(message) => Body::ReportViolations(found(&message)?),
         Kind::EraseEvidence(message) => Body::EraseEvidence(erase(&message)?),
@@ -264,6 +267,7 @@ pub(super) fn create_out(create: &Create) -> persisted::Create {
         purposes: create.purposes.iter().map(purpose_out).collect(),
         namespaces: create.namespaces.iter().map(ToString::to_string).collect(),
         feature_level: create.feature_level,
+        founder: create.founder.as_ref().map(member_out),
     }
 }
 
@@ -282,6 +286,7 @@ pub(super) fn create(message: persisted::Create) -> Result<Create, DecodeError> 
             .map(|text| namespace(text))
             .collect::<Result<_, _>>()?,
         feature_level: message.feature_level,
+        founder: message.founder.as_ref().map(member).transpose()?,
     })
 }
 

@@ -8,6 +8,7 @@ use super::anomaly::{anomaly, anomaly_out, anomaly_settings, anomaly_settings_ou
 use super::change::{basis, basis_out, floor, floor_out, proposed, proposed_out};
 use super::command::{create, create_out, node_key, node_key_out};
 use super::evidence::{erased, erased_out};
+use super::member::{record, record_out};
 use super::monitor::{violations, violations_out};
 use super::parts::{
     event_id, namespace, principal, purpose, purpose_names, purpose_names_out, purpose_out,
@@ -69,6 +70,7 @@ pub(crate) fn encode_event(event: &Event) -> Vec<u8> {
                 *node_id,
                 public_key.as_ref(),
             ))),
+            Detail::Membership(done) => Some(DetailMessage::Membership(record_out(done))),
             Detail::Violation(found) => Some(DetailMessage::Violations(violations_out(found))),
             Detail::Anomaly(found) => Some(DetailMessage::Anomaly(anomaly_out(found))),
             Detail::AnomalySettings(settings) => Some(DetailMessage::AnomalySettings(
@@ -121,6 +123,7 @@ pub(crate) fn decode_event(bytes: &[u8]) -> Result<Event, DecodeError> {
                 public_key,
             }
         }
+        Some(DetailMessage::Membership(message)) => Detail::Membership(record(&message)?),
         Some(DetailMessage::Violations(message)) => {
             Detail::Violation(Box::new(violations(&message)?))
         }
@@ -199,6 +202,7 @@ fn kind_out(kind: EventKind) -> persisted::EventKind {
         EventKind::OverrideEnded => persisted::EventKind::OverrideEnded,
         EventKind::StampKey => persisted::EventKind::StampKey,
         EventKind::JournalKey => persisted::EventKind::JournalKey,
+        EventKind::Membership => persisted::EventKind::Membership,
         EventKind::Violation => persisted::EventKind::Violation,
         EventKind::Anomaly => persisted::EventKind::Anomaly,
         EventKind::AnomalySettings => persisted::EventKind::AnomalySettings,
@@ -224,6 +228,7 @@ fn kind(number: i32) -> Result<EventKind, DecodeError> {
         Ok(persisted::EventKind::OverrideEnded) => Ok(EventKind::OverrideEnded),
         Ok(persisted::EventKind::StampKey) => Ok(EventKind::StampKey),
         Ok(persisted::EventKind::JournalKey) => Ok(EventKind::JournalKey),
+        Ok(persisted::EventKind::Membership) => Ok(EventKind::Membership),
         Ok(persisted::EventKind::Violation) => Ok(EventKind::Violation),
         Ok(persisted::EventKind::Anomaly) => Ok(EventKind::Anomaly),
         Ok(persisted::EventKind::AnomalySettings) => Ok(EventKind::AnomalySettings),

@@ -5,6 +5,7 @@ mod change;
 mod command;
 mod event;
 mod evidence;
+mod member;
 mod monitor;
 mod parts;
 mod reply;
@@ -20,6 +21,7 @@ pub(crate) use command::{
 };
 pub(crate) use event::{decode_event, encode_event};
 pub(crate) use evidence::{wrapped_key, wrapped_key_out, wrapping_id, wrapping_id_out};
+pub(crate) use member::{member, member_out};
 pub(crate) use parts::{
     digest16, event_id, namespace, principal, purpose, purpose_names, purpose_names_out,
     purpose_out, request_id, service, sha256, token, token_out, uuid_out,

@@ -137,6 +137,7 @@ fn details() -> impl Strategy<Value = (EventKind, Detail)> {
                 public_key
             }
         )),
+        memberships().prop_map(|done| (EventKind::Membership, Detail::Membership(done))),
         violations().prop_map(|found| (EventKind::Violation, Detail::Violation(Box::new(found)))),
         anomalies().prop_map(|found| (EventKind::Anomaly, Detail::Anomaly(Box::new(found)))),
         anomaly_settings().prop_map(|it| (EventKind::AnomalySettings, Detail::AnomalySettings(it))),

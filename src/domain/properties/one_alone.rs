@@ -53,6 +53,7 @@ fn opens<'a>(command: &'a Command, before: &State) -> Opens<'a> {
         | Body::RetireStampKeys(_)
         | Body::AddJournalKey(_)
         | Body::RetireJournalKey(_)
+        | Body::RecordMembership(_)
         | Body::ReportViolations(_)
         | Body::ConfigureAnomalies(_)
         | Body::EraseEvidence(_)
@@ -240,6 +241,8 @@ fn others(driven: &mut Driven) -> Vec<Body> {
             public_key: [1; 32],
         }),
         Body::RetireJournalKey(RetireJournalKey { node_id: 1 }),
+        Body::RecordMembership(membership(2, Became::Voter)),
+        Body::RecordMembership(membership(2, Became::Removed { forced: true })),
         Body::ReportViolations(violation_report(1, 1)),
         Body::ConfigureAnomalies(ConfigureAnomalies {
             request_id: id(),

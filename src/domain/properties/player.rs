@@ -208,6 +208,7 @@ impl Player {
                     ..purpose(PURPOSES[*at])
                 },
             }),
+            Step::Member { node, became } => Body::RecordMembership(membership(*node, *became)),
             Step::Thresholds { enough } => Body::ConfigureAnomalies(ConfigureAnomalies {
                 request_id: self.driven.next_request_id(),
                 settings: thresholds(*enough),

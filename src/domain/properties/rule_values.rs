@@ -114,6 +114,34 @@ fn wrapping_ids() -> impl Strategy<Value = WrappingId> {
     any::<[u8; 16]>().prop_map(WrappingId)
 }
 
+fn addresses() -> impl Strategy<Value = PeerAddress> {
+    "[!-~]{0,40}".prop_map(|text| PeerAddress::parse(&text).unwrap())
+}
+
+pub(super) fn members() -> impl Strategy<Value = Member> {
+    (any::<u64>(), addresses(), any::<bool>()).prop_map(|(node_id, peer_address, voter)| Member {
+        node_id,
+        peer_address,
+        voter,
+    })
+}
+
+pub(super) fn memberships() -> impl Strategy<Value = RecordMembership> {
+    let became = select(vec![
+        Became::Learner,
+        Became::Voter,
+        Became::Removed { forced: false },
+        Became::Removed { forced: true },
+    ]);
+    (any::<u64>(), addresses(), became).prop_map(|(node_id, peer_address, became)| {
+        RecordMembership {
+            node_id,
+            peer_address,
+            became,
+        }
+    })
+}
+
 pub(super) fn anomaly_settings() -> impl Strategy<Value = AnomalySettings> {
     any::<[u32; 9]>().prop_map(|of| AnomalySettings {
         subject_window_s: of[0],
@@ -263,6 +291,7 @@ pub(super) fn later_bodies() -> impl Strategy<Value = Body> {
             })
         }),
         any::<u64>().prop_map(|node_id| Body::RetireJournalKey(RetireJournalKey { node_id })),
+        memberships().prop_map(Body::RecordMembership),
         reports().prop_map(Body::ReportUsage),
         (request_ids(), namespaces(), vec(subject_tokens(), 0..4)).prop_map(
             |(request_id, namespace, tokens)| {

@@ -128,6 +128,8 @@ pub(super) enum Step {
     Thresholds { enough: u32 },
     /// A subject's evidence is erased, under a fresh id.
     Erase { tokens: Vec<u8>, namespace: usize },
+    /// What became of one of three nodes.
+    Member { node: u64, became: Became },
     /// A namespace under a fresh id.
     Add { namespace: usize },
     /// What was wished for so many steps ago, under a fresh id.
@@ -262,5 +264,7 @@ fn governance() -> impl Strategy<Value = Step> {
             .prop_map(|(purpose, version)| Step::Floor { purpose, version }),
         1 => (0..2_u64, 0..4_u64, 0..2_usize)
             .prop_map(|(node, number, lifted)| Step::Report { node, number, lifted }),
+        1 => (0..3_u64, select(vec![Became::Learner, Became::Voter, Became::Removed { forced: false }]))
+            .prop_map(|(node, became)| Step::Member { node, became }),
     ]
 }

@@ -5,7 +5,7 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::rule_values::services;
+use super::rule_values::{members, services};
 
 use crate::domain::*;
 
@@ -80,14 +80,16 @@ pub(super) fn creates() -> impl Strategy<Value = Create> {
         vec(purposes(), 0..4),
         vec(namespaces(), 0..3),
         0..=FEATURE_LEVEL,
+        option::of(members()),
     )
         .prop_map(
-            |(cluster_id, fingerprint, purposes, namespaces, feature_level)| Create {
+            |(cluster_id, fingerprint, purposes, namespaces, feature_level, founder)| Create {
                 cluster_id,
                 key_fingerprint: KeyFingerprint(fingerprint),
                 purposes,
                 namespaces,
                 feature_level,
+                founder,
             },
         )
 }

@@ -59,6 +59,7 @@ impl State {
             Body::EraseEvidence(erase) => self.erase_evidence(command, erase, events),
             Body::RewrapEvidence(rewrap) => Ok(self.rewrap_evidence(rewrap)),
             Body::RotateWrappingKey(rotate) => Ok(self.rotate_wrapping_key(rotate)),
+            Body::RecordMembership(done) => self.record_membership(command, done, events),
             Body::ReportUsage(report) => Ok(self.report_usage(report)),
             Body::ReportViolations(report) => self.report_violations(command, report, events),
             Body::RaiseFeatureLevel(raise) => self.raise_feature_level(command, *raise, events),

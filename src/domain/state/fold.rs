@@ -66,6 +66,7 @@ impl State {
                     public_key,
                 },
             ) => self.fold_journal_key(*node_id, *public_key, event.revision),
+            (EventKind::Membership, Detail::Membership(done)) => self.fold_membership(done)?,
             (EventKind::Violation, Detail::Violation(violations)) => {
                 self.fold_violation(event, violations)?;
             }
@@ -146,6 +147,9 @@ impl State {
             sum.add(hash::namespace(id, name));
         }
         self.sum = sum;
+        if let Some(founder) = &create.founder {
+            self.put_member(founder.clone());
+        }
         self.registry = Arc::new(registry);
         self.namespaces = Arc::new(namespaces);
         self.cluster = Some(Cluster {

@@ -10,7 +10,8 @@ use super::record::{Key, Record, row};
 use super::stamp_keys::StampKey;
 use crate::domain::anomaly::AnomalySettings;
 use crate::domain::change::{Override, Pending};
-use crate::domain::encoding::{anomaly_settings_out, override_out, pending_out};
+use crate::domain::encoding::{anomaly_settings_out, member_out, override_out, pending_out};
+use crate::domain::member::Member;
 use crate::domain::names::Namespace;
 use crate::domain::purpose::Purpose;
 use crate::domain::registry::PurposeId;
@@ -26,6 +27,7 @@ const OVERRIDE: u8 = 9;
 const STAMP_KEY: u8 = 10;
 const JOURNAL_KEY: u8 = 11;
 const ANOMALY_SETTINGS: u8 = 12;
+const MEMBER: u8 = 13;
 
 /// A sum of SHA-256 hashes modulo 2^256: it does not depend on the order in which they came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -156,6 +158,14 @@ pub(super) fn anomaly_settings(settings: &AnomalySettings) -> [u8; 32] {
     let mut hash = Sha256::new();
     hash.update([ANOMALY_SETTINGS]);
     hash.update(anomaly_settings_out(settings).encode_to_vec());
+    hash.finalize().into()
+}
+
+/// The element of a member: over its stored form.
+pub(super) fn member(member: &Member) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update([MEMBER]);
+    hash.update(member_out(member).encode_to_vec());
     hash.finalize().into()
 }
 

@@ -14,6 +14,7 @@ mod hash;
 mod imports;
 mod journal_keys;
 mod judge;
+mod members;
 mod monitor;
 mod namespaces;
 mod query;
@@ -50,6 +51,7 @@ use changes::Changes;
 use evidence::EvidenceKeys;
 use hash::Sum;
 use imports::Imports;
+use members::Members;
 use monitor::Monitor;
 use namespaces::Namespaces;
 use requests::Requests;
@@ -77,6 +79,7 @@ pub struct State {
     changes: Arc<Changes>,
     stamp_keys: Arc<Vec<StampKey>>,
     journal_keys: Arc<Vec<JournalKey>>,
+    members: Arc<Members>,
     /// None where it was never set.
     anomaly_settings: Option<AnomalySettings>,
     shards: Shards,

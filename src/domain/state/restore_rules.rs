@@ -7,7 +7,8 @@ use super::journal_keys::JournalKey;
 use super::restore::{Fault, Restore};
 use super::stamp_keys::StampKey;
 use crate::domain::encoding::{
-    anomaly_settings, floor, lifted, namespace, node_key, r#override, pending, purpose_names, seen,
+    anomaly_settings, floor, lifted, member, namespace, node_key, r#override, pending,
+    purpose_names, seen,
 };
 use crate::domain::ids::Millis;
 use crate::domain::registry::PurposeId;
@@ -69,6 +70,11 @@ impl Restore {
             state.sum.add(hash::anomaly_settings(&settings));
             if state.anomaly_settings.replace(settings).is_some() {
                 return Err(Fault::Damaged("the settings of anomalies come twice"));
+            }
+        }
+        for message in &section.members {
+            if state.put_member(member(message)?).is_some() {
+                return Err(Fault::Damaged("a member comes twice"));
             }
         }
         Ok(())

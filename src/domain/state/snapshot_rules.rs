@@ -6,8 +6,8 @@ use super::snapshot::Batches;
 use super::stamp_keys::StampKey;
 use crate::domain::change::SchemaFloor;
 use crate::domain::encoding::{
-    anomaly_settings_out, floor_out, lifted_out, node_key_out, override_out, pending_out,
-    purpose_names_out, seen_out,
+    anomaly_settings_out, floor_out, lifted_out, member_out, node_key_out, override_out,
+    pending_out, purpose_names_out, seen_out,
 };
 use crate::domain::registry::PurposeId;
 use crate::proto::persisted::{
@@ -16,7 +16,7 @@ use crate::proto::persisted::{
 };
 
 impl State {
-    /// Floors, settings, changes that wait, overrides, keys; nothing where there are none.
+    /// Floors, settings, changes that wait, overrides, keys, members; nothing where there are none.
     pub(super) fn rule_sections(&self) -> impl Iterator<Item = Section> + Send + use<> {
         let floors: Vec<_> = self.floors.iter().map(|it| self.floor(it)).collect();
         let settings: Vec<_> = self.settings();
@@ -24,6 +24,7 @@ impl State {
         let overrides: Vec<_> = self.changes.overrides().map(override_out).collect();
         let stamp_keys: Vec<_> = self.stamp_keys.iter().map(known_out).collect();
         let journal_keys: Vec<_> = self.journal_keys.iter().map(journal_key_out).collect();
+        let members: Vec<_> = self.members().map(member_out).collect();
 
         let of = |section: RuleSection| Section::Rules(section);
         let floors = Batches::new(floors.into_iter(), prost::Message::encoded_len).map(|floors| {
@@ -70,6 +71,13 @@ impl State {
             anomaly_settings: Some(anomaly_settings_out(&settings)),
             ..RuleSection::default()
         });
+        let members =
+            Batches::new(members.into_iter(), prost::Message::encoded_len).map(|members| {
+                RuleSection {
+                    members,
+                    ..RuleSection::default()
+                }
+            });
         floors
             .chain(settings)
             .chain(pending)
@@ -77,6 +85,7 @@ impl State {
             .chain(stamp_keys)
             .chain(journal_keys)
             .chain(anomaly_settings)
+            .chain(members)
             .map(of)
     }
 

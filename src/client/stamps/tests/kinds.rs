@@ -15,6 +15,7 @@ fn every_kind_of_event_denies_unless_it_is_known_not_to() {
         EventKind::OverrideEnded,
         EventKind::StampKey,
         EventKind::JournalKey,
+        EventKind::Membership,
         EventKind::Violation,
         EventKind::Anomaly,
         EventKind::AnomalySettings,

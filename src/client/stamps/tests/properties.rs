@@ -58,7 +58,7 @@ impl Taken {
     fn touches(&self, number: u8) -> bool {
         let for_all = match self.kind {
             2 | 3 | 7 => self.tokens.is_empty(),
-            5 | 10..=15 | 17..=21 => false,
+            5 | 10..=21 => false,
             _ => true,
         };
         for_all || self.tokens.contains(&number)

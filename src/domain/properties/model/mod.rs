@@ -3,6 +3,7 @@
 mod anomalies;
 mod evidence;
 mod imports;
+mod members;
 mod purposes;
 mod rules;
 mod writes;
@@ -41,6 +42,8 @@ pub(super) struct Model {
     overrides: Vec<Lifting>,
     watch: anomalies::Watch,
     proven: Vec<evidence::Proven>,
+    /// What was said of each node: its address and whether it votes, or nothing once it was taken out.
+    members: Vec<(u64, Option<(PeerAddress, bool)>)>,
 }
 
 /// A change that was proposed.
@@ -109,6 +112,7 @@ impl Model {
             overrides: Vec::new(),
             watch: anomalies::Watch::default(),
             proven: Vec::new(),
+            members: Vec::new(),
         }
     }
 

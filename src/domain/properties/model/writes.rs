@@ -156,13 +156,9 @@ impl Model {
                     model.namespaces.push(add.namespace.clone());
                     model.revision += 1;
                 }
-                Ok(Outcome::Registry {
-                    event_id: changed.then_some(command.event_id),
-                    revision: model.revision,
-                    changed,
-                    purpose: None,
-                })
+                Ok(model.registered(changed.then_some(command.event_id), None))
             }),
+            Body::RecordMembership(done) => Ok(self.remember_member(done)),
             Body::Create(_)
             | Body::AddStampKey(_)
             | Body::RetireStampKeys(_)

@@ -9,6 +9,7 @@ mod governance;
 mod imports;
 mod journal_keys;
 mod judge;
+mod members;
 mod monitor;
 mod registry;
 mod requests;
