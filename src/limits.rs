@@ -1,10 +1,11 @@
 //! Every limit of the product, in one place, with its unit and what is refused past it.
 
 mod monitoring;
+mod telling;
 
 use std::time::Duration;
 
-pub use self::monitoring::*;
+pub use self::{monitoring::*, telling::*};
 
 /// Bytes of a raw identifier before it is normalised. Longer: `IDENTIFIER_INVALID`.
 pub const IDENTIFIER_BYTES: usize = 512;
@@ -392,9 +393,3 @@ pub const FEED_READ_BYTES: usize = 256 << 10;
 
 /// How long forming a cluster of one may take on a node's first start.
 pub const FORM_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// Lines of the log that wait for whoever reads them. More: they are lost, and how many were is told.
-pub const LOG_LINES_WAITING: usize = 8_192;
-
-/// How long the end of the process waits until its log is written.
-pub const LOG_FLUSH_TIMEOUT: Duration = Duration::from_secs(1);

@@ -35,6 +35,7 @@ mod stamp;
 mod status;
 mod stream;
 mod timely;
+mod traced;
 mod watch;
 
 use std::{sync::Arc, time::Duration};
