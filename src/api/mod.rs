@@ -58,6 +58,8 @@ use crate::{
 };
 
 pub use self::routes::Edge;
+#[cfg(test)]
+pub(crate) use self::{shield::ShieldLayer, traced::TracedLayer};
 
 /// What the handlers need. Everything comes from outside.
 pub struct Parts {

@@ -118,7 +118,10 @@ impl Authority {
         deadline: Instant,
     ) -> Result<Q::Answer, ReadError> {
         let waited = traces::step("authority.read");
-        let at = self.consensus.read(deadline).instrument(waited).await?;
+        let read = self.consensus.read(deadline);
+        let read = read.instrument(waited.clone()).await;
+        let at = read.inspect_err(|why| traces::note(&waited, "refrain.reason", why.reason()))?;
+        drop(waited);
         // However the read went: who asked has given up, and no answer must come out of a call that is over.
         if Instant::now() >= deadline {
             return Err(Unavailable::Deadline.into());

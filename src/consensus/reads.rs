@@ -109,7 +109,7 @@ async fn round(core: &Core) -> Answer {
         .client(&peer.peer_address)
         .map_err(|_| Unavailable::NoQuorum)?;
     let (request, span) = traced(ReadIndexRequest { envelope }, "ReadIndex");
-    match client.read_index(request).instrument(span).await {
+    match client.read_index(request).instrument(span.clone()).await {
         Ok(reply) => {
             let reply = reply.into_inner();
             Ok(ReadPoint {
@@ -118,6 +118,7 @@ async fn round(core: &Core) -> Answer {
             })
         }
         Err(status) => {
+            traces::fail(&span);
             Err(Unavailable::from_reason(status.message()).unwrap_or(Unavailable::NoQuorum))
         }
     }

@@ -136,7 +136,11 @@ async fn forward(
         proposal: proposal.encode(),
     };
     let (request, span) = traced(request, "Propose");
-    let reply = match client.propose(request).instrument(span).await {
+    let answered = client.propose(request).instrument(span.clone()).await;
+    if answered.is_err() {
+        traces::fail(&span);
+    }
+    let reply = match answered {
         Ok(reply) => reply.into_inner(),
         // Only the peer service's own refusals have these codes: they stand before the proposal. Every other status may
         // have been made up by a connection that broke.

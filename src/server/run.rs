@@ -58,9 +58,10 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     }
     let drain = running.drain.clone();
     let end = async {
-        let ended = running.wait().await;
+        running.wait().await?;
+        // A node that must not go on ends at once.
         traces.end().await;
-        ended
+        Ok(())
     };
     tokio::pin!(end);
     tokio::select! {

@@ -145,6 +145,7 @@ const CRATES: [(&str, &[&str]); 5] = [
         &[
             "src/traces.rs",
             "src/server/traces.rs",
+            "src/server/traces/",
             "src/client/context.rs",
         ],
     ),

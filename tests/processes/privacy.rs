@@ -302,6 +302,10 @@ async fn no_token_is_stored_or_logged() {
     }
     assert!(node.terminate().await.success());
     assert!(node.log().contains("TRACE"));
+    // Whoever was turned away left a span too.
+    let turned_away = collector.spans();
+    let mut turned_away = turned_away.iter();
+    assert!(turned_away.any(|it| it.word("refrain.reason") == "UNAUTHENTICATED"));
     collector.holds_nothing_of(&[known, unknown, &hash].map(|it| it.as_bytes().to_vec()));
     let mut kept = Vec::new();
     files(&data, &mut kept);

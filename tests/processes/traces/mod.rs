@@ -1,6 +1,7 @@
 //! Spans at a collector: whose trace they are in, and what they say.
 
 mod never;
+mod speed;
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
