@@ -8,7 +8,8 @@ use std::net::TcpStream;
 
 use opentelemetry_proto::tonic::trace::v1::{span::SpanKind, status::StatusCode};
 use refrain::proto::v1::{
-    CheckRequest, CheckResponse, SetOptOutResponse, decision_service_client::DecisionServiceClient,
+    CheckRequest, CheckResponse, CheckStreamRequest, SetOptOutResponse,
+    decision_service_client::DecisionServiceClient,
     preference_service_client::PreferenceServiceClient,
 };
 use tonic::{Request, Status};
@@ -288,4 +289,43 @@ async fn a_span_tells_how_a_call_was_answered_and_by_which_route() {
             .to_lowercase()
             .contains("lovelace")
     );
+}
+
+#[tokio::test]
+async fn the_span_of_a_stream_is_as_long_as_the_stream() {
+    let collector = Collector::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let mut node = single(&collector.url, &folder, &[]).await;
+    let mut client = DecisionServiceClient::new(channel(&node.client).unwrap());
+    let (ask, questions) = tokio::sync::mpsc::channel(1);
+    let questions = tokio_stream::wrappers::ReceiverStream::new(questions);
+    let answers = client
+        .check_stream(with(questions, &below(&trace(1))))
+        .await;
+    let mut answers = answers.unwrap().into_inner();
+    for number in 0..2 {
+        let question = CheckStreamRequest {
+            correlation_id: number.to_string(),
+            check: Some(CheckRequest {
+                identifiers: vec![email("ada@example.com")],
+                purpose: "analytics".to_owned(),
+                ..CheckRequest::default()
+            }),
+        };
+        ask.send(question).await.unwrap();
+        assert!(answers.message().await.unwrap().is_some());
+    }
+    drop(ask);
+    assert!(answers.message().await.unwrap().is_none());
+    assert!(node.terminate().await.success());
+    let spans = collector.of_trace(&trace(1));
+    let call = one(&spans, "refrain.v1.DecisionService/CheckStream");
+    assert_eq!(call.word("rpc.grpc.status_code"), "0");
+    let reads = spans.iter().filter(|it| it.span.name == "authority.read");
+    let reads: Vec<&Made> = reads.collect();
+    assert_eq!(reads.len(), 2);
+    for read in reads {
+        assert_eq!(read.parent(), call.id());
+        assert!(read.span.end_time_unix_nano <= call.span.end_time_unix_nano);
+    }
 }
