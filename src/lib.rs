@@ -35,3 +35,5 @@ pub mod server;
 pub mod stamp;
 #[cfg(feature = "server")]
 pub mod storage;
+#[cfg(feature = "server")]
+pub mod traces;

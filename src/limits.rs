@@ -2,10 +2,11 @@
 
 mod membership;
 mod monitoring;
+mod telling;
 
 use std::time::Duration;
 
-pub use self::{membership::*, monitoring::*};
+pub use self::{membership::*, monitoring::*, telling::*};
 
 /// Bytes of a raw identifier before it is normalised. Longer: `IDENTIFIER_INVALID`.
 pub const IDENTIFIER_BYTES: usize = 512;
@@ -390,9 +391,3 @@ pub const FEED_READ_BYTES: usize = 256 << 10;
 
 /// How long forming a cluster of one may take on a node's first start.
 pub const FORM_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// Lines of the log that wait for whoever reads them. More: they are lost, and how many were is told.
-pub const LOG_LINES_WAITING: usize = 8_192;
-
-/// How long the end of the process waits until its log is written.
-pub const LOG_FLUSH_TIMEOUT: Duration = Duration::from_secs(1);

@@ -13,7 +13,10 @@ mod principals;
 #[cfg(test)]
 mod tests;
 
-use crate::domain::{Principal, Refusal, Revision, State};
+use crate::{
+    domain::{Principal, Refusal, Revision, State},
+    traces,
+};
 
 pub use self::{
     bearer::Bearer,
@@ -80,6 +83,7 @@ pub enum NotAdmitted {
 /// `SECOND_PRINCIPAL_REQUIRED` where a change is proposed or approved by somebody who is known by an address alone: `local`
 /// and `anonymous` may be the same person, and anybody who has a token elsewhere.
 pub fn admit<T: Admissible>(caller: &Caller, what: T) -> Result<Admitted<T>, NotAdmitted> {
+    let _judged = traces::step("admission").entered();
     caller.may(&what.needs())?;
     match what.widens() {
         Some(Widening::Override) if !caller.overrides_possible() => {

@@ -22,6 +22,7 @@ use crate::{
         CheckStreamRequest, CheckStreamResponse, batch_check_item,
         decision_service_server::DecisionService,
     },
+    traces,
 };
 
 /// The service.
@@ -67,7 +68,13 @@ impl Api {
         let deadline = call.deadline.step();
         let (check, verdict) = self.decide(&call.caller, check, deadline).await?;
         let signer = self.signer(stamp == Stamp::Wanted, deadline).await;
-        Ok(self.answer(&check, &verdict, signer.as_ref()))
+        let answer = self.answer(&check, &verdict, signer.as_ref());
+        traces::note(
+            &traces::current(),
+            "refrain.decision_id",
+            &answer.decision_id,
+        );
+        Ok(answer)
     }
 
     /// Decides, and counts who asked and what an override let through.

@@ -36,6 +36,7 @@ mod stamp;
 mod status;
 mod stream;
 mod timely;
+mod traced;
 mod watch;
 
 use std::{sync::Arc, time::Duration};
@@ -58,6 +59,8 @@ use crate::{
 };
 
 pub use self::routes::Edge;
+#[cfg(test)]
+pub(crate) use self::{shield::ShieldLayer, traced::TracedLayer};
 
 /// What the handlers need. Everything comes from outside.
 pub struct Parts {

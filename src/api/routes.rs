@@ -32,6 +32,7 @@ use super::{
     shield::{ShieldLayer, speaks_grpc},
     stamp::Stamps,
     status::{Failure, Transport},
+    traced::TracedLayer,
     watch::Watches,
 };
 use crate::{
@@ -204,6 +205,7 @@ impl Edge {
             .http2_keepalive_timeout(Some(limits::KEEP_ALIVE))
             .http2_max_header_list_size(limits::HEADER_BYTES)
             .max_concurrent_streams(limits::CALLS_PER_CONNECTION)
+            .layer(TracedLayer)
             .layer(gate)
             .layer(shield)
             .add_routes(routes)

@@ -43,6 +43,11 @@ const LONG_LIVED: [&str; 4] = [
 /// The call whose messages come for as long as they do: how long its sender may be silent is bounded where it is read.
 const STREAMED: &str = "/refrain.v1.PreferenceService/ImportOptOuts";
 
+/// Whether a call is a probe, a scrape, or another service's.
+pub(super) fn spares(path: &str) -> bool {
+    SPARED.iter().any(|spared| path.starts_with(spared))
+}
+
 /// Whether a call stays open: such calls have a bound of their own, so that idle watchers never crowd out checks.
 fn long_lived(path: &str) -> bool {
     LONG_LIVED.contains(&path) || (path.starts_with("/v1/") && path.ends_with("/changes"))
@@ -118,7 +123,7 @@ where
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let path = request.uri().path();
-        if SPARED.iter().any(|spared| path.starts_with(spared)) {
+        if spares(path) {
             return self.inner.call(request).boxed();
         }
         let grpc = speaks_grpc(request.headers());

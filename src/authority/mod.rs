@@ -12,12 +12,14 @@ mod query;
 mod stamp;
 
 use tokio::{sync::watch, time::Instant};
+use tracing::Instrument as _;
 
 use crate::{
     admission::Admitted,
     consensus::{Consensus, Usage},
     domain::{Body, Millis, Outcome, Proposal, PurposeName, Refusal, Sealer},
     proof::JournalSigner,
+    traces,
 };
 
 pub use self::{
@@ -94,7 +96,15 @@ impl Authority {
         let (principal, body) = admitted.into_parts();
         let proposal = Proposal { principal, body };
         proposal.validate()?;
-        self.consensus.write(proposal, deadline).await
+        let span = traces::step("authority.write");
+        let written = self.consensus.write(proposal, deadline);
+        let written = written.instrument(span.clone()).await;
+        if let Ok(outcome) = &written
+            && let Some(event_id) = outcome.event_id()
+        {
+            traces::note(&span, "refrain.event_id", &event_id.to_string());
+        }
+        written
     }
 
     /// Answers a question from a state that reflects every change acknowledged before the call. All of one question is
@@ -107,7 +117,11 @@ impl Authority {
         admitted: Admitted<Q>,
         deadline: Instant,
     ) -> Result<Q::Answer, ReadError> {
-        let at = self.consensus.read(deadline).await?;
+        let waited = traces::step("authority.read");
+        let read = self.consensus.read(deadline);
+        let read = read.instrument(waited.clone()).await;
+        let at = read.inspect_err(|why| traces::note(&waited, "refrain.reason", why.reason()))?;
+        drop(waited);
         // However the read went: who asked has given up, and no answer must come out of a call that is over.
         if Instant::now() >= deadline {
             return Err(Unavailable::Deadline.into());

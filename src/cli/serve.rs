@@ -25,7 +25,7 @@ pub fn run(args: &ServeCommand) -> Result<u8, Failure> {
     }
     let config = Config::load(&args.settings).map_err(|error| Failure::usage(error.to_string()))?;
     // Held to the end, and dropped before the failure is printed: what led to it comes first.
-    let _logging = server::install_logging(&config.log)
+    let _logging = server::install_logging(&config.log, config.traces.collector.is_some())
         .map_err(|error| Failure::other(format!("{error:#}")))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

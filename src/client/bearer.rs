@@ -10,7 +10,7 @@ use tonic::{
 
 use super::error::Error;
 
-/// Puts the token into each call; without one, leaves calls as they are. `Debug` does not show it.
+/// Puts the token into each call, and the trace that it belongs to where that is wanted. `Debug` does not show it.
 #[derive(Clone, Default)]
 pub(super) struct Bearer(Option<MetadataValue<Ascii>>);
 
@@ -41,6 +41,8 @@ impl Interceptor for Bearer {
                 .metadata_mut()
                 .insert("authorization", value.clone());
         }
+        #[cfg(feature = "opentelemetry")]
+        super::context::pass_on(request.metadata_mut().as_mut());
         Ok(request)
     }
 }

@@ -58,6 +58,10 @@
 //! Every call has a deadline. Within it, an attempt that found no connection, a broken one or a node that cannot
 //! answer now is made again at the next endpoint, each round after a longer wait, always with the same `request_id`:
 //! one call has one effect. What may have been done and what certainly was not is told by [`Error::outcome`].
+//!
+//! With the feature `opentelemetry` each call carries the trace that it belongs to: what the propagator that your program has installed
+//! (`opentelemetry::global::set_text_map_propagator`, W3C's as a rule) makes of the context that is current where the call is made. A node
+//! that traces then goes on with that trace. Without a propagator, or outside of a trace, calls are as they are without the feature.
 
 mod audit;
 mod bearer;
@@ -66,6 +70,8 @@ mod call;
 mod changes;
 mod check;
 mod cluster;
+#[cfg(feature = "opentelemetry")]
+mod context;
 mod endpoints;
 mod error;
 pub mod guard;

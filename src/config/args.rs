@@ -66,6 +66,15 @@ pub struct ServeArgs {
     #[arg(long, value_name = "FORMAT")]
     pub log_format: Option<String>,
 
+    /// The collector that spans of calls go to, by OTLP over gRPC, such as `http://127.0.0.1:4317` [default: none, no spans]
+    #[arg(long, value_name = "URL")]
+    pub traces: Option<String>,
+
+    /// The part of the calls, 0 to 1, whose spans are sent; of calls that come with a trace, their sender has decided
+    /// [default: 1]
+    #[arg(long, value_name = "PART")]
+    pub traces_sampled: Option<String>,
+
     /// A file to write once the node listens: JSON with `client`, `peer`, `node_id` and `pid` [default: none]
     #[arg(long, value_name = "FILE")]
     pub ready_file: Option<String>,
@@ -135,6 +144,8 @@ impl ServeArgs {
             ("reflection", &self.reflection),
             ("log", &self.log),
             ("log_format", &self.log_format),
+            ("traces", &self.traces),
+            ("traces_sampled", &self.traces_sampled),
             ("ready_file", &self.ready_file),
             ("heartbeat_ms", &self.heartbeat_ms),
             ("election_timeout_min_ms", &self.election_timeout_min_ms),

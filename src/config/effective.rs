@@ -26,6 +26,7 @@ impl Config {
             ("join", self.join.to_string()),
             ("token_key_file", place(&self.token_key)),
             ("sealing_key_file", place(&self.sealing_key)),
+            ("traces", self.traces.collector.clone().unwrap_or_default()),
             (
                 "ready_file",
                 self.ready_file
@@ -45,6 +46,7 @@ impl Config {
             ("reflection", self.reflection.to_string()),
             ("log", self.log.filter.clone()),
             ("log_format", format.to_owned()),
+            ("traces_sampled", self.traces.sampled.to_string()),
             ("heartbeat_ms", ms(self.timing.heartbeat)),
             ("election_timeout_min_ms", ms(self.timing.election_min)),
             ("election_timeout_max_ms", ms(self.timing.election_max)),

@@ -14,7 +14,7 @@ use super::{
 };
 
 /// Every setting that a file or a variable may name.
-pub(super) const KEYS: [&str; 25] = [
+pub(super) const KEYS: [&str; 27] = [
     "data",
     "listen",
     "peer_listen",
@@ -27,6 +27,8 @@ pub(super) const KEYS: [&str; 25] = [
     "reflection",
     "log",
     "log_format",
+    "traces",
+    "traces_sampled",
     "ready_file",
     "heartbeat_ms",
     "election_timeout_min_ms",

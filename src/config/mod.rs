@@ -36,7 +36,7 @@ const DEFAULT_FILTER: &str = "info,openraft=warn,openraft::core::heartbeat=error
 ///
 /// TLS will be a section of its own (`[tls]`: certificate, key and the authority for callers, for clients and for peers
 /// apart). Until it is there, nothing is encrypted, and [`Config::insecure`] is what admits that.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     /// The folder that holds everything the node keeps.
     pub data: PathBuf,
@@ -62,6 +62,8 @@ pub struct Config {
     pub reflection: bool,
     /// How and what is logged.
     pub log: LogSettings,
+    /// Where spans of calls go, and of which calls.
+    pub traces: TraceSettings,
     /// The file to write once the node listens.
     pub ready_file: Option<PathBuf>,
     /// When a leader is missed.
@@ -93,6 +95,15 @@ pub struct LogSettings {
     pub filter: String,
     /// How a line looks.
     pub format: LogFormat,
+}
+
+/// Where spans of calls go, and of which calls.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TraceSettings {
+    /// A collector that speaks OTLP over gRPC, as `http://host:port`; without one there are no spans.
+    pub collector: Option<String>,
+    /// The part of the calls that is traced, 0 to 1, where their senders have not decided.
+    pub sampled: f64,
 }
 
 /// How a log line looks.
@@ -150,6 +161,10 @@ impl Config {
             log: LogSettings {
                 filter: DEFAULT_FILTER.to_owned(),
                 format: LogFormat::Text,
+            },
+            traces: TraceSettings {
+                collector: None,
+                sampled: 1.0,
             },
             ready_file: None,
             timing: Timing {

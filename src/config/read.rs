@@ -12,6 +12,11 @@ use super::{
 };
 use crate::limits;
 
+/// What names a collector of traces.
+const COLLECTOR: &str = "a collector's address such as http://127.0.0.1:4317 would do, where it takes OTLP over gRPC; this \
+                         version speaks no TLS: for a collector that wants https, run a collector as an agent beside the node, \
+                         and name the agent";
+
 impl Config {
     /// Reads each setting. What is bad is noted in `layers`, and its default stands in until then.
     pub(super) fn read(layers: &mut Layers, token_key: Option<OsString>) -> Self {
@@ -51,6 +56,12 @@ impl Config {
         set(
             &mut config.log.format,
             layers.read("log_format", "`text` or `json` would do", log_format),
+        );
+        config.traces.collector = layers.read_text("traces", COLLECTOR, collector);
+        let part = "a number from 0 to 1 such as 0.01 would do";
+        set(
+            &mut config.traces.sampled,
+            layers.read("traces_sampled", part, part_of_one),
         );
         config.ready_file = layers
             .read_text("ready_file", "name a file", not_empty)
@@ -260,6 +271,18 @@ fn reachable(text: &str) -> Option<String> {
             .all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte)),
     };
     (bare && port != 0 && (1..=253).contains(&host.len())).then(|| text.to_owned())
+}
+
+/// A collector: its scheme, host and port.
+fn collector(text: &str) -> Option<String> {
+    let address = text.strip_prefix("http://")?;
+    let address = address.strip_suffix('/').unwrap_or(address);
+    reachable(address).map(|address| format!("http://{address}"))
+}
+
+fn part_of_one(text: &str) -> Option<f64> {
+    let part: f64 = text.parse().ok()?;
+    (0.0..=1.0).contains(&part).then_some(part)
 }
 
 fn boolean(text: &str) -> Option<bool> {

@@ -232,6 +232,44 @@ fn the_token_key_comes_from_one_place_and_is_never_shown() {
 }
 
 #[test]
+fn a_collector_of_traces_is_named_by_its_address() {
+    let config = load(&[], &[]).expect("defaults");
+    assert_eq!(
+        (config.traces.collector, config.traces.sampled),
+        (None, 1.0)
+    );
+    with_file(
+        "traces = \"http://localhost:4317/\"\ntraces_sampled = 0.01",
+        |file| {
+            let config = load(&["--config", file], &[]).expect("config");
+            assert_eq!(
+                config.traces.collector.as_deref(),
+                Some("http://localhost:4317")
+            );
+            let part = config.traces.sampled;
+            assert!((part - 0.01).abs() < f64::EPSILON, "{part}");
+        },
+    );
+    for bad in [
+        "https://localhost:4317",
+        "localhost:4317",
+        "http://localhost",
+        "http://a b:1",
+        "http://a:1/v1/traces",
+    ] {
+        let said = complaint(&["--traces", bad], &[]);
+        assert!(
+            said.contains("speaks no TLS") && said.contains("as an agent"),
+            "{said}"
+        );
+    }
+    for bad in ["2", "-0.1", "NaN", "some"] {
+        let said = complaint(&[], &[("REFRAIN_TRACES_SAMPLED", bad)]);
+        assert!(said.contains("from 0 to 1"), "{said}");
+    }
+}
+
+#[test]
 fn a_key_is_made_once_for_its_owner_alone() {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = tempfile::tempdir().expect("folder");

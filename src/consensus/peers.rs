@@ -6,14 +6,24 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
+use tonic::Request;
 use tonic::transport::{Channel, Endpoint};
+use tracing::Span;
 
 use crate::limits::{PEER_CONNECT_TIMEOUT, PEER_MESSAGE_BYTES};
 use crate::net::Connector;
 use crate::proto::peer::{Envelope, peer_client::PeerClient};
+use crate::traces;
 
 /// A client of another node's peer service.
 pub type Client = PeerClient<Channel>;
+
+/// A call of another node's `method` that takes the trace along which is current here, and the span of the call.
+pub fn traced<T>(message: T, method: &'static str) -> (Request<T>, Span) {
+    let mut request = Request::new(message);
+    let span = traces::to_peer(request.metadata_mut().as_mut(), method);
+    (request, span)
+}
 
 /// Opens and keeps the connections.
 #[derive(Clone)]

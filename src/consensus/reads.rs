@@ -5,13 +5,16 @@ use std::sync::Arc;
 use openraft::raft::linearizable_read::LinearizerOption;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout, timeout_at};
+use tracing::{Instrument as _, Span};
 
 use super::clocks;
 use super::core::Core;
 use super::outcome::Unavailable;
+use super::peers::traced;
 use crate::domain::Millis;
 use crate::limits::{READ_ROUND_TIMEOUT, READS_WAITING, RETRY_PAUSE};
 use crate::proto::peer::ReadIndexRequest;
+use crate::traces;
 
 /// What a round found out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,11 +27,18 @@ pub struct ReadPoint {
 
 type Answer = Result<ReadPoint, Unavailable>;
 
+/// A read that waits for a round.
+struct Reader {
+    answer: oneshot::Sender<Answer>,
+    /// What traces it, if anything does.
+    span: Span,
+}
+
 /// Where reads queue up for the next round.
-pub struct ReadQueue(mpsc::Sender<oneshot::Sender<Answer>>);
+pub struct ReadQueue(mpsc::Sender<Reader>);
 
 /// The other end of the queue, for [`serve`].
-pub struct Waiting(mpsc::Receiver<oneshot::Sender<Answer>>);
+pub struct Waiting(mpsc::Receiver<Reader>);
 
 /// A queue and its other end.
 pub fn queue() -> (ReadQueue, Waiting) {
@@ -40,7 +50,11 @@ impl ReadQueue {
     /// Waits for the next round, and returns what it found out.
     async fn point(&self) -> Answer {
         let (sender, answer) = oneshot::channel();
-        self.0.try_send(sender).map_err(|error| match error {
+        let reader = Reader {
+            answer: sender,
+            span: traces::current(),
+        };
+        self.0.try_send(reader).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => Unavailable::Overloaded,
             mpsc::error::TrySendError::Closed(_) => Unavailable::Draining,
         })?;
@@ -54,7 +68,8 @@ pub async fn serve(core: Arc<Core>, mut waiting: Waiting) {
     let mut batch = Vec::new();
     while waiting.0.recv_many(&mut batch, READS_WAITING).await > 0 {
         let begun = Instant::now();
-        let answer = match timeout(READ_ROUND_TIMEOUT, round(&core)).await {
+        let round = round(&core).instrument(span_of(&batch));
+        let answer = match timeout(READ_ROUND_TIMEOUT, round).await {
             Ok(answer) => {
                 core.meters.read_round.note(begun.elapsed());
                 answer
@@ -63,9 +78,22 @@ pub async fn serve(core: Arc<Core>, mut waiting: Waiting) {
         };
         for reader in batch.drain(..) {
             // A reader whose deadline passed has gone.
-            let _ = reader.send(answer);
+            let _ = reader.answer.send(answer);
         }
     }
+}
+
+/// The span of a round: one round serves many reads, so it lies below the first of them that is traced, and the others link to it.
+fn span_of(readers: &[Reader]) -> Span {
+    let mut traced = readers.iter().filter(|reader| !reader.span.is_none());
+    let Some(first) = traced.next() else {
+        return Span::none();
+    };
+    let round = traces::step_below(&first.span, "consensus.read_round");
+    for other in traced {
+        other.span.follows_from(&round);
+    }
+    round
 }
 
 async fn round(core: &Core) -> Answer {
@@ -80,7 +108,8 @@ async fn round(core: &Core) -> Answer {
         .peers
         .client(&peer.peer_address)
         .map_err(|_| Unavailable::NoQuorum)?;
-    match client.read_index(ReadIndexRequest { envelope }).await {
+    let (request, span) = traced(ReadIndexRequest { envelope }, "ReadIndex");
+    match client.read_index(request).instrument(span.clone()).await {
         Ok(reply) => {
             let reply = reply.into_inner();
             Ok(ReadPoint {
@@ -89,6 +118,7 @@ async fn round(core: &Core) -> Answer {
             })
         }
         Err(status) => {
+            traces::fail(&span);
             Err(Unavailable::from_reason(status.message()).unwrap_or(Unavailable::NoQuorum))
         }
     }

@@ -6,6 +6,7 @@ use futures::StreamExt as _;
 use openraft::{raft::TransferLeaderResponse, storage::Snapshot};
 use serde::{Serialize, de::DeserializeOwned};
 use tonic::{Request, Response, Status, Streaming};
+use tracing::Instrument as _;
 
 use super::administer;
 use super::core::Core;
@@ -25,6 +26,7 @@ use crate::proto::peer::{
     propose_reply,
 };
 use crate::storage::off_thread;
+use crate::traces;
 
 /// Answers the other nodes.
 pub struct Service(pub Arc<Core>);
@@ -167,11 +169,12 @@ impl Peer for Service {
         &self,
         request: Request<ProposeRequest>,
     ) -> Result<Response<ProposeReply>, Status> {
+        let span = traces::of_peer(request.metadata().as_ref(), "Propose");
         let request = request.into_inner();
         self.check_member(request.envelope.as_ref())?;
         let proposal = Proposal::decode(&request.proposal)
             .map_err(|e| Status::failed_precondition(e.to_string()))?;
-        let outcome = match writes::propose(&self.0, &proposal).await {
+        let outcome = match writes::propose(&self.0, &proposal).instrument(span).await {
             Ok(outcome) => propose_reply::Outcome::Reply(encode_reply(&Ok(outcome))),
             Err(WriteError::Refused(refusal)) => {
                 propose_reply::Outcome::Reply(encode_reply(&Err(refusal)))
@@ -192,8 +195,9 @@ impl Peer for Service {
         &self,
         request: Request<ReadIndexRequest>,
     ) -> Result<Response<ReadIndexReply>, Status> {
+        let span = traces::of_peer(request.metadata().as_ref(), "ReadIndex");
         self.check_member(request.into_inner().envelope.as_ref())?;
-        match reads::confirm(&self.0).await {
+        match reads::confirm(&self.0).instrument(span).await {
             Ok(point) => Ok(Response::new(ReadIndexReply {
                 index: point.index,
                 leader_clock_ms: point.leader_clock.0,

@@ -3,13 +3,16 @@
 use openraft::errors::{ClientWriteError, RaftError};
 use tokio::time::{Instant, timeout_at};
 use tonic::Code;
+use tracing::Instrument as _;
 
 use super::core::Core;
 use super::outcome::{Unavailable, WriteError};
+use super::peers::traced;
 use super::types::EncodedCommand;
 use crate::domain::{Outcome, Proposal, decode_reply};
 use crate::limits::{HAND_OVER_PATIENCE, RETRY_PAUSE};
 use crate::proto::peer::{ProposeRequest, propose_reply};
+use crate::traces;
 
 /// Writes, and tries again while the deadline allows: a change is known by its request id, so that a second try cannot
 /// have a second effect.
@@ -91,6 +94,7 @@ pub async fn propose(core: &Core, proposal: &Proposal) -> Result<Outcome, WriteE
     let written = core
         .raft
         .client_write(EncodedCommand(command.encode()))
+        .instrument(traces::step("consensus.commit"))
         .await;
     let reply = match written {
         Ok(written) => {
@@ -131,7 +135,12 @@ async fn forward(
         envelope: core.peers.envelope(leader),
         proposal: proposal.encode(),
     };
-    let reply = match client.propose(request).await {
+    let (request, span) = traced(request, "Propose");
+    let answered = client.propose(request).instrument(span.clone()).await;
+    if answered.is_err() {
+        traces::fail(&span);
+    }
+    let reply = match answered {
         Ok(reply) => reply.into_inner(),
         // Only the peer service's own refusals have these codes: they stand before the proposal. Every other status may
         // have been made up by a connection that broke.

@@ -81,6 +81,17 @@ pub enum Outcome {
     },
 }
 
+impl Outcome {
+    /// The event that records what was asked for, where it is one.
+    pub fn event_id(&self) -> Option<EventId> {
+        match self {
+            Self::Preference { event_id, .. } | Self::Signal { event_id, .. } => Some(*event_id),
+            Self::Registry { event_id, .. } | Self::Erased { event_id, .. } => *event_id,
+            Self::Import { .. } | Self::Done { .. } => None,
+        }
+    }
+}
+
 /// What became of a command. A refusal means that nothing was done.
 pub type Reply = Result<Outcome, Refusal>;
 

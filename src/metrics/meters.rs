@@ -35,6 +35,35 @@ impl Timer {
     }
 }
 
+/// What became of the spans of a process. Clones count the same.
+#[derive(Debug, Clone, Default)]
+pub struct Spans {
+    sent: Counter,
+    lost: Counter,
+}
+
+impl Spans {
+    /// Counts spans that the collector took.
+    pub fn sent(&self, count: u64) {
+        self.sent.inc_by(count);
+    }
+
+    /// Counts spans that are lost.
+    pub fn lost(&self, count: u64) {
+        self.lost.inc_by(count);
+    }
+
+    /// How many the collector took so far.
+    pub fn total_sent(&self) -> u64 {
+        self.sent.get()
+    }
+
+    /// How many were lost so far.
+    pub fn total_lost(&self) -> u64 {
+        self.lost.get()
+    }
+}
+
 /// A call that was answered.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct Call {
@@ -65,6 +94,8 @@ pub struct Meters {
     decisions: Family<Decided, Counter>,
     /// What it takes to make a batch of the log durable.
     log_sync: Timer,
+    /// What became of the spans for a tracer.
+    spans: Spans,
     /// What it takes, on the leader, from proposing a change to having applied it.
     pub commit: Timer,
     /// What it takes to have a round of reads confirmed.
@@ -78,6 +109,7 @@ impl Default for Meters {
             call_seconds: Family::new_with_constructor(|| Histogram::new(CALL_SECONDS)),
             decisions: Family::default(),
             log_sync: Timer::default(),
+            spans: Spans::default(),
             commit: Timer::default(),
             read_round: Timer::default(),
         }
@@ -85,10 +117,11 @@ impl Default for Meters {
 }
 
 impl Meters {
-    /// Meters that show what the log's own timer was told.
-    pub fn with(log_sync: Timer) -> Self {
+    /// Meters that show what the log's own timer was told, and what was counted of spans.
+    pub fn with(log_sync: Timer, spans: Spans) -> Self {
         Self {
             log_sync,
+            spans,
             ..Self::default()
         }
     }
@@ -127,6 +160,16 @@ impl Meters {
             "decisions",
             "Decisions that were answered, each of a batch for itself",
             self.decisions.clone(),
+        );
+        registry.register(
+            "trace_spans_sent",
+            "Spans that the collector of traces took",
+            self.spans.sent.clone(),
+        );
+        registry.register(
+            "trace_spans_lost",
+            "Spans that were lost: too many waited, or the collector did not take them",
+            self.spans.lost.clone(),
         );
         for (name, help, timer) in [
             (

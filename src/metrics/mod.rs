@@ -8,6 +8,6 @@ mod meters;
 mod page;
 
 pub use self::{
-    meters::{Call, Meters, Timer},
+    meters::{Call, Meters, Spans, Timer},
     page::Page,
 };

@@ -77,12 +77,14 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::metrics::{Call, Timer};
+    use crate::metrics::{Call, Spans, Timer};
 
     #[test]
     fn the_page_has_what_was_counted_and_what_was_read() {
         let timer = Timer::default();
-        let meters = Meters::with(timer.clone());
+        let spans = Spans::default();
+        spans.lost(2);
+        let meters = Meters::with(timer.clone(), spans);
         let call = Call {
             transport: "grpc",
             call: "DecisionService/Check".to_owned(),
@@ -102,6 +104,8 @@ mod tests {
             r#"refrain_call_seconds_bucket{le="0.0025",call="DecisionService/Check"} 1"#,
             r#"refrain_decisions_total{decision="DENY",reason="OPTED_OUT"} 1"#,
             "refrain_log_sync_seconds_count 1",
+            "refrain_trace_spans_sent_total 0",
+            "refrain_trace_spans_lost_total 2",
             "refrain_ready 1.0",
             r#"refrain_peer_up{peer="0a"} 0.0"#,
             r#"refrain_node_info{version="1.2.3"} 1"#,

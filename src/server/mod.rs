@@ -7,6 +7,7 @@ mod log_sink;
 mod logging;
 mod ready;
 mod run;
+mod traces;
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -108,7 +109,7 @@ pub async fn start(config: Config, injected: Injected) -> anyhow::Result<Running
         identity,
         ..
     } = injected.disk;
-    let meters = Meters::with(log_sync);
+    let meters = Meters::with(log_sync, traces::spans());
     let own_id = identity.node_id;
     let consensus = Consensus::start(consensus::Parts {
         log,

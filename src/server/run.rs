@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{Injected, disk::Disk, ready, start};
+use super::{Injected, disk::Disk, ready, start, traces::Traces};
 use crate::{
     clock::{SystemClock, SystemEntropy},
     config::Config,
@@ -30,6 +30,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let client_listener = listen("clients", "--listen", config.listen).await?;
     let peer_listener = listen("peers", "--peer-listen", config.peer_listen).await?;
     let disk = Disk::open(&config.data, config.join, &SystemEntropy)?;
+    let traces = Traces::begin(&config.traces, disk.identity.node_id)?;
     let ready_file = config.ready_file.clone();
     let injected = Injected {
         client_listener,
@@ -56,14 +57,19 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         })?;
     }
     let drain = running.drain.clone();
-    let wait = running.wait();
-    tokio::pin!(wait);
+    let end = async {
+        running.wait().await?;
+        // A node that must not go on ends at once.
+        traces.end().await;
+        Ok(())
+    };
+    tokio::pin!(end);
     tokio::select! {
-        ended = &mut wait => return ended,
+        ended = &mut end => return ended,
         () = stop.asked() => drain.cancel(),
     }
     tokio::select! {
-        ended = wait => ended,
+        ended = end => ended,
         () = stop.asked() => anyhow::bail!("stopped at once by a second signal"),
     }
 }

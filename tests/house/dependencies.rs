@@ -5,7 +5,7 @@ use std::process::Command;
 use crate::source::root;
 
 /// Crates of the server and of the program, none of which a client may bring along.
-const SERVER: [&str; 25] = [
+const SERVER: [&str; 28] = [
     "axum",
     "chacha20poly1305",
     "clap",
@@ -17,6 +17,8 @@ const SERVER: [&str; 25] = [
     "indicatif",
     "openraft",
     "openraft-rt-tokio",
+    "opentelemetry-otlp",
+    "opentelemetry_sdk",
     "postcard",
     "prost-build",
     "protox",
@@ -28,6 +30,7 @@ const SERVER: [&str; 25] = [
     "toml",
     "tonic-health",
     "tonic-reflection",
+    "tracing-opentelemetry",
     "tracing-subscriber",
     "turmoil",
     "unicode-normalization",
@@ -39,7 +42,12 @@ pub fn of_the_client_alone() -> Vec<String> {
     let output = Command::new(cargo)
         .current_dir(root())
         .args(["tree", "--offline", "--locked", "--edges", "normal"])
-        .args(["--no-default-features", "--features", "client"])
+        // With all that a client may want.
+        .args([
+            "--no-default-features",
+            "--features",
+            "client,opentelemetry",
+        ])
         .args(["--prefix", "none", "--format", "{p}"])
         .output()
         .expect("cargo runs");

@@ -6,7 +6,7 @@ use crate::{
 };
 
 /// What a room may use of the others, besides itself. `domain` lets all of that room in, `proto::v1` only that part.
-const ROOMS: [(&str, &[&str]); 22] = [
+const ROOMS: [(&str, &[&str]); 23] = [
     // The leaves: anybody may stand on them, and they stand on nothing but each other.
     ("clock", &[]),
     ("limits", &[]),
@@ -16,6 +16,7 @@ const ROOMS: [(&str, &[&str]); 22] = [
     ("proto", &[]),
     ("purpose_tree", &[]),
     ("stamp", &["limits"]),
+    ("traces", &["limits"]),
     // The core, from the inside out.
     // Of time, the domain knows the unit; no clock.
     (
@@ -51,10 +52,11 @@ const ROOMS: [(&str, &[&str]); 22] = [
             "proto::peer",
             "proto::persisted",
             "stamp",
+            "traces",
         ],
     ),
     ("feed", &["domain", "storage", "limits", "proof"]),
-    ("admission", &["domain", "clock", "limits"]),
+    ("admission", &["domain", "clock", "limits", "traces"]),
     (
         "authority",
         &[
@@ -64,6 +66,7 @@ const ROOMS: [(&str, &[&str]); 22] = [
             "clock",
             "limits",
             "proof",
+            "traces",
         ],
     ),
     (
@@ -81,6 +84,7 @@ const ROOMS: [(&str, &[&str]); 22] = [
             "proto::v1",
             "receipt",
             "stamp",
+            "traces",
             // How long calls may take is a setting.
             "config::Deadlines",
         ],
@@ -111,7 +115,7 @@ const ROOMS: [(&str, &[&str]); 22] = [
 ];
 
 /// Who may know a foreign crate: folders (with a `/` at the end) and files.
-const CRATES: [(&str, &[&str]); 3] = [
+const CRATES: [(&str, &[&str]); 5] = [
     (
         "tonic",
         &[
@@ -135,6 +139,20 @@ const CRATES: [(&str, &[&str]); 3] = [
     ),
     ("openraft", &["src/consensus/"]),
     ("sled", &["src/storage/"]),
+    // What a span may hold is decided in one place.
+    (
+        "opentelemetry",
+        &[
+            "src/traces.rs",
+            "src/server/traces.rs",
+            "src/server/traces/",
+            "src/client/context.rs",
+        ],
+    ),
+    (
+        "tracing_opentelemetry",
+        &["src/traces.rs", "src/server/traces.rs"],
+    ),
 ];
 
 /// What a file imports that it may not; one line each.

@@ -11,6 +11,7 @@ use refrain::proto::v1::{
 };
 use serde_json::{Value, json};
 
+use crate::collector::Collector;
 use crate::support::{Node, PATIENCE, channel, email, eventually, expect, token_key};
 
 /// Who is spoken of. Each can be searched for: it stands nowhere else.
@@ -176,6 +177,8 @@ async fn nothing_raw_is_stored_or_logged() {
     let data = folder.path().join("node");
     // A snapshot at the least size, so that one is written too.
     let extra = ["--log", "trace", "--snapshot-log-bytes", "1048576"];
+    let collector = Collector::start().await;
+    let extra = [&extra[..], &["--traces", &collector.url]].concat();
     let mut node = Node::start(&data, &key, &extra).await;
     node.until_ready().await;
 
@@ -223,6 +226,7 @@ async fn nothing_raw_is_stored_or_logged() {
         log.contains("TRACE"),
         "the log holds all that there is to log"
     );
+    collector.holds_nothing_of(&traces());
     let mut kept = Vec::new();
     files(&data, &mut kept);
     kept.push(data.with_extension("log"));
@@ -262,11 +266,13 @@ async fn no_token_is_stored_or_logged() {
     };
     let (known, unknown) = ("token-that-is-known-4711", "token-of-nobody-4711");
     let hash = refrain::admission::TokenHash::of(known.as_bytes()).to_hex();
+    let collector = Collector::start().await;
     let settings = written(
         "refrain.toml",
         &format!(
-            "log = \"trace\"\n[[principal]]\nname = \"mailer\"\ntoken_sha256 = \"{hash}\"\n\
-             [[principal.grant]]\npermissions = [\"check\", \"opt_out\"]\n"
+            "log = \"trace\"\ntraces = \"{}\"\n[[principal]]\nname = \"mailer\"\ntoken_sha256 = \"{hash}\"\n\
+             [[principal.grant]]\npermissions = [\"check\", \"opt_out\"]\n",
+            collector.url
         ),
     );
     let (good, bad) = (written("good", known), written("bad", unknown));
@@ -296,6 +302,11 @@ async fn no_token_is_stored_or_logged() {
     }
     assert!(node.terminate().await.success());
     assert!(node.log().contains("TRACE"));
+    // Whoever was turned away left a span too.
+    let turned_away = collector.spans();
+    let mut turned_away = turned_away.iter();
+    assert!(turned_away.any(|it| it.word("refrain.reason") == "UNAUTHENTICATED"));
+    collector.holds_nothing_of(&[known, unknown, &hash].map(|it| it.as_bytes().to_vec()));
     let mut kept = Vec::new();
     files(&data, &mut kept);
     kept.push(data.with_extension("log"));
@@ -316,33 +327,35 @@ const CHILD: &str = "REFRAIN_TEST_PANICS";
 fn a_panic_tells_its_place_and_not_what_was_in_hand() {
     use refrain::config::{LogFormat, LogSettings};
 
-    if std::env::var_os(CHILD).is_some() {
+    if let Some(traced) = std::env::var_os(CHILD) {
         let settings = LogSettings {
             filter: "trace".to_owned(),
             format: LogFormat::Json,
         };
-        let log = refrain::server::install_logging(&settings).unwrap();
+        let log = refrain::server::install_logging(&settings, traced == "traced").unwrap();
         let panics = std::thread::spawn(|| panic!("cannot reach {ADDRESS} or {NUMBER}"));
         assert!(panics.join().is_err());
         drop(log);
         return;
     }
     let this = "privacy::a_panic_tells_its_place_and_not_what_was_in_hand";
-    let output = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", this, "--nocapture"])
-        .env(CHILD, "1")
-        .output()
-        .unwrap();
-    let said = [output.stdout, output.stderr].concat();
-    let said = String::from_utf8_lossy(&said);
-    assert!(output.status.success(), "{said}");
-    assert!(
-        said.contains("a fault of the program") && said.contains("privacy.rs"),
-        "{said}"
-    );
-    for trace in traces() {
-        let trace = String::from_utf8_lossy(&trace).into_owned();
-        assert!(!said.contains(&trace), "it repeats {trace}: {said}");
+    for how in ["logged", "traced"] {
+        let output = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", this, "--nocapture"])
+            .env(CHILD, how)
+            .output()
+            .unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        assert!(output.status.success(), "{said}");
+        assert!(
+            said.contains("a fault of the program") && said.contains("privacy.rs"),
+            "{said}"
+        );
+        for trace in traces() {
+            let trace = String::from_utf8_lossy(&trace).into_owned();
+            assert!(!said.contains(&trace), "it repeats {trace}: {said}");
+        }
     }
 }
 

@@ -34,6 +34,7 @@ mod wishes;
 mod words;
 
 use axum::{Router, response::IntoResponse as _, routing::get};
+use tower::util::MapRequestLayer;
 use utoipa::OpenApi as _;
 use utoipa_axum::{
     router::{OpenApiRouter, UtoipaMethodRouter, UtoipaMethodRouterExt as _},
@@ -47,6 +48,7 @@ use super::{
     gate::Row,
     link,
     status::{Failure, Transport},
+    traced::name_route,
 };
 
 /// A route: the call of the contract that it stands for, and so whom it lets in; and its handler.
@@ -120,6 +122,7 @@ pub(super) fn routes(api: Api) -> serde_json::Result<Router> {
         .route("/metrics", metrics)
         .with_state(api)
         .merge(documents)
+        .route_layer(MapRequestLayer::new(name_route))
         .method_not_allowed_fallback(|| async {
             Failure::from(Transport::MethodNotAllowed).into_response()
         }))

@@ -12,7 +12,10 @@ use utoipa::{
     openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder},
 };
 
-use super::super::status::{Explained, Failure};
+use super::super::{
+    status::{Explained, Failure},
+    traced::FailedFor,
+};
 
 /// The media type of problem details.
 pub(super) const PROBLEM_JSON: &str = "application/problem+json";
@@ -89,6 +92,7 @@ impl IntoResponse for Failure {
             (header::CACHE_CONTROL, "no-store"),
         ];
         let mut response = (status, headers, text).into_response();
+        response.extensions_mut().insert(FailedFor(problem.reason));
         let further = match status {
             StatusCode::UNAUTHORIZED => Some((header::WWW_AUTHENTICATE, "Bearer")),
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
