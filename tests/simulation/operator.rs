@@ -16,7 +16,7 @@ use crate::calls::{self, identifiers};
 use crate::clients::SUBJECTS;
 use crate::invariants::history::{Node, Rule, State};
 use crate::record::{Order, Phase, Shared};
-use crate::watchers::journal;
+use crate::watchers::{journal, told_members};
 use crate::world::{PEERS, channel, name};
 
 /// Within which every member has to serve when the faults are over (I10).
@@ -292,14 +292,24 @@ impl Operator {
     async fn collect(&self) {
         let members = self.record.borrow().members.clone();
         let minute = Duration::from_secs(60);
+        // Whoever carried an act out may have died before it was recorded; then the cluster does it by and by.
+        until("the journal tells of the members", minute, || async {
+            let status = status(channel(members[0]), Duration::from_secs(2)).await;
+            let status = status.ok()?;
+            self.understand(&status)?;
+            let newest = status.members.iter().map(|it| it.revision).max()?;
+            let told = told_members(members[0], newest).await.ok()?;
+            let votes = |it: &Member| (it.node_id.clone(), it.role == "voter");
+            (told == status.members.iter().map(votes).collect()).then_some(())
+        })
+        .await;
         until("all members stand at one revision", minute, || async {
             let status = status(channel(members[0]), Duration::from_secs(2)).await;
             let status = status.ok()?;
             self.understand(&status);
             let goal = self.record.borrow().goal;
-            let equal = |it: &refrain::proto::v1::Member| {
-                it.reachable && it.revision == goal && it.journal_events == goal
-            };
+            let equal =
+                |it: &Member| it.reachable && it.revision == goal && it.journal_events == goal;
             let all = status.members.iter().all(equal);
             // At once: who sees more from here on sees what is not judged.
             all.then(|| self.record.borrow_mut().phase = Phase::Collecting)

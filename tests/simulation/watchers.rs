@@ -1,8 +1,10 @@
 //! Watchers that follow the feed through broken streams, and the reading of a node's whole journal.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rand::{Rng as _, rngs::StdRng};
+use refrain::proto::v1::{MembershipAct, watch_response::Item};
 use tokio::time::sleep;
 use tonic::Status;
 
@@ -78,4 +80,33 @@ pub async fn journal(node: Node, goal: Revision, record: &Shared) -> Result<Jour
     let stream = Feed::open(channel(node), 1, &Filter::default(), SILENCE).await?;
     let subjects = record.borrow().subjects.clone();
     stream.journal(node, goal, &subjects).await
+}
+
+/// The members that a node's journal tells of up to a revision, by id: whether each votes.
+///
+/// # Errors
+/// Where the node does not give it.
+pub async fn told_members(node: Node, goal: Revision) -> Result<BTreeMap<String, bool>, Status> {
+    let mut stream = Feed::open(channel(node), 1, &Filter::default(), SILENCE).await?;
+    let mut members = BTreeMap::new();
+    loop {
+        let event = match stream.next().await? {
+            Some(Item::Event(event)) => event,
+            Some(Item::Heartbeat(beat)) if beat.revision >= goal => return Ok(members),
+            Some(Item::Heartbeat(_)) => continue,
+            Some(Item::Standing(_) | Item::Synced(_)) | None => {
+                return Err(Status::unavailable("the stream ended"));
+            }
+        };
+        let Some(done) = event.membership else {
+            continue;
+        };
+        match done.act() {
+            MembershipAct::Learner => members.insert(done.node_id, false),
+            MembershipAct::Voter | MembershipAct::Founded => members.insert(done.node_id, true),
+            MembershipAct::Removed | MembershipAct::RemovedByForce | MembershipAct::Unspecified => {
+                members.remove(&done.node_id)
+            }
+        };
+    }
 }
