@@ -40,7 +40,7 @@ pub const REPORTS: usize = 1_000;
 pub const REPORTS_AT_ONCE: usize = 100;
 
 /// For each moment that judging takes, the node leaves so many to others before it judges again.
-pub const REPORT_PAUSE: u32 = 9;
+pub const REPORT_PAUSE: u32 = 19;
 
 /// Events of a subject that are read to judge what was processed before its last change. More: `HISTORY_TOO_LONG`.
 pub const JUDGED_EVENTS: usize = 1_000;
