@@ -6,9 +6,9 @@ use tonic::{Request, Response, Status};
 
 use super::{Api, Call, convert, deadline::Deadline, input::Input, status::Failure};
 use crate::{
-    admission::{admit, admit_anybody},
+    admission::{Caller, admit, admit_anybody},
     authority::{FindEvent, JournalKeys, ListJournalKeys, ReadJournal},
-    domain::{Event, NodeId, Revision},
+    domain::{Event, Namespace, NodeId, Revision},
     limits,
     proof::{Checkpoint, JournalSigner, VerifierKey, origin, path::Resource},
     proto::v1::{
@@ -47,6 +47,32 @@ impl JournalService for Journals {
         request: Request<GetReceiptRequest>,
     ) -> Result<Response<GetReceiptResponse>, Status> {
         self.0.unary(request, Api::get_receipt).await
+    }
+}
+
+/// Whose event a receipt is of.
+pub(super) enum Whose<'a> {
+    /// The caller's, as it was made just now.
+    Own,
+    /// The one that stood in this namespace already: it may be another caller's, and name more than this one knows.
+    Standing(&'a Caller, Namespace),
+}
+
+impl Whose<'_> {
+    /// Gives a receipt to who sent the event, or may audit it.
+    fn may_see(self, receipt: v1::Receipt) -> Result<v1::Receipt, Failure> {
+        let Self::Standing(caller, namespace) = self else {
+            return Ok(receipt);
+        };
+        let event = Event::decode(&receipt.leaf).map_err(|_| Failure::Panicked)?;
+        if event.principal != *caller.principal() {
+            let wanted = FindEvent {
+                namespace: Some(namespace),
+                revision: event.revision,
+            };
+            admit(caller, wanted)?;
+        }
+        Ok(receipt)
     }
 }
 
@@ -119,10 +145,12 @@ impl Api {
     pub(super) async fn receipt_of(
         &self,
         revision: Revision,
+        whose: Whose<'_>,
         deadline: Instant,
     ) -> (Option<v1::Receipt>, String) {
         let until = deadline.min(Instant::now() + limits::RECEIPT_TIMEOUT);
-        match self.make_receipt(revision, until).await {
+        let made = self.make_receipt(revision, until).await;
+        match made.and_then(|receipt| whose.may_see(receipt)) {
             Ok(receipt) => (Some(receipt), String::new()),
             Err(failure) => {
                 let reason = failure.explained().reason;

@@ -3,6 +3,7 @@
 use super::{
     Api, Call,
     convert::{self, answers},
+    journal::Whose,
     status::Failure,
 };
 use crate::{
@@ -163,7 +164,7 @@ impl Api {
             evidence: wish.evidence,
             service: service.clone(),
         };
-        let request_id = set.request_id;
+        let (request_id, namespace) = (set.request_id, set.namespace.clone());
         let admitted = admit(&call.caller, Body::SetPreference(set))?;
         let deadline = call.deadline.step();
         let written = self.authority().write(admitted, deadline).await;
@@ -179,7 +180,12 @@ impl Api {
         };
         // From here on the change is made, and nothing may keep its answer from the caller.
         let (receipt, receipt_missing) = if wish.receipt {
-            self.receipt_of(revision, deadline).await
+            let whose = if changed {
+                Whose::Own
+            } else {
+                Whose::Standing(&call.caller, namespace)
+            };
+            self.receipt_of(revision, whose, deadline).await
         } else {
             (None, String::new())
         };

@@ -12,7 +12,7 @@ use super::{
     status::Failure,
 };
 use crate::{
-    admission::admit,
+    admission::{Permission, admit},
     authority::StartWatch,
     domain::{Refusal, Revision, ServiceName},
     feed::{self, Filter, Item},
@@ -101,13 +101,13 @@ impl Api {
                 let _ = &permit;
             })
         });
-        let api = self.clone();
+        let (api, shows_addresses) = (self.clone(), call.caller.holds(Permission::Cluster));
         let items = stream::iter(standing)
             .flatten()
             .map(Ok)
             .chain(feed.follow(started.from, filter, heartbeat))
             .map(move |item| match item {
-                Ok(item) => Ok(api.watched(item)),
+                Ok(item) => Ok(api.watched(item, shows_addresses)),
                 Err(end) => Err(end.into()),
             });
         Ok((started.from, items))
@@ -119,13 +119,20 @@ impl Api {
             .map_err(|_| Failure::TooManySnapshots)
     }
 
-    fn watched(&self, item: Item) -> WatchResponse {
+    fn watched(&self, item: Item, shows_addresses: bool) -> WatchResponse {
         let item = match item {
             Item::Standing(standing) => {
                 watch_response::Item::Standing(answers::standing(&standing))
             }
             Item::Synced(revision) => watch_response::Item::Synced(Synced { revision }),
-            Item::Event(event) => watch_response::Item::Event(answers::event(*event)),
+            Item::Event(event) => {
+                let mut event = answers::event(*event);
+                // Where nodes are found is for those who look after the cluster.
+                if let Some(membership) = event.membership.as_mut().filter(|_| !shows_addresses) {
+                    membership.peer_address.clear();
+                }
+                watch_response::Item::Event(event)
+            }
             Item::Heartbeat(revision) => watch_response::Item::Heartbeat(Heartbeat {
                 revision,
                 sent_at: Some(answers::timestamp(self.parts().clock.now())),

@@ -27,10 +27,16 @@ impl Client {
         Box::pin(async_stream::stream! {
             let mut backoff = Backoff::new(&client.0.settings);
             let mut tries = 0;
+            // How many in a row have not all of the journal.
+            let mut lacking = 0;
             loop {
                 let mut pieces = match client.begin_export(request.clone()).await {
                     Ok(pieces) => pieces,
                     Err(error) => {
+                        lacking += 1;
+                        if client.goes_elsewhere(&error, lacking) {
+                            continue;
+                        }
                         yield Err(error);
                         return;
                     }
@@ -40,7 +46,7 @@ impl Client {
                 let why = loop {
                     match timeout(silence, pieces.message()).await {
                         Ok(Ok(Some(piece))) => {
-                            tries = 0;
+                            (tries, lacking) = (0, 0);
                             request.from_revision = piece.next_revision;
                             let complete = piece.complete;
                             yield Ok(piece);
@@ -53,6 +59,10 @@ impl Client {
                         Err(_) => break Error::timed_out(silence),
                     }
                 };
+                lacking += 1;
+                if client.goes_elsewhere(&why, lacking) {
+                    continue;
+                }
                 tries += 1;
                 if tries > TRIES || !why.is_temporary() {
                     yield Err(why);
@@ -63,6 +73,17 @@ impl Client {
                 sleep(backoff.next()).await;
             }
         })
+    }
+
+    /// Leaves a node that fetches its journal still, while another may have all of it.
+    fn goes_elsewhere(&self, why: &Error, lacking: usize) -> bool {
+        let endpoints = &self.0.endpoints;
+        let goes = why.reason() == "REVISION_COMPACTED" && lacking < endpoints.len();
+        if goes {
+            let (at, _) = endpoints.preferred();
+            endpoints.leave(at, None);
+        }
+        goes
     }
 
     async fn begin_export(

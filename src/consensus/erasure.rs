@@ -5,22 +5,24 @@
 //! another secret, has all that it has wrapped wrapped anew, has the state refuse what comes wrapped under the old one, and only then
 //! destroys the old secret.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
 
 use tokio::time::{Instant, timeout};
 use zeroize::Zeroizing;
 
 use super::core::Core;
+use super::room::out_of_room;
 use super::stamp_keys::fresh;
 use super::writes;
 use crate::clock::Entropy;
 use crate::domain::{
     Body, Principal, Proposal, Revision, RewrapEvidence, RotateWrappingKey, Sealer, SealingKey,
-    State, WRAPPING_RANDOM_BYTES, WrappedKey, WrappingId,
+    State, WRAPPING_RANDOM_BYTES, WrappingId,
 };
-use crate::limits::{
-    DUTY_INTERVAL, ERASURE_INTERVAL, REWRAP_TIMEOUT, REWRAPPED_KEYS, WRAPPING_KEYS_HELD,
-};
+use crate::limits::{DUTY_INTERVAL, ERASURE_INTERVAL, REWRAP_TIMEOUT, WRAPPING_KEYS_HELD};
 use crate::proto::peer::PendingErasure;
 use crate::storage::files::Files;
 use crate::storage::secrets::{EVIDENCE, Secret};
@@ -30,14 +32,16 @@ pub struct WrappingKeys {
     sealing_key: SealingKey,
     node_id: u64,
     held: Mutex<Vec<Held>>,
+    /// Whether the log says already that keys of this node's are wrapped under something that it does not hold.
+    foreign_told: AtomicBool,
 }
 
 #[derive(Clone)]
 struct Held {
     secret: Secret,
     sealer: Sealer,
-    /// The last erasure when it was made; none where that was before this start.
-    since: Option<Revision>,
+    /// How many commands had left erased keys in the log when it was made; none where that was before this start.
+    since: Option<u64>,
 }
 
 impl WrappingKeys {
@@ -63,6 +67,7 @@ impl WrappingKeys {
         });
         Ok(Self {
             held: Mutex::new(held.collect()),
+            foreign_told: AtomicBool::new(false),
             sealing_key,
             node_id,
         })
@@ -112,6 +117,8 @@ pub async fn tend_again_and_again(core: Arc<Core>) {
         if core.believable().is_err() {
             continue;
         }
+        // Told as soon as it shows, and not only when something is erased.
+        foreign(&core, &core.wrapping_keys.held());
         let pending = pending(&core).unwrap_or_default();
         let stale = core.replica.stale_index();
         if snapshots.due(pending.snapshot) {
@@ -128,7 +135,10 @@ pub async fn tend_again_and_again(core: Arc<Core>) {
             && let Err(error) = rotate(&core).await
         {
             tracing::error!(%error, "the disk failed: what was erased here is not out of reach yet");
-            return;
+            // A full disk is another matter: with room, the next try is as good as this one.
+            if !out_of_room(&error) {
+                return;
+            }
         }
     }
 }
@@ -168,38 +178,58 @@ impl Pace {
 async fn rotate(core: &Core) -> std::io::Result<()> {
     let keys = &core.wrapping_keys;
     let mut held = keys.held();
-    let erased_at = core.replica.with_state(State::evidence_erased_at);
-    let young = |one: &Held| one.since.is_some_and(|since| since >= erased_at);
+    if foreign(core, &held) {
+        return Ok(());
+    }
+    let stale = core.replica.with_state(State::stale_evidence_keys);
+    let young = |one: &Held| one.since.is_some_and(|since| since >= stale);
     if !held.last().is_some_and(young) && held.len() < WRAPPING_KEYS_HELD {
         let secret = fresh(&*core.entropy);
         held.push(Held {
             sealer: keys.sealing_key.sealer(keys.node_id, &secret),
             secret,
-            since: Some(erased_at),
+            since: Some(stale),
         });
         keys.hold(&*core.files, held.clone())?;
     }
     let Some((in_use, before)) = held.split_last() else {
         return Ok(());
     };
-    let mut lost = false;
+    let mut given_up = Vec::new();
     for old in before {
         match wrap_anew(core, &old.sealer, &in_use.sealer).await {
-            Some(whole) => lost |= !whole,
+            Some(damaged) => given_up.extend(damaged),
             None => return Ok(()),
         }
     }
+    given_up.sort_unstable();
     let retired: Vec<WrappingId> = before.iter().map(|old| old.sealer.id()).collect();
     let rotate = RotateWrappingKey {
         node_id: keys.node_id,
         since: in_use.since.unwrap_or(0),
         retired: retired.clone(),
-        lost,
+        given_up,
     };
     if write(core, Body::RotateWrappingKey(rotate)).await && applied(core, &retired).await {
         keys.hold(&*core.files, vec![in_use.clone()])?;
     }
     Ok(())
+}
+
+/// Whether keys of this node's are wrapped under something that it does not hold: it was started with another sealing key, and nothing may
+/// be destroyed that opens them once it has the right one again.
+fn foreign(core: &Core, held: &[Held]) -> bool {
+    let keys = &core.wrapping_keys;
+    let ids: Vec<WrappingId> = held.iter().map(|one| one.sealer.id()).collect();
+    let others = |state: &State| state.wrapped_by_under_others(keys.node_id, &ids);
+    let foreign = core.replica.with_state(others);
+    if foreign && !keys.foreign_told.swap(true, Ordering::Relaxed) {
+        tracing::error!(
+            "this node was started with another sealing key than before: it cannot open the evidence that it has sealed, and replaces no \
+             wrapping key. Start it with the sealing key that it had; if that is lost, remove the node and add it anew."
+        );
+    }
+    foreign
 }
 
 /// Waits a moment until this node's own state refuses all of these: a follower hears of what it asked for before it applies it.
@@ -217,39 +247,35 @@ async fn applied(core: &Core, retired: &[WrappingId]) -> bool {
     timeout(REWRAP_TIMEOUT, seen).await.unwrap_or(false)
 }
 
-/// Has all that is wrapped under a key wrapped under another. Brings whether all of it could be; none where it has to be tried again.
-async fn wrap_anew(core: &Core, old: &Sealer, new: &Sealer) -> Option<bool> {
-    let mut whole = true;
-    let mut from = 0;
-    loop {
-        let under = |state: &State| state.evidence_under(old.id(), from, REWRAPPED_KEYS);
-        let found = core.replica.with_state(under);
-        let Some((last, _)) = found.last() else {
-            return Some(whole);
-        };
-        from = last + 1;
-        let anew = |(revision, key): &(Revision, WrappedKey)| {
+/// Has all that is wrapped under a key wrapped under another. Brings what could not be opened; none where it has to be tried again.
+async fn wrap_anew(core: &Core, old: &Sealer, new: &Sealer) -> Option<Vec<Revision>> {
+    let (mut damaged, mut next) = (Vec::new(), Some(0));
+    while let Some(from) = next {
+        let (found, rest) = core
+            .replica
+            .with_state(|state| state.evidence_under(old.id(), from));
+        next = rest;
+        let mut keys = Vec::new();
+        for (revision, key) in found {
             let mut random = Zeroizing::new([0; WRAPPING_RANDOM_BYTES]);
             core.entropy.fill(&mut *random);
-            Some((*revision, old.rewrap(key, new, &random).ok()?))
-        };
-        let keys: Vec<_> = found.iter().filter_map(anew).collect();
-        if keys.len() < found.len() {
-            whole = false;
-            let count = found.len() - keys.len();
-            tracing::error!(
-                count,
-                "keys of evidence are damaged: it cannot be opened any more"
-            );
+            match old.rewrap(&key, new, &random) {
+                Ok(anew) => keys.push((revision, anew)),
+                Err(error) => {
+                    tracing::error!(%error, revision, "a key of evidence is damaged: it cannot be opened any more");
+                    damaged.push(revision);
+                }
+            }
         }
         let rewrap = RewrapEvidence {
             from: old.id(),
             keys,
         };
-        if !write(core, Body::RewrapEvidence(rewrap)).await {
+        if !rewrap.keys.is_empty() && !write(core, Body::RewrapEvidence(rewrap)).await {
             return None;
         }
     }
+    Some(damaged)
 }
 
 async fn write(core: &Core, body: Body) -> bool {

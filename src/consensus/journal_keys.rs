@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::core::Core;
+use super::room::out_of_room;
 use super::stamp_keys::{fresh, register};
 use crate::domain::{AddJournalKey, Body, RetireJournalKey, State};
 use crate::limits::{DUTY_INTERVAL, STAMP_KEY_PAUSE, STAMP_KEY_TIMEOUT};
@@ -77,6 +78,11 @@ pub async fn tend_again_and_again(core: Arc<Core>) {
             Ok(true) => {}
             // What was refused, or could not be written, is not tried in haste.
             Ok(false) => sleep(STAMP_KEY_PAUSE).await,
+            // With room, the next try is as good as this one.
+            Err(error) if out_of_room(&error) => {
+                tracing::warn!(%error, "no room for a new key; trying again");
+                sleep(STAMP_KEY_PAUSE).await;
+            }
             Err(error) => {
                 tracing::error!(%error, "the disk failed: this node makes no key for the journal's checkpoints");
                 return;

@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use zeroize::Zeroizing;
 
 use super::core::Core;
+use super::room::out_of_room;
 use super::writes;
 use crate::clock::Entropy;
 use crate::domain::{
@@ -184,6 +185,11 @@ pub async fn tend_again_and_again(core: Arc<Core>) {
             Ok(true) => {}
             // What was refused, or could not be written, is not tried in haste.
             Ok(false) => sleep(STAMP_KEY_PAUSE).await,
+            // With room, the next try is as good as this one.
+            Err(error) if out_of_room(&error) => {
+                tracing::warn!(%error, "no room for a new key; trying again");
+                sleep(STAMP_KEY_PAUSE).await;
+            }
             Err(error) => {
                 tracing::error!(%error, "the disk failed: this node makes no more keys for stamps");
                 return;

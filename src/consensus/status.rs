@@ -13,7 +13,7 @@ use super::members::describe_at;
 use super::outcome::Unavailable;
 use super::report::{ClusterStatus, Health, Member, Report, Role};
 use crate::domain::{FEATURE_LEVEL, Millis, NodeId, State};
-use crate::proto::peer::{DescribeReply, StateHash};
+use crate::proto::peer::{DescribeReply, PendingErasure, StateHash};
 
 /// What this node says of itself.
 pub fn describe(core: &Core) -> DescribeReply {
@@ -68,6 +68,7 @@ pub fn describe(core: &Core) -> DescribeReply {
         clock_ms: core.clock.now().0,
         settings: core.settings.clone(),
         pending_erasure: erasure::pending(core),
+        evidence_stale: core.replica.with_state(State::stale_evidence_keys),
     }
 }
 
@@ -94,6 +95,9 @@ pub async fn status(core: &Core, deadline: Instant) -> ClusterStatus {
         })
         .collect();
     let last = known.iter().map(|node| node.last_index).max().unwrap_or(0);
+    let own_stale = core.replica.with_state(State::stale_evidence_keys);
+    let stale = known.iter().map(|node| node.evidence_stale).max();
+    let stale = stale.unwrap_or(0).max(own_stale);
     let mut alarms = Vec::new();
     let leader = core.leader().map(|(leader, _)| leader);
     if core.peers.cluster_id().is_some() && leader.is_none() {
@@ -120,7 +124,7 @@ pub async fn status(core: &Core, deadline: Instant) -> ClusterStatus {
         .zip(&answers)
         .map(|((id, peer, votes), answer)| {
             let report = match answer {
-                Ok(node) if node.node_id == *id => Ok(read(node, last)),
+                Ok(node) if node.node_id == *id => Ok(read(node, last, stale)),
                 Ok(node) => Err(format!(
                     "another node, {}, answers at its address; run `refrain cluster remove {}` if it is gone",
                     NodeId(node.node_id),
@@ -147,7 +151,7 @@ pub async fn status(core: &Core, deadline: Instant) -> ClusterStatus {
             role: Role::None,
             peer_address: own.peer_address.clone(),
             client_address: own.client_address.clone(),
-            report: Ok(read(&own, own.last_index)),
+            report: Ok(read(&own, own.last_index, own_stale)),
         });
     }
     ClusterStatus {
@@ -161,7 +165,7 @@ pub async fn status(core: &Core, deadline: Instant) -> ClusterStatus {
     }
 }
 
-fn read(node: &DescribeReply, last_index: u64) -> Report {
+fn read(node: &DescribeReply, last_index: u64, stale: u64) -> Report {
     Report {
         health: Health {
             ready: node.ready,
@@ -182,7 +186,16 @@ fn read(node: &DescribeReply, last_index: u64) -> Report {
         settings: node.settings.clone(),
         key_fingerprint: node.key_fingerprint.to_vec(),
         clock: Millis(node.clock_ms),
-        pending_erasure: node.pending_erasure,
+        // Who has not applied an erasure yet does not know of it.
+        pending_erasure: if node.evidence_stale < stale {
+            Some(PendingErasure {
+                snapshot: true,
+                purge: true,
+                rotation: true,
+            })
+        } else {
+            node.pending_erasure
+        },
     }
 }
 
@@ -295,5 +308,18 @@ mod tests {
         let mut alarms = Vec::new();
         differences(&[&a, &b], &mut alarms);
         assert!(alarms.is_empty(), "{alarms:?}");
+    }
+
+    #[test]
+    fn who_has_not_heard_of_an_erasure_has_all_of_it_before_itself() {
+        let behind = node(1, &[]);
+        assert_eq!(read(&behind, 0, 0).pending_erasure, None);
+        let pending = read(&behind, 0, 1).pending_erasure.unwrap();
+        assert!(pending.snapshot && pending.purge && pending.rotation);
+        let done = DescribeReply {
+            evidence_stale: 1,
+            ..node(2, &[])
+        };
+        assert_eq!(read(&done, 0, 1).pending_erasure, None);
     }
 }

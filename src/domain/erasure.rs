@@ -42,12 +42,12 @@ pub struct RewrapEvidence {
 pub struct RotateWrappingKey {
     /// The node.
     pub node_id: u64,
-    /// The new one is younger than every erasure up to this revision.
-    pub since: Revision,
+    /// How many of the commands that left erased keys in the log the new one is younger than.
+    pub since: u64,
     /// Those before: at most 64.
     pub retired: Vec<WrappingId>,
-    /// Whether what is still wrapped under them is given up, since it cannot be opened. Otherwise nothing is done where there is any.
-    pub lost: bool,
+    /// The revisions of those still wrapped under them that cannot be opened, ascending: at most 256. Where there are others, nothing is done.
+    pub given_up: Vec<Revision>,
 }
 
 impl EraseEvidence {
@@ -79,7 +79,10 @@ impl RotateWrappingKey {
     /// # Errors
     /// `COMMAND_TOO_LARGE`.
     pub fn validate(&self) -> Result<(), Refusal> {
-        if self.retired.len() > limits::WRAPPING_KEYS_HELD {
+        if self.retired.len() > limits::WRAPPING_KEYS_HELD
+            || self.given_up.len() > limits::REWRAPPED_KEYS
+            || !self.given_up.is_sorted_by(|a, b| a < b)
+        {
             return Err(Refusal::CommandTooLarge);
         }
         Ok(())

@@ -176,7 +176,7 @@ fn erased_evidence() {
                 node_id: 0xFEED,
                 since: 1,
                 retired: vec![WrappingId([9; 16])],
-                lost: false,
+                given_up: vec![3],
             }),
         ),
         (

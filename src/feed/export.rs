@@ -6,7 +6,10 @@ use futures::Stream;
 
 use super::{Feed, FeedEnd, off_thread, read};
 use crate::{
-    domain::{Detail, Event, Millis, Namespace, ProposedChange, Revision, ServiceName, Token},
+    domain::{
+        Detail, Event, EventId, EventKind, Millis, Namespace, ProposedChange, Revision,
+        ServiceName, Token,
+    },
     limits,
     storage::journal::Journal,
 };
@@ -38,18 +41,56 @@ pub struct Exported {
 }
 
 impl Selection {
-    /// Whether an event is wanted.
-    pub fn takes(&self, event: &Event) -> bool {
+    /// Whether an event is wanted, whichever service it is of.
+    fn takes(&self, event: &Event) -> bool {
         let named = |token: &Token| event.subjects().any(|it| it.token == *token);
         event.received_at >= self.since
             && self.until.is_none_or(|until| event.received_at < until)
             && (self.namespace.is_none() || event.namespace == self.namespace)
             && (self.tokens.is_empty() || self.tokens.iter().any(named))
-            && self.service.as_ref().is_none_or(|it| is_of(event, it))
     }
 }
 
-/// Whether an event is a service's: a change that it sent, an override for it, a violation of it.
+/// Whether an event is a service's: a change that it sent, an override for it from its proposal to its end, a violation of it.
+fn is_of_service(journal: &Journal, event: &Event, service: &ServiceName) -> Result<bool, FeedEnd> {
+    if is_of(event, service) {
+        return Ok(true);
+    }
+    let change = event.change_id.filter(|_| {
+        matches!(
+            event.kind,
+            EventKind::OverrideBegan
+                | EventKind::OverrideRevoked
+                | EventKind::OverrideEnded
+                | EventKind::ChangeWithdrawn
+        )
+    });
+    let Some(change) = change else {
+        return Ok(false);
+    };
+    // Which services it is for stands in its proposal alone. Where that cannot be found, better too much than too little.
+    let proposal = find(journal, change, event.revision)?;
+    Ok(proposal.is_none_or(|proposal| is_of(&proposal, service)))
+}
+
+/// The event of an id, looked for from the time in the id on: it was received then, or a little later by the log's time.
+fn find(journal: &Journal, id: EventId, before: Revision) -> Result<Option<Event>, FeedEnd> {
+    let mut next = first_since(journal, 1, before, id.timestamp())?;
+    for _ in 0..limits::EXPORT_READS {
+        if next >= before {
+            break;
+        }
+        for event in read(journal, next, before)? {
+            if event.id == id {
+                return Ok(Some(event));
+            }
+            next = event.revision + 1;
+        }
+    }
+    Ok(None)
+}
+
+/// Whether an event itself names a service.
 fn is_of(event: &Event, service: &ServiceName) -> bool {
     event.service == *service
         || match &event.detail {
@@ -145,7 +186,12 @@ fn look_through(
                 });
             }
             next = event.revision + 1;
-            if selection.takes(&event) {
+            let wanted = selection.takes(&event)
+                && match &selection.service {
+                    None => true,
+                    Some(service) => is_of_service(journal, &event, service)?,
+                };
+            if wanted {
                 events.push(event);
             }
         }

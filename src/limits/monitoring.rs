@@ -63,11 +63,17 @@ pub const IMPORTERS_MEASURED: usize = 1_024;
 /// Reads of the journal for one answer of an export, where nothing is found.
 pub const EXPORT_READS: usize = 64;
 
+/// Pieces of evidence whose keys are kept, about 250 bytes of memory each. More: `EVIDENCE_FULL`, for opt-ins alone.
+pub const EVIDENCE_KEPT: u64 = 1 << 24;
+
 /// Events of a subject whose evidence one request erases; it tells how many are left.
 pub const ERASED_AT_ONCE: usize = 1_024;
 
 /// Keys of evidence that one command wraps anew.
 pub const REWRAPPED_KEYS: usize = 256;
+
+/// Keys of evidence that are looked at while the state is locked, to find those that are wrapped under something.
+pub const KEYS_LOOKED_AT: usize = 16_384;
 
 /// Wrapping keys that are no more and still known, so that what comes late is refused.
 pub const RETIRED_WRAPPING_KEYS: usize = 1_024;

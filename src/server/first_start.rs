@@ -15,7 +15,14 @@ const HISTORY: [&str; 3] = ["vote", "journal", "snapshots"];
 /// What a first start lays down before it has an identity.
 const LOG: [&str; 2] = ["log", "log.mark"];
 /// What an incomplete wipe leaves: none of it is worth anything to a cluster.
-const REMAINS: [&str; 3] = ["sealing.key", "token.key", "ballast"];
+const REMAINS: [&str; 6] = [
+    "sealing.key",
+    "token.key",
+    "ballast",
+    "evidence_secrets",
+    "stamp_secrets",
+    "journal_secrets",
+];
 
 /// Refuses a folder without an identity that a node has lived in; marks one that is new. `join`: whether the node waits
 /// to be taken into a cluster.

@@ -158,7 +158,11 @@ impl Files for DataFolder {
     }
 
     fn write_secret(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        self.replace(path, bytes, true, SECRET)
+        // Held open, so that it can still be written to once it has lost its name.
+        let before = OpenOptions::new().write(true).open(self.root.join(path));
+        let before = absent_is_none(before).map_err(named(path))?;
+        self.replace(path, bytes, true, SECRET)?;
+        before.map_or(Ok(()), blank).map_err(named(path))
     }
 
     fn sync(&self, paths: &[PathBuf]) -> io::Result<()> {
@@ -297,6 +301,13 @@ fn create_root(root: &Path) -> io::Result<()> {
         File::open(parent)?.sync_all()?;
     }
     Ok(())
+}
+
+/// Writes zeros over what a file holds. Flash and file systems that copy on write may keep it all the same.
+fn blank(mut file: File) -> io::Result<()> {
+    let length = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
+    file.write_all(&vec![0; length])?;
+    file.sync_all()
 }
 
 /// Empties the folder for unfinished files, and makes sure that it is there.

@@ -30,7 +30,8 @@ pub trait Files: Send + Sync + 'static {
     /// Whatever the disk says. The file may then hold the old bytes or the new ones.
     fn write_durably(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
 
-    /// As [`Files::write_durably`], for what nobody but the program's own user may read.
+    /// As [`Files::write_durably`], for what nobody but the program's own user may read. What it takes the place of is written over on a
+    /// disk, where that can be done.
     ///
     /// # Errors
     /// As there.

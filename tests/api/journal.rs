@@ -20,7 +20,7 @@ use tonic::{Code, transport::Channel};
 use super::{
     principals::{by, grant, with_principals},
     rest::wire::{Answer, get, json, send},
-    support::{Node, assert_refused, opt_out},
+    support::{Node, assert_refused, email, opt_out, request_id},
 };
 
 fn journal(node: &Node) -> JournalServiceClient<Channel> {
@@ -209,6 +209,43 @@ async fn a_change_comes_with_its_receipt_where_one_is_wanted() {
     let verified = receipt::verify_json(document.as_bytes(), &keys).expect("whole");
     assert_eq!(verified.event.id.to_string(), changed["event_id"]);
     assert!(!document.contains("bob"));
+}
+
+/// A repeat is answered with the event that stands, which may name more of a person than who repeats it knows.
+#[tokio::test]
+async fn the_receipt_of_anothers_event_is_given_to_who_may_audit_it_alone() {
+    let may = [Permission::OptOut];
+    let narrow = grant(&may, None, Some(&["marketing"]));
+    let audit = grant(&[Permission::Audit], Some(&["default"]), None);
+    let node = with_principals([
+        ("shop".to_owned(), vec![grant(&may, None, None)]),
+        ("mailer".to_owned(), vec![narrow]),
+        ("officer".to_owned(), vec![grant(&may, None, None), audit]),
+    ])
+    .await;
+    let mut first = wanting("ada@example.com");
+    first.purposes = vec!["marketing".to_owned(), "sale".to_owned()];
+    first.identifiers.push(email("lovelace@example.com"));
+    let mut client = node.preferences();
+    let first = client.set_opt_out(by("shop", first)).await;
+    let first = first.expect("done").into_inner();
+    assert!(first.receipt.is_some());
+
+    let mut again = wanting("ada@example.com");
+    again.purposes = vec!["marketing".to_owned()];
+    for (name, gets) in [("mailer", false), ("officer", true), ("shop", true)] {
+        let again = SetOptOutRequest {
+            request_id: request_id(),
+            ..again.clone()
+        };
+        let again = client.set_opt_out(by(name, again)).await;
+        let again = again.expect("done").into_inner();
+        assert!(!again.changed);
+        assert_eq!(again.event_id, first.event_id);
+        assert_eq!(again.receipt.is_some(), gets, "{name}");
+        let missing = if gets { "" } else { "PERMISSION_DENIED" };
+        assert_eq!(again.receipt_missing, missing, "{name}");
+    }
 }
 
 #[tokio::test]

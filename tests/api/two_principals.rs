@@ -5,10 +5,11 @@ use std::time::{Duration, SystemTime};
 use refrain::{
     admission::Permission,
     proto::v1::{
-        ApproveChangeRequest, ApproveOverrideRequest, CheckRequest, Decision, ListOverridesRequest,
-        OverrideScope, PendingChange, ProposeChangeRequest, ProposeOverrideRequest,
-        ProposeOverrideResponse, Purpose, Reason, RevokeOverrideRequest,
-        override_service_client::OverrideServiceClient, pending_change::Change,
+        ApproveChangeRequest, ApproveOverrideRequest, CheckRequest, Decision, Event, EventKind,
+        ExportRequest, ListOverridesRequest, OverrideScope, PendingChange, ProposeChangeRequest,
+        ProposeOverrideRequest, ProposeOverrideResponse, Purpose, Reason, RevokeOverrideRequest,
+        audit_service_client::AuditServiceClient, override_service_client::OverrideServiceClient,
+        pending_change::Change,
     },
 };
 use tonic::{Code, Status, transport::Channel};
@@ -63,6 +64,10 @@ async fn an_override_takes_two_principals_and_one_ends_it() {
             vec![grant(&may, None, Some(&["marketing"]))],
         ),
         ("recall".to_owned(), vec![grant(&all, None, None)]),
+        (
+            "auditor".to_owned(),
+            vec![grant(&[Permission::Audit], None, None)],
+        ),
     ])
     .await;
     let mut preferences = node.preferences();
@@ -124,6 +129,35 @@ async fn an_override_takes_two_principals_and_one_ends_it() {
     let denied = check().await;
     assert_eq!(denied.decision(), Decision::Deny);
     assert!(!denied.stamp.is_empty());
+
+    // An auditor who asks for a service sees what was done for it from the proposal to the end, wherever the export begins.
+    let whole = [
+        EventKind::ChangeProposed,
+        EventKind::OverrideBegan,
+        EventKind::OverrideRevoked,
+    ];
+    let all = of_service(&node, "recall", 0).await;
+    let kinds: Vec<EventKind> = all.iter().map(Event::kind).collect();
+    assert_eq!(kinds, whole);
+    let rest = of_service(&node, "recall", all[1].revision).await;
+    assert_eq!(rest, all[1..]);
+    assert_eq!(of_service(&node, "mailer", 0).await, []);
+}
+
+async fn of_service(node: &Node, service: &str, from_revision: u64) -> Vec<Event> {
+    let request = ExportRequest {
+        service: service.to_owned(),
+        from_revision,
+        ..ExportRequest::default()
+    };
+    let mut client = AuditServiceClient::new(node.channel.clone());
+    let pieces = client.export(by("auditor", request)).await.expect("begun");
+    let mut pieces = pieces.into_inner();
+    let mut events = Vec::new();
+    while let Some(piece) = pieces.message().await.expect("a piece") {
+        events.extend(piece.events);
+    }
+    events
 }
 
 #[tokio::test]

@@ -74,6 +74,7 @@ fn refusals() -> Vec<Refusal> {
         Refusal::SignalInvalid { why: "why" },
         Refusal::EvidenceRequired,
         Refusal::EvidenceOutdated,
+        Refusal::EvidenceFull { limit: 1 },
         Refusal::EvidenceInvalid { why: "why" },
         Refusal::ImportRowsRequired,
         Refusal::ImportChunkTooLarge,
@@ -133,6 +134,7 @@ fn refusals() -> Vec<Refusal> {
             | Refusal::SignalInvalid { .. }
             | Refusal::EvidenceRequired
             | Refusal::EvidenceOutdated
+            | Refusal::EvidenceFull { .. }
             | Refusal::EvidenceInvalid { .. }
             | Refusal::ImportRowsRequired
             | Refusal::ImportChunkTooLarge

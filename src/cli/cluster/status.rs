@@ -84,6 +84,12 @@ fn as_text(status: &StatusResponse, paint: Paint) -> String {
 
 /// What a node has still to do after evidence was erased.
 fn pending(member: &Member) -> Option<String> {
+    if !member.reachable {
+        let id = &member.node_id;
+        return Some(format!(
+            "not known of {id}: whether it has still to erase evidence"
+        ));
+    }
     let pending = member.pending_erasure.as_ref()?;
     let waits = [
         (pending.snapshot, "a new snapshot"),

@@ -87,6 +87,19 @@ impl Node {
         snapshot_log_bytes: u64,
         connector: Connector,
     ) -> Self {
+        let keys = (key, key);
+        Self::start_with(address, log, files, keys, snapshot_log_bytes, connector).await
+    }
+
+    /// The same, with a token key and a sealing key.
+    async fn start_with(
+        address: &str,
+        log: MemoryLog,
+        files: MemoryFiles,
+        (token_key, sealing_key): (u8, u8),
+        snapshot_log_bytes: u64,
+        connector: Connector,
+    ) -> Self {
         let (listener, clock) = (address.parse().unwrap(), SetClock::default());
         let identity = Identity::load(&files).unwrap().unwrap_or_else(|| {
             let identity = Identity::random(&SystemEntropy);
@@ -107,8 +120,8 @@ impl Node {
             entropy: Arc::new(SystemEntropy),
             identity,
             own: Peer::default(),
-            key_fingerprint: KeyFingerprint([key; 16]),
-            sealing_key: SealingKey::new(&[key; 32]),
+            key_fingerprint: KeyFingerprint([token_key; 16]),
+            sealing_key: SealingKey::new(&[sealing_key; 32]),
             timing: timing(snapshot_log_bytes),
             meters: Meters::default(),
             settings: Vec::new(),
@@ -138,7 +151,16 @@ impl Node {
     }
 
     /// Stops the node, loses what its disk had not synced, and starts it again at the same address.
-    pub async fn crash_and_restart(mut self, snapshot_log_bytes: u64) -> Self {
+    pub async fn crash_and_restart(self, snapshot_log_bytes: u64) -> Self {
+        self.restart((7, 7), snapshot_log_bytes).await
+    }
+
+    /// The same, with another sealing key.
+    pub async fn restart_with_sealing_key(self, key: u8) -> Self {
+        self.restart((7, key), 64 << 20).await
+    }
+
+    async fn restart(mut self, keys: (u8, u8), snapshot_log_bytes: u64) -> Self {
         let (log, files, peer) = (self.log.clone(), self.files.clone(), self.peer.clone());
         // A dead process writes nothing more: what still runs in threads of its own ends before the next life begins.
         let runtime = self.runtime.take().unwrap();
@@ -147,7 +169,8 @@ impl Node {
         tokio::task::spawn_blocking(stop).await.unwrap();
         log.crash();
         files.crash();
-        Self::start_on(&peer, log, files, 7, snapshot_log_bytes).await
+        let connector = Connector::tcp();
+        Self::start_with(&peer, log, files, keys, snapshot_log_bytes, connector).await
     }
 
     pub async fn ready(&self) {

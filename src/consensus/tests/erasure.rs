@@ -159,3 +159,28 @@ async fn a_second_erasure_waits_and_that_is_told() {
         0
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_with_another_sealing_key_destroys_nothing() {
+    let mut nodes = cluster(1).await;
+    let kept = opt_in(&nodes[0], 1).await;
+    opt_in(&nodes[0], 2).await;
+    let before = secrets(&nodes[0]);
+    let node = nodes.pop().unwrap().restart_with_sealing_key(9).await;
+    node.ready().await;
+    erase(&node, 2).await;
+    assert!(!opens(&node, &kept));
+    // It tries at once; what it would do takes no longer than a few commands.
+    for subject in 10..20 {
+        node.write(subject).await.unwrap();
+        sleep(DUTY_INTERVAL / 10).await;
+    }
+    let status = node.consensus.status(soon()).await;
+    let report = status.members[0].report.as_ref().unwrap();
+    assert!(report.pending_erasure.unwrap().rotation);
+    assert_eq!(secrets(&node), before);
+    let node = node.restart_with_sealing_key(7).await;
+    node.ready().await;
+    assert!(opens(&node, &kept));
+    settled(&[node]).await;
+}

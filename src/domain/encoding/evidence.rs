@@ -83,7 +83,7 @@ pub(super) fn rotate_out(rotate: &RotateWrappingKey) -> persisted::RotateWrappin
         node_id: rotate.node_id,
         since: rotate.since,
         retired: retired.map(|id| wrapping_id_out(*id)).collect(),
-        lost: rotate.lost,
+        given_up: rotate.given_up.clone(),
     }
 }
 
@@ -95,7 +95,7 @@ pub(super) fn rotate(
         node_id: message.node_id,
         since: message.since,
         retired: retired.collect::<Result<_, _>>()?,
-        lost: message.lost,
+        given_up: message.given_up.clone(),
     })
 }
 

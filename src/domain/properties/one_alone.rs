@@ -257,7 +257,7 @@ fn others(driven: &mut Driven) -> Vec<Body> {
             node_id: 1,
             since: 1,
             retired: vec![sealer().id()],
-            lost: true,
+            given_up: vec![1, 2],
         }),
         Body::RaiseFeatureLevel(RaiseFeatureLevel {
             level: FEATURE_LEVEL,

@@ -304,16 +304,19 @@ pub(super) fn later_bodies() -> impl Strategy<Value = Body> {
         ),
         (wrapping_ids(), vec((any::<u64>(), wrapped_keys()), 0..4))
             .prop_map(|(from, keys)| Body::RewrapEvidence(RewrapEvidence { from, keys })),
-        (any::<[u64; 2]>(), vec(wrapping_ids(), 0..4), any::<bool>()).prop_map(
-            |([node_id, since], retired, lost)| {
+        (
+            any::<[u64; 2]>(),
+            vec(wrapping_ids(), 0..4),
+            vec(any::<u64>(), 0..4)
+        )
+            .prop_map(|([node_id, since], retired, given_up)| {
                 Body::RotateWrappingKey(RotateWrappingKey {
                     node_id,
                     since,
                     retired,
-                    lost,
+                    given_up,
                 })
-            }
-        ),
+            }),
         violation_reports().prop_map(Body::ReportViolations),
         (request_ids(), anomaly_settings()).prop_map(|(request_id, settings)| {
             Body::ConfigureAnomalies(ConfigureAnomalies {

@@ -229,6 +229,12 @@ pub enum Refusal {
         /// What is wrong.
         why: &'static str,
     },
+    /// As much evidence is kept as can be.
+    #[error("no more than {limit} pieces of evidence can be kept: erase what is no longer needed")]
+    EvidenceFull {
+        /// How many can be.
+        limit: u64,
+    },
     /// Evidence was under way for so long that what sealed it was replaced meanwhile.
     #[error(
         "the evidence was sealed under a key that was replaced meanwhile: send the request again"

@@ -3,7 +3,7 @@
 use super::{Refusal, RefusalKind};
 
 /// Every reason, so that one that comes over the wire gets its own static text back.
-const REASONS: [&str; 53] = [
+const REASONS: [&str; 54] = [
     "NAMESPACE_INVALID",
     "NAMESPACE_UNKNOWN",
     "PURPOSE_INVALID",
@@ -47,6 +47,7 @@ const REASONS: [&str; 53] = [
     "SIGNAL_INVALID",
     "EVIDENCE_REQUIRED",
     "EVIDENCE_OUTDATED",
+    "EVIDENCE_FULL",
     "EVIDENCE_INVALID",
     "IMPORT_ROWS_REQUIRED",
     "IMPORT_CHUNK_TOO_LARGE",
@@ -106,6 +107,7 @@ impl Refusal {
             Self::SignalInvalid { .. } => "SIGNAL_INVALID",
             Self::EvidenceRequired => "EVIDENCE_REQUIRED",
             Self::EvidenceOutdated => "EVIDENCE_OUTDATED",
+            Self::EvidenceFull { .. } => "EVIDENCE_FULL",
             Self::EvidenceInvalid { .. } => "EVIDENCE_INVALID",
             Self::ImportRowsRequired => "IMPORT_ROWS_REQUIRED",
             Self::ImportChunkTooLarge => "IMPORT_CHUNK_TOO_LARGE",
@@ -142,6 +144,7 @@ impl Refusal {
             | Self::TooManyChanges { .. }
             | Self::SignalUnconfigured
             | Self::EvidenceOutdated
+            | Self::EvidenceFull { .. }
             | Self::ClusterAlreadyInitialised
             | Self::ClusterNotInitialised
             | Self::FeatureLevelUnknown { .. }
@@ -261,6 +264,7 @@ pub(in crate::domain) fn every() -> Vec<Refusal> {
         Refusal::SignalInvalid { why },
         Refusal::EvidenceRequired,
         Refusal::EvidenceOutdated,
+        Refusal::EvidenceFull { limit: 1 },
         Refusal::EvidenceInvalid { why },
         Refusal::ImportRowsRequired,
         Refusal::ImportChunkTooLarge,

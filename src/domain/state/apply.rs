@@ -89,7 +89,7 @@ impl State {
             }
             state.check_reached(set.min_revision)?;
             state.check_last_revision(set)?;
-            state.check_wrapping(set.evidence.as_ref().map(|sealed| &sealed.key))?;
+            state.check_evidence(set.evidence.as_ref().map(|sealed| &sealed.key))?;
             let wish = Wish {
                 event_id: command.event_id,
                 principal: &command.principal,
@@ -109,7 +109,12 @@ impl State {
                 changed: settled.changed,
                 received_at: settled.received_at,
             })
-        })?;
+        });
+        let kept = !known && matches!(reply, Ok(Outcome::Preference { changed: true, .. }));
+        if set.evidence.is_some() && !kept {
+            self.note_stray_evidence(&reply);
+        }
+        let reply = reply?;
         if known || !matches!(reply, Outcome::Preference { changed: true, .. }) {
             self.repeated(command, &set.namespace, &set.tokens, &digest, events);
         }

@@ -1,7 +1,7 @@
 //! The keys of evidence as chunks of a snapshot, and back.
 
 use super::State;
-use super::evidence::Kept;
+use super::evidence_keys::Kept;
 use super::restore::{Fault, Restore};
 use super::snapshot::Batches;
 use super::snapshot_anomalies::place;
@@ -39,11 +39,13 @@ impl State {
             ..UsageSection::default()
         });
         let retired: Vec<_> = self.evidence.retired().map(wrapping_id_out).collect();
-        let (erased_at, stale_evidence_keys) = self.evidence.erasures();
-        let rest = (stale_evidence_keys > 0 || !retired.is_empty()).then(|| UsageSection {
+        let (erased_at, stale_evidence_keys, stray_evidence) = self.evidence.erasures();
+        let any = stale_evidence_keys > 0 || stray_evidence || !retired.is_empty();
+        let rest = any.then(|| UsageSection {
             retired_wrapping_keys: retired,
             erased_at,
             stale_evidence_keys,
+            stray_evidence,
             ..UsageSection::default()
         });
         keys.chain(rotations).chain(rest).map(Section::Usage)
@@ -76,7 +78,11 @@ impl Restore {
                 return Err(Fault::Damaged("a retired wrapping key that does not fit"));
             }
         }
-        evidence.restore_erasures(section.erased_at, section.stale_evidence_keys);
+        evidence.restore_erasures(
+            section.erased_at,
+            section.stale_evidence_keys,
+            section.stray_evidence,
+        );
         Ok(())
     }
 }

@@ -87,3 +87,17 @@ fn nothing_is_left_aside_by_what_succeeds_or_fails() {
     assert!(error.to_string().contains("a/b/c"), "{error}");
     assert_eq!(fs::read_dir(root.path().join(ASIDE)).unwrap().count(), 0);
 }
+
+#[test]
+fn a_secret_that_is_replaced_is_written_over() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = DataFolder::open(root.path()).unwrap();
+    let path = Path::new("secrets");
+    folder.write_secret(path, b"the old one").unwrap();
+    // Another name for the same bytes on the disk, which outlives the first.
+    let other = root.path().join("other");
+    fs::hard_link(root.path().join(path), &other).unwrap();
+    folder.write_secret(path, b"new").unwrap();
+    assert_eq!(fs::read(root.path().join(path)).unwrap(), b"new");
+    assert_eq!(fs::read(&other).unwrap(), [0; 11]);
+}

@@ -102,12 +102,12 @@ fn next_sealer() -> Sealer {
     SealingKey::new(&[1; 32]).sealer(0xFEED, &[4; 32])
 }
 
-fn rotate(driven: &mut Driven, lost: bool) {
+fn rotate(driven: &mut Driven, given_up: &[Revision]) {
     let body = Body::RotateWrappingKey(RotateWrappingKey {
         node_id: 0xFEED,
-        since: driven.state.evidence_erased_at(),
+        since: driven.state.stale_evidence_keys(),
         retired: vec![sealer().id()],
-        lost,
+        given_up: given_up.to_vec(),
     });
     driven.send(body).unwrap();
 }
@@ -122,9 +122,10 @@ fn a_wrapping_key_is_retired_when_nothing_is_under_it_and_then_refused() {
     assert!(driven.state.must_rotate(0xFEED) && driven.state.must_rotate(7));
 
     // The other subject's is still wrapped under it.
-    rotate(&mut driven, false);
+    rotate(&mut driven, &[]);
     assert!(driven.state.must_rotate(0xFEED) && !driven.state.is_retired(sealer().id()));
-    let found = driven.state.evidence_under(sealer().id(), 0, 10);
+    let (found, next) = driven.state.evidence_under(sealer().id(), 0);
+    assert_eq!(next, None);
     let [(3, key)] = found[..] else {
         panic!("{found:?}")
     };
@@ -147,7 +148,7 @@ fn a_wrapping_key_is_retired_when_nothing_is_under_it_and_then_refused() {
     driven.send(Body::RewrapEvidence(late)).unwrap();
     assert_eq!(driven.state.evidence_key(3), Some(anew));
 
-    rotate(&mut driven, false);
+    rotate(&mut driven, &[]);
     assert!(driven.state.is_retired(sealer().id()) && !driven.state.must_rotate(0xFEED));
     assert!(driven.state.must_rotate(7));
     // An opt-in that was sealed before, and was under way until now.
@@ -161,10 +162,76 @@ fn what_cannot_be_opened_holds_nobody_up() {
     let mut driven = Driven::new();
     driven.set(Change::OptIn, &[1], &["sale"]).unwrap();
     driven.set(Change::OptIn, &[2], &["sale"]).unwrap();
+    driven.set(Change::OptIn, &[3], &["sale"]).unwrap();
     erase(&mut driven, &[1]).unwrap();
-    rotate(&mut driven, true);
+    // Only what is named: another that came meanwhile is not lost with it.
+    for given_up in [&[3][..], &[2, 3], &[4], &[3, 5]] {
+        rotate(&mut driven, given_up);
+        assert!(driven.state.must_rotate(0xFEED), "{given_up:?}");
+    }
+    rotate(&mut driven, &[3, 4]);
     assert!(!driven.state.must_rotate(0xFEED));
+    assert_eq!(kept(&driven.state), [3, 4]);
+}
+
+#[test]
+fn evidence_that_is_not_kept_is_in_the_log_and_counts_as_erased_with_the_next() {
+    let mut driven = Driven::new();
+    let set = driven.preference(Change::OptIn, &[1], &["sale"]);
+    driven.send(Body::SetPreference(set.clone())).unwrap();
+    driven.set(Change::OptIn, &[2], &["sale"]).unwrap();
+    assert_eq!(driven.state.stale_evidence_keys(), 0);
+    // A retry, a repeat, and one that is refused: each came with evidence that nobody keeps.
+    let strays: [fn(&mut Driven, SetPreference); 3] = [
+        |driven, set| drop(driven.send(Body::SetPreference(set)).unwrap()),
+        |driven, _| drop(driven.set(Change::OptIn, &[1], &["sale"]).unwrap()),
+        |driven, _| drop(driven.set(Change::OptIn, &[1], &["nothing"]).unwrap_err()),
+    ];
+    for (n, stray) in (1..).zip(strays) {
+        stray(&mut driven, set.clone());
+        assert_eq!(driven.state.stale_evidence_keys(), n - 1);
+        let restored = State::from_chunks(driven.state.chunks().map(Ok::<_, ()>)).unwrap();
+        driven.state = restored;
+        // Whose it was is not known any more: somebody without evidence is erased, and the log has to be purged.
+        assert_eq!(erased(erase(&mut driven, &[9])), (false, 0, 0));
+        assert_eq!(driven.state.stale_evidence_keys(), n);
+        assert!(driven.state.must_rotate(7));
+    }
+    assert_eq!(erased(erase(&mut driven, &[9])), (false, 0, 0));
+    assert_eq!(driven.state.stale_evidence_keys(), 3);
+
+    // Once it was erased, a retry brings it back into the log: that counts at once.
+    assert_eq!(erased(erase(&mut driven, &[1])), (true, 1, 0));
+    driven.send(Body::SetPreference(set)).unwrap();
+    assert_eq!(driven.state.stale_evidence_keys(), 5);
     assert_eq!(kept(&driven.state), [3]);
+}
+
+#[test]
+fn a_table_of_many_is_looked_through_in_pieces() {
+    let mut driven = Driven::new();
+    for n in 0..600_u64 {
+        let mut set = driven.preference(Change::OptIn, &[0], &["sale"]);
+        set.tokens[0].token.bytes[..8].copy_from_slice(&n.to_be_bytes());
+        driven.send(Body::SetPreference(set)).unwrap();
+    }
+    let (mut from, mut all) = (0, Vec::new());
+    loop {
+        let (found, next) = driven.state.evidence_under(sealer().id(), from);
+        assert!(found.len() <= limits::REWRAPPED_KEYS);
+        all.extend(found.into_iter().map(|(revision, _)| revision));
+        let Some(next) = next else { break };
+        from = next;
+    }
+    assert_eq!(all, kept(&driven.state));
+    assert_eq!(all.len(), 600);
+    assert!(driven.state.wrapped_by_under_others(0xFEED, &[]));
+    assert!(
+        !driven
+            .state
+            .wrapped_by_under_others(0xFEED, &[sealer().id()])
+    );
+    assert!(!driven.state.wrapped_by_under_others(7, &[]));
 }
 
 #[test]
@@ -174,7 +241,8 @@ fn a_snapshot_takes_it_along() {
         driven.set(Change::OptIn, &[n], &["sale"]).unwrap();
     }
     erase(&mut driven, &[5]).unwrap();
-    rotate(&mut driven, true);
+    let left = kept(&driven.state);
+    rotate(&mut driven, &left);
     let chunks: Vec<_> = driven.state.chunks().collect();
     let whole = || chunks.clone().into_iter().map(Ok::<_, ()>);
     let restored = State::from_chunks(whole()).unwrap();
