@@ -110,6 +110,32 @@ async fn the_program_holds_receipts_and_the_journal_against_the_keys() {
     expect(&verify(&format!("receipt.json --key {other}")), 64);
     expect(&verify("receipt.json"), 64);
 
+    // A list that says that the keys were retired right after they were added: by then nobody signs with them any more.
+    let listed = std::fs::read_to_string(kept.path("keys")).unwrap();
+    let retired: String = listed
+        .lines()
+        .map(|line| match line.rsplit_once("added at revision ") {
+            Some((_, added)) => {
+                let at = added.parse::<u64>().unwrap() + 1;
+                format!("{line}, retired at {at}\n")
+            }
+            None => format!("{line}\n"),
+        })
+        .collect();
+    std::fs::write(kept.path("retired"), &retired).unwrap();
+    let log = format!("--log {} --keys retired --save never", kept.client(0));
+    for words in ["receipt.json --keys retired", &log] {
+        let said = expect(&verify(words), 1);
+        assert!(said.contains("was retired at revision"), "{said}");
+    }
+    assert!(!kept.path("never").exists());
+    std::fs::write(
+        kept.path("retired"),
+        retired.replace("retired at ", "retired at about "),
+    )
+    .unwrap();
+    expect(&verify("receipt.json --keys retired"), 64);
+
     // The journal only grew, on every node alike; those who may not read tiles learn so.
     let first = format!("--log {} --keys keys --save kept", kept.client(0));
     expect(&verify(&first), 0);
