@@ -79,8 +79,9 @@ impl Whose<'_> {
 impl Api {
     /// The newest checkpoint of this node; open to everybody.
     pub(super) async fn checkpoint(&self, deadline: &Deadline) -> Result<String, Failure> {
-        let signer = self.journal_signer(deadline.step()).await?;
+        // The key is judged after the head was read, so that no journal is signed which holds the key's retirement.
         let (size, root) = self.parts().feed.head();
+        let signer = self.journal_signer(deadline.step()).await?;
         let checkpoint = Checkpoint {
             origin: signer.verifier_key().origin().to_owned(),
             size,
@@ -169,8 +170,9 @@ impl Api {
         revision: Revision,
         deadline: Instant,
     ) -> Result<v1::Receipt, Failure> {
-        let signer = self.journal_signer(deadline).await?;
+        // In this order for the reason that a checkpoint's key is judged last.
         let proven = self.parts().feed.prove(revision, deadline).await?;
+        let signer = self.journal_signer(deadline).await?;
         let checkpoint = Checkpoint {
             origin: signer.verifier_key().origin().to_owned(),
             size: proven.size,

@@ -56,10 +56,9 @@ impl ClientArgs {
         Ok(self.builder()?.build()?)
     }
 
-    /// As [`ClientArgs::client`], to be refined.
-    pub fn builder(&self) -> Result<ClientBuilder, Failure> {
-        // A variable that is set to nothing counts as not set; a flag that is given so is a mistake, and the builder says
-        // that there is no endpoint.
+    /// The nodes' addresses. A variable that is set to nothing counts as not set; a flag that is given so is a mistake, and leaves
+    /// none.
+    pub fn endpoints(&self) -> Vec<&str> {
         let named = self.endpoint.iter().filter(|it| !it.trim().is_empty());
         let mut endpoints: Vec<&str> = named.map(String::as_str).collect();
         if endpoints.is_empty()
@@ -67,8 +66,13 @@ impl ClientArgs {
         {
             endpoints.push(DEFAULT_ENDPOINT);
         }
+        endpoints
+    }
+
+    /// As [`ClientArgs::client`], to be refined.
+    pub fn builder(&self) -> Result<ClientBuilder, Failure> {
         let builder = Client::builder()
-            .endpoints(endpoints)
+            .endpoints(self.endpoints())
             .deadline(self.timeout)
             .connect_timeout(self.timeout.min(Duration::from_secs(2)))
             .namespace(self.namespace.clone().unwrap_or_default());

@@ -40,7 +40,7 @@ impl Server {
         let host = uri.host().ok_or("it has no host")?;
         let port = uri.port_u16().unwrap_or(80);
         Ok(Self {
-            host: format!("{host}:{port}"),
+            host: format!("{}:{port}", host.to_ascii_lowercase()),
             prefix: uri.path().trim_end_matches('/').to_owned(),
         })
     }
@@ -88,6 +88,7 @@ mod tests {
             at("http://logs.example/refrain/"),
             of("logs.example:80", "/refrain")
         );
+        assert_eq!(at("HTTP://Node.Example"), of("node.example:80", ""));
         for bad in [
             "https://a:1",
             "ftp://a:1",

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use refrain::{proto::v1::Receipt, receipt};
+use refrain::{proof::KnownKey, proto::v1::Receipt, receipt};
 use serde_json::json;
 
-use super::{client::ClientArgs, exit, failure::Failure, output::Output, paint::grouped};
+use super::{client::ClientArgs, exit, failure::Failure, output::Output};
 
 /// The flags of `receipt`.
 #[derive(Debug, Args)]
@@ -86,15 +86,10 @@ pub async fn run(
             let listed = client.journal_keys().await?;
             let text = || {
                 let lines = listed.keys.iter().map(|key| {
-                    let retired = match key.retired_at {
-                        0 => String::new(),
-                        at => format!(", retired at {}", grouped(at)),
-                    };
-                    let (node, added) = (&key.node_id, grouped(key.added_at));
-                    let key = &key.verifier_key;
-                    format!("# node {node}, added at revision {added}{retired}\n{key}")
+                    let (node, added) = (&key.node_id, key.added_at);
+                    KnownKey::lines(&key.verifier_key, node, added, key.retired_at)
                 });
-                lines.collect::<Vec<_>>().join("\n")
+                lines.collect::<String>().trim_end().to_owned()
             };
             let keys: Vec<_> = listed
                 .keys

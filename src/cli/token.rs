@@ -12,11 +12,16 @@ const VARIABLE: &str = "REFRAIN_TOKEN";
 /// The most bytes of a token's file: more is no token.
 const FILE_BYTES: u64 = 4_096;
 
-/// The token in the file, else in the environment. What is set to nothing counts as not set.
+/// The token in the file, else in the environment.
 pub fn find(file: Option<&Path>) -> Result<Option<Zeroizing<String>>, Failure> {
-    if let Some(file) = file {
-        return read(file).map(Some);
+    match file {
+        Some(file) => read(file).map(Some),
+        None => from_environment(),
     }
+}
+
+/// The token in the environment. What is set to nothing counts as not set.
+fn from_environment() -> Result<Option<Zeroizing<String>>, Failure> {
     let Some(value) = std::env::var_os(VARIABLE).filter(|value| !value.is_empty()) else {
         return Ok(None);
     };

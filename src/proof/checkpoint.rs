@@ -2,8 +2,9 @@
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 
+use super::keys::VerifierKeys;
 use super::merkle::Hash;
-use super::note::{self, JournalSigner, NoteInvalid, VerifierKey, VerifierKeys};
+use super::note::{self, JournalSigner, NoteInvalid, VerifierKey};
 
 /// What a checkpoint says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +33,17 @@ pub enum CheckpointInvalid {
         found: String,
         /// What the key is for.
         wanted: String,
+    },
+    /// The key that signed it was retired before, and signs nothing more.
+    #[error(
+        "it is of {size} events, and was signed by a key that was retired at revision {retired_at}: whoever has that key now is no node of the \
+         cluster, and what it signs proves nothing"
+    )]
+    Retired {
+        /// How many events it is of.
+        size: u64,
+        /// When the key was retired.
+        retired_at: u64,
     },
 }
 
@@ -78,7 +90,7 @@ impl Checkpoint {
     /// Reads a signed checkpoint that one of these keys signed; also brings that key.
     ///
     /// # Errors
-    /// [`CheckpointInvalid`]. A signature that is wrong is refused also where another is right.
+    /// [`CheckpointInvalid`]. A signature that is wrong is refused also where another is right, and so is one by a key that was retired by then.
     pub fn verify(
         signed: &str,
         keys: &VerifierKeys,
@@ -91,13 +103,20 @@ impl Checkpoint {
                 found: checkpoint.origin,
             });
         }
-        Ok((checkpoint, key))
+        // A node signs with a key only while its own journal does not hold the event that retires it.
+        match keys.retired_at(&key) {
+            Some(retired_at) if checkpoint.size >= retired_at => Err(CheckpointInvalid::Retired {
+                size: checkpoint.size,
+                retired_at,
+            }),
+            _ => Ok((checkpoint, key)),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::origin;
+    use super::super::{KnownKey, origin};
     use super::*;
 
     fn signer(byte: u8) -> JournalSigner {
@@ -149,6 +168,28 @@ mod tests {
         for known in [&[][..], &[1], &[1, 3]] {
             let read = Checkpoint::verify(&signed, &keys(known));
             assert_eq!(read, Err(NoteInvalid::SignedByNobodyKnown.into()));
+        }
+    }
+
+    #[test]
+    fn what_a_key_signs_after_its_retirement_proves_nothing() {
+        let signed = checkpoint().sign(&signer(2)).unwrap();
+        let size = checkpoint().size;
+        for (retired_at, wanted) in [
+            (None, Ok(())),
+            (Some(size + 1), Ok(())),
+            (Some(size), Err(size)),
+            (Some(3), Err(3)),
+        ] {
+            let key = signer(2).verifier_key();
+            let known = [
+                KnownKey { key, retired_at },
+                signer(1).verifier_key().into(),
+            ];
+            let read = Checkpoint::verify(&signed, &VerifierKeys::new(known));
+            let wanted =
+                wanted.map_err(|retired_at| CheckpointInvalid::Retired { size, retired_at });
+            assert_eq!(read.map(drop), wanted, "{retired_at:?}");
         }
     }
 

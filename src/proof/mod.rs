@@ -9,6 +9,7 @@
 
 mod checkpoint;
 pub mod growing;
+mod keys;
 pub mod merkle;
 mod note;
 pub mod path;
@@ -17,7 +18,8 @@ pub mod tree;
 
 pub use self::{
     checkpoint::{Checkpoint, CheckpointInvalid},
-    note::{JournalSigner, NoteInvalid, VerifierKey, VerifierKeys},
+    keys::{KnownKey, VerifierKeys},
+    note::{JournalSigner, NoteInvalid, VerifierKey},
 };
 
 /// The name of a cluster's journal: the origin of its checkpoints, and the name of its keys.

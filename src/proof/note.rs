@@ -1,4 +1,4 @@
-//! Signed notes (C2SP signed-note, Ed25519): who signs the journal's checkpoints, and whose signatures are believed.
+//! Signed notes (C2SP signed-note, Ed25519): who signs the journal's checkpoints, and by what signatures are verified.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,6 +9,7 @@ use signed_note::{
     Note, NoteError, Signer, StandardVerifier, Verifier, VerifierList, new_ed25519_verifier_key,
 };
 
+use super::keys::VerifierKeys;
 use crate::limits;
 
 /// The type of signatures that are Ed25519 over the text, as signed-note numbers them.
@@ -32,6 +33,12 @@ pub enum NoteInvalid {
     /// A text that is not a key.
     #[error("it is not a verifier key: one has the form <name>+<8 hex digits>+<base64>")]
     KeyMalformed,
+    /// A line that should say whose the next key is.
+    #[error(
+        "it is not what a list says before a key: `# node <16 hex digits>, added at revision <number>`, and where it was retired, \
+         `, retired at <number>`"
+    )]
+    RemarkMalformed,
 }
 
 /// What a node signs checkpoints with.
@@ -140,59 +147,12 @@ impl FromStr for VerifierKey {
     }
 }
 
-/// The keys that somebody believes: those of the nodes of one cluster, mostly.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct VerifierKeys(Vec<VerifierKey>);
-
-impl VerifierKeys {
-    /// These keys, each once.
-    pub fn new(keys: impl IntoIterator<Item = VerifierKey>) -> Self {
-        let mut known: Vec<VerifierKey> = Vec::new();
-        for key in keys {
-            if !known.contains(&key) {
-                known.push(key);
-            }
-        }
-        Self(known)
-    }
-
-    /// Reads keys, one a line; empty lines and those that begin with `#` say nothing.
-    ///
-    /// # Errors
-    /// [`NoteInvalid::KeyMalformed`], with the number of the line from 1; also for more than
-    /// [`JOURNAL_KEYS`](limits::JOURNAL_KEYS).
-    pub fn read(text: &str) -> Result<Self, (usize, NoteInvalid)> {
-        let mut keys = Vec::new();
-        for (number, line) in (1..).zip(text.lines()) {
-            let line = line.trim();
-            if line.is_empty() || line.starts_with('#') {
-                continue;
-            }
-            if keys.len() >= limits::JOURNAL_KEYS {
-                return Err((number, NoteInvalid::KeyMalformed));
-            }
-            keys.push(line.parse().map_err(|error| (number, error))?);
-        }
-        Ok(Self::new(keys))
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// The keys.
-    pub fn iter(&self) -> impl Iterator<Item = &VerifierKey> {
-        self.0.iter()
-    }
-
-    fn verifiers(&self) -> VerifierList {
-        let verifiers = self.0.iter().filter_map(|key| {
-            let verifier = StandardVerifier::new(&key.text).ok()?;
-            Some(Box::new(verifier) as Box<dyn Verifier>)
-        });
-        VerifierList::new(verifiers.collect())
-    }
+fn verifiers(keys: &VerifierKeys) -> VerifierList {
+    let verifiers = keys.iter().filter_map(|key| {
+        let verifier = StandardVerifier::new(&key.text).ok()?;
+        Some(Box::new(verifier) as Box<dyn Verifier>)
+    });
+    VerifierList::new(verifiers.collect())
 }
 
 /// Signs a text.
@@ -216,15 +176,13 @@ pub(super) fn verify(
     if note.to_bytes() != signed.as_bytes() {
         return Err(NoteInvalid::Malformed);
     }
-    let (verified, unknown) = note
-        .verify(&keys.verifiers())
-        .map_err(|error| match error {
-            NoteError::InvalidSignature { name, id } => NoteInvalid::WrongSignature {
-                key: format!("{name}+{id:08x}"),
-            },
-            NoteError::UnverifiedNote => NoteInvalid::SignedByNobodyKnown,
-            _ => NoteInvalid::Malformed,
-        })?;
+    let (verified, unknown) = note.verify(&verifiers(keys)).map_err(|error| match error {
+        NoteError::InvalidSignature { name, id } => NoteInvalid::WrongSignature {
+            key: format!("{name}+{id:08x}"),
+        },
+        NoteError::UnverifiedNote => NoteInvalid::SignedByNobodyKnown,
+        _ => NoteInvalid::Malformed,
+    })?;
     // A note of this journal has one signature. Others could be added by anybody, and would say nothing.
     let [signature] = &verified[..] else {
         return Err(NoteInvalid::Malformed);
@@ -275,17 +233,5 @@ mod tests {
         for wrong in ["", "a+b", &text[1..], &text[..text.len() - 4]] {
             assert!(wrong.parse::<VerifierKey>().is_err(), "{wrong:?}");
         }
-    }
-
-    #[test]
-    fn a_list_of_keys_has_one_a_line() {
-        let first = JournalSigner::new("refrain/ab", &[1; 32]).verifier_key();
-        let second = JournalSigner::new("refrain/ab", &[2; 32]).verifier_key();
-        let text = format!("# of the shop's cluster\n{first}\n\n  {second}  \n{first}\n");
-        let keys = VerifierKeys::read(&text).unwrap();
-        assert!(keys.iter().eq([&first, &second]));
-        let wrong = VerifierKeys::read(&format!("{first}\nnonsense\n"));
-        assert_eq!(wrong, Err((2, NoteInvalid::KeyMalformed)));
-        assert!(VerifierKeys::read("").unwrap().is_empty());
     }
 }

@@ -10,7 +10,7 @@
 //! | event time | `dpv:isIndicatedAtTime` | when the leader received it |
 //! | event: how it was indicated | `dpv:hasIndicationMethod` | the signal |
 //! | event: by whom | `dpv:isIndicatedBy` | the principal that called |
-//! | - | `refrain:event` | the whole event as the calls return it |
+//! | - | `refrain:event` | the whole event, as REST's calls return it |
 //! | - | `refrain:proof` | the leaf, the inclusion proof, the signed checkpoint |
 //!
 //! What the specification asks of a notice, of storage, recipients and jurisdictions, the cluster does not know: whoever hands the receipt
@@ -21,7 +21,7 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{ReceiptInvalid, contract};
+use super::{ReceiptInvalid, contract, strict::Strict, words};
 use crate::{
     domain::{Change, Event},
     proto::v1,
@@ -60,7 +60,7 @@ pub(super) fn of(receipt: &v1::Receipt) -> Result<Value, ReceiptInvalid> {
     let signal = readable.signal();
     set(
         "dpv:hasIndicationMethod",
-        word(signal.as_str_name(), "SIGNAL_"),
+        words::word(signal.as_str_name(), "SIGNAL_"),
     );
     let changes = event.changes();
     if !changes.is_empty() {
@@ -84,7 +84,7 @@ pub(super) fn of(receipt: &v1::Receipt) -> Result<Value, ReceiptInvalid> {
         });
         set("dpv:hasConsent", consents.collect());
     }
-    set("refrain:event", in_words(&readable));
+    set("refrain:event", words::event(&readable));
     let base64 = |bytes: &Vec<u8>| BASE64_STANDARD.encode(bytes);
     set(
         "refrain:proof",
@@ -100,7 +100,7 @@ pub(super) fn of(receipt: &v1::Receipt) -> Result<Value, ReceiptInvalid> {
 /// Reads a document, and the receipt that it is of.
 pub(super) fn read(json: &[u8]) -> Result<(Value, v1::Receipt), ReceiptInvalid> {
     let malformed = |what: String| ReceiptInvalid::Malformed(what);
-    let document: Value = serde_json::from_slice(json)
+    let Strict(document) = serde_json::from_slice(json)
         .map_err(|error| malformed(format!("it is not JSON ({error})")))?;
     let proof = document
         .get("refrain:proof")
@@ -124,48 +124,4 @@ pub(super) fn read(json: &[u8]) -> Result<(Value, v1::Receipt), ReceiptInvalid> 
         event: Some(event),
     };
     Ok((document, receipt))
-}
-
-/// An event with the members that it has, as REST writes it.
-fn in_words(event: &v1::Event) -> Value {
-    let tokens = event.tokens.iter().map(|token| {
-        json!({
-            "type": token.r#type,
-            "token": token.token,
-            "previous_revision": token.previous_revision,
-        })
-    });
-    let lifted = event.lifted.iter();
-    let lifted = lifted.map(|one| json!({ "service": one.service, "count": one.count }));
-    let mut words = json!({
-        "id": event.id,
-        "revision": event.revision,
-        "kind": word(event.kind().as_str_name(), "EVENT_KIND_"),
-        "tokens": tokens.collect::<Vec<_>>(),
-        "purposes": event.purposes,
-        "opted_in_purposes": event.opted_in_purposes,
-        "signal": word(event.signal().as_str_name(), "SIGNAL_"),
-        "principal": event.principal,
-        "lifted": lifted.collect::<Vec<_>>(),
-    });
-    let received_at = event.received_at.map(|at| at.to_string());
-    let optional = [
-        ("namespace", event.namespace.clone()),
-        ("received_at", received_at.unwrap_or_default()),
-        ("evidence_sha256", hex::encode(&event.evidence_sha256)),
-        ("change_id", event.change_id.clone()),
-        ("proposed_by", event.proposed_by.clone()),
-    ];
-    for (name, value) in optional {
-        if !value.is_empty() {
-            words[name] = value.into();
-        }
-    }
-    words
-}
-
-/// The name of a value of an enumeration, short and in lower case.
-fn word(name: &str, prefix: &str) -> Value {
-    let short = name.strip_prefix(prefix).unwrap_or(name);
-    short.to_ascii_lowercase().into()
 }

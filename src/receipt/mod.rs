@@ -5,6 +5,8 @@
 
 pub(crate) mod contract;
 mod document;
+mod strict;
+mod words;
 
 use crate::{
     domain::{DecodeError, Event},
@@ -116,8 +118,8 @@ pub fn to_json(receipt: &v1::Receipt) -> Result<serde_json::Value, ReceiptInvali
 /// Verifies a receipt in JSON with the keys that are believed, and nothing else.
 ///
 /// # Errors
-/// [`ReceiptInvalid`]; also where the document has a member more or less, or says one thing otherwise, than the receipt that its
-/// proof gives.
+/// [`ReceiptInvalid`]; also where the document has a member more or less or twice, or says one thing otherwise, than the receipt
+/// that its proof gives.
 pub fn verify_json(json: &[u8], keys: &VerifierKeys) -> Result<Verified, ReceiptInvalid> {
     if json.len() > limits::RECEIPT_BYTES {
         let what = format!("it is longer than {} bytes", limits::RECEIPT_BYTES);
@@ -138,4 +140,4 @@ impl From<NoteInvalid> for ReceiptInvalid {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::domain::fixtures::*;
 use crate::domain::*;
-use crate::proof::{merkle::leaf_hash, origin, tree::inclusion};
+use crate::proof::{KnownKey, merkle::leaf_hash, origin, tree::inclusion};
 
 const CLUSTER: [u8; 16] = [5; 16];
 
@@ -17,13 +17,41 @@ fn keys() -> VerifierKeys {
     VerifierKeys::new([signer().verifier_key()])
 }
 
-/// The events of a short story, and the receipt of each.
-fn story() -> (Vec<Event>, Vec<v1::Receipt>) {
-    let mut driven = Driven::new();
+/// Events with each detail that one can have.
+pub(crate) fn events() -> Vec<Event> {
+    let mut driven = Driven::empty();
+    let mut create = Create::new([7; 16], KeyFingerprint([8; 16]));
+    create.founder = membership(0xF00D, Became::Voter).member();
+    driven.send(Body::Create(create)).unwrap();
     driven.opt_out(&[1, 2], &["analytics", "sale"]).unwrap();
     driven.opt_in(&[1], &["analytics"]).unwrap();
+    let mut set = driven.preference(Change::OptOut, &[3], &["sale"]);
+    set.service = service("shop");
+    driven.send(Body::SetPreference(set)).unwrap();
+    let learner = membership(0xFEED, Became::Learner);
+    driven.send(Body::RecordMembership(learner)).unwrap();
+    let violations = violation_report(0xFEED, 1);
+    driven.send(Body::ReportViolations(violations)).unwrap();
+    let erase = EraseEvidence {
+        request_id: driven.next_request_id(),
+        namespace: Namespace::default_namespace(),
+        tokens: subjects(&[1]),
+    };
+    driven.send(Body::EraseEvidence(erase)).unwrap();
+    let configure = ConfigureAnomalies {
+        request_id: driven.next_request_id(),
+        settings: thresholds(2),
+    };
+    driven.send(Body::ConfigureAnomalies(configure)).unwrap();
+    driven.opt_in(&[3], &["sale"]).unwrap();
+    driven.opt_out(&[3], &["sale"]).unwrap();
     driven.put(purpose("surveys")).unwrap();
-    let events = driven.events;
+    driven.events
+}
+
+/// The events of a short story, and the receipt of each.
+fn story() -> (Vec<Event>, Vec<v1::Receipt>) {
+    let events = events();
     let leaves: Vec<_> = events.iter().map(Event::encode).collect();
     let size = leaves.len() as u64;
     let root_of = |range: &std::ops::Range<u64>| {
@@ -112,14 +140,77 @@ fn no_bit_of_its_document_can_be_another() {
         for bit in 0..8 {
             let mut damaged = json.clone();
             damaged[place] ^= 1 << bit;
-            // JSON has more than one way to write some things; what it says must be the same.
-            let same = serde_json::from_slice::<serde_json::Value>(&damaged)
-                .is_ok_and(|read| read == document);
+            // Written as short as can be, it cannot say the same with one bit changed.
             let verified = verify_json(&damaged, &keys());
-            assert_eq!(
-                verified.is_ok(),
-                same,
-                "byte {place}, bit {bit}: {verified:?}"
+            assert!(verified.is_err(), "byte {place}, bit {bit}: {verified:?}");
+        }
+    }
+}
+
+/// A value as text, once for each member in it, which is there twice: first as something else, then as it should be.
+fn doubled(value: &serde_json::Value) -> Vec<String> {
+    use serde_json::Value;
+    let mut all = Vec::new();
+    match value {
+        Value::Object(members) => {
+            for place in 0..members.len() {
+                let with = |texts: &dyn Fn(&str, &Value) -> String| {
+                    let members = members.iter().enumerate();
+                    let members = members.map(|(at, (name, value))| {
+                        if at == place {
+                            texts(name, value)
+                        } else {
+                            format!("\"{name}\":{value}")
+                        }
+                    });
+                    format!("{{{}}}", members.collect::<Vec<_>>().join(","))
+                };
+                for first in ["null", "[{\"dpv:hasConsentStatus\":\"dpv:ConsentGiven\"}]"] {
+                    all.push(with(&|name, value| {
+                        format!("\"{name}\":{first},\"{name}\":{value}")
+                    }));
+                }
+                // The same name, written in another way.
+                all.push(with(&|name, value| {
+                    let code = u32::from(name.chars().next().unwrap());
+                    let rest = &name[1..];
+                    format!("\"\\u{code:04x}{rest}\":null,\"{name}\":{value}")
+                }));
+                let (name, value) = members.iter().nth(place).unwrap();
+                for inner in doubled(value) {
+                    all.push(with(&|_, _| format!("\"{name}\":{inner}")));
+                }
+            }
+        }
+        Value::Array(items) => {
+            for (place, item) in items.iter().enumerate() {
+                for inner in doubled(item) {
+                    let mut texts: Vec<_> = items.iter().map(Value::to_string).collect();
+                    texts[place] = inner;
+                    all.push(format!("[{}]", texts.join(",")));
+                }
+            }
+        }
+        _ => {}
+    }
+    all
+}
+
+#[test]
+fn a_member_that_is_there_twice_is_refused() {
+    let (_, receipts) = story();
+    for receipt in &receipts {
+        let document = to_json(receipt).unwrap();
+        let texts = doubled(&document);
+        assert!(texts.len() > 30);
+        for text in texts {
+            // Whoever reads it without care sees the document as it should be.
+            let read: serde_json::Value = serde_json::from_str(&text).unwrap();
+            assert_eq!(read, document);
+            let verified = verify_json(text.as_bytes(), &keys());
+            assert!(
+                matches!(&verified, Err(ReceiptInvalid::Malformed(why)) if why.contains("twice")),
+                "{text}: {verified:?}"
             );
         }
     }
@@ -152,6 +243,24 @@ fn the_key_in_use_elsewhere_proves_nothing() {
     ] {
         let verified = verify(&receipts[1], &known);
         assert_eq!(verified, Err(NoteInvalid::SignedByNobodyKnown.into()));
+    }
+}
+
+#[test]
+fn a_key_that_was_retired_by_then_proves_nothing() {
+    let (events, receipts) = story();
+    let size = events.len() as u64;
+    let retired = |at| {
+        let key = signer().verifier_key();
+        let retired_at = Some(at);
+        VerifierKeys::new([KnownKey { key, retired_at }])
+    };
+    let json = serde_json::to_vec(&to_json(&receipts[1]).unwrap()).unwrap();
+    assert!(verify_json(&json, &retired(size + 1)).is_ok());
+    for retired_at in [1, size] {
+        let refused = CheckpointInvalid::Retired { size, retired_at };
+        let verified = verify_json(&json, &retired(retired_at));
+        assert_eq!(verified, Err(refused.into()));
     }
 }
 

@@ -81,6 +81,34 @@ async fn bytes(node: &Node, resource: Resource) -> Vec<u8> {
 }
 
 #[tokio::test]
+async fn what_is_signed_was_read_before_its_key_was_judged() {
+    // The other way round, a key that is retired in between would sign a journal that holds its retirement. It shows where a key is made
+    // to sign: what it signs first is the journal of before it was added.
+    let node = Node::start().await;
+    let first = get(&node, "/checkpoint").await.text;
+    let listed = journal(&node)
+        .list_journal_keys(ListJournalKeysRequest {})
+        .await
+        .expect("keys")
+        .into_inner();
+    let (first, _) = Checkpoint::verify(&first, &keys(&node).await).expect("signed");
+    assert!(first.size < listed.keys[0].added_at, "{first:?}");
+
+    let node = Node::start().await;
+    let wanting = wanting("ada@example.com");
+    let changed = node.preferences().set_opt_out(wanting).await;
+    let receipt = changed.expect("done").into_inner().receipt;
+    let verified = receipt::verify(&receipt.expect("a receipt"), &keys(&node).await);
+    let checkpoint = verified.expect("whole").checkpoint;
+    let listed = journal(&node)
+        .list_journal_keys(ListJournalKeysRequest {})
+        .await
+        .expect("keys")
+        .into_inner();
+    assert!(checkpoint.size < listed.keys[0].added_at, "{checkpoint:?}");
+}
+
+#[tokio::test]
 async fn a_checkpoint_is_signed_by_a_key_that_the_cluster_knows() {
     let node = Node::start().await;
     let first = checkpoint(&node).await;

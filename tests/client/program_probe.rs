@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use refrain::proto::v1::Purpose;
+use refrain::proto::v1::{Member, Purpose};
 use serde_json::Value;
 
 use super::fake::{Fake, Fault, Model};
@@ -15,7 +15,11 @@ fn pass(nodes: &[&Fake]) -> Value {
             name: "sale".to_owned(),
             ..Purpose::default()
         };
-        node.model().purposes.insert(sale.name.clone(), sale);
+        let mut model = node.model();
+        model.purposes.insert(sale.name.clone(), sale);
+        if model.members.is_empty() {
+            model.members = vec![member(1, 7), member(2, 7)];
+        }
     }
     let mut command = program(nodes[0]);
     let endpoints: Vec<String> = nodes.iter().map(|node| node.uri()).collect();
@@ -24,9 +28,21 @@ fn pass(nodes: &[&Fake]) -> Value {
         .args(["--output", "json", "--timeout", "2s", "probe"])
         .output()
         .unwrap();
-    // These nodes sign no journal, so that something is always found.
+    // Something is always found: they take what they must not.
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     json(&output.stdout)
+}
+
+/// A member that tells the hash of its state at this revision.
+fn member(number: u64, hash_revision: u64) -> Member {
+    Member {
+        node_id: format!("{number:016x}"),
+        role: "voter".to_owned(),
+        reachable: true,
+        state_hash: "ab".repeat(32),
+        hash_revision,
+        ..Member::default()
+    }
 }
 
 fn faults(pass: &Value, name: &str) -> String {
@@ -39,9 +55,98 @@ fn faults(pass: &Value, name: &str) -> String {
 fn honest_nodes_are_believed() {
     let (one, other) = Fake::pair();
     let pass = pass(&[&one, &other]);
-    for step in ["opt out", "read", "opt in", "watch"] {
+    for step in ["opt out", "read", "opt in", "watch", "states", "journals"] {
         assert_eq!(faults(&pass, step), "[]", "{pass}");
     }
+}
+
+#[test]
+fn journals_that_were_not_compared_did_not_hold() {
+    // One that cannot sign.
+    let (one, other) = Fake::pair();
+    other.signs(|_| None);
+    let found = faults(&pass(&[&one, &other]), "journals");
+    assert!(
+        found.contains(&format!("{} signs no checkpoint", other.uri())),
+        "{found}"
+    );
+    assert!(found.contains("JOURNAL_KEY_MISSING"), "{found}");
+    assert!(!found.contains(&one.uri()), "{found}");
+
+    // One that stays behind what was acknowledged.
+    let (one, other) = Fake::pair();
+    other.signs(|_| Some((1, 7)));
+    let found = faults(&pass(&[&one, &other]), "journals");
+    assert!(
+        found.contains(&format!("{} signs a journal of 1 events", other.uri())),
+        "{found}"
+    );
+
+    // Two that are never of one size.
+    let (one, other) = Fake::pair();
+    other.signs(|revision| Some((revision + 1, 7)));
+    let found = faults(&pass(&[&one, &other]), "journals");
+    assert!(found.contains("not compared"), "{found}");
+}
+
+#[test]
+fn journals_that_grow_all_the_while_are_compared_all_the_same() {
+    // At no moment are both of one size; but what the one signs, the other has signed before, or will.
+    let growing = |at: u64, step: u64, root: u8| {
+        let mut size = at;
+        move |revision: u64| {
+            size += step;
+            Some((revision + size, root))
+        }
+    };
+    let (one, other) = Fake::pair();
+    one.signs(growing(0, 2, 7));
+    other.signs(growing(100, 1, 7));
+    let all = pass(&[&one, &other]);
+    assert_eq!(faults(&all, "journals"), "[]", "{all}");
+
+    let (one, other) = Fake::pair();
+    one.signs(growing(0, 2, 7));
+    other.signs(growing(100, 1, 8));
+    let found = faults(&pass(&[&one, &other]), "journals");
+    assert!(found.contains("JOURNAL DIFFERS"), "{found}");
+}
+
+#[test]
+fn states_that_were_not_compared_did_not_hold() {
+    let nodes = || {
+        let (one, other) = Fake::pair();
+        one.model().members = vec![member(1, 7), member(2, 7), member(3, 6)];
+        (one, other)
+    };
+    let (one, other) = nodes();
+    let found = faults(&pass(&[&one, &other]), "states");
+    assert!(found.contains(&member(3, 6).node_id), "{found}");
+    assert!(!found.contains(&member(2, 7).node_id), "{found}");
+
+    let (one, other) = nodes();
+    one.model().members[2].state_hash.clear();
+    let found = faults(&pass(&[&one, &other]), "states");
+    assert!(found.contains("tells no hash"), "{found}");
+
+    let (one, other) = nodes();
+    one.model().members[2] = Member {
+        state_hash: "cd".repeat(32),
+        ..member(3, 7)
+    };
+    let found = faults(&pass(&[&one, &other]), "states");
+    assert!(found.contains("STATE DIFFERS"), "{found}");
+
+    // Who is down, or waits to be added, has nothing to tell.
+    let (one, other) = nodes();
+    one.model().members[2].reachable = false;
+    let waiting = Member {
+        role: "none".to_owned(),
+        ..member(4, 1)
+    };
+    one.model().members.push(waiting);
+    let all = pass(&[&one, &other]);
+    assert_eq!(faults(&all, "states"), "[]", "{all}");
 }
 
 #[test]
@@ -81,7 +186,21 @@ fn a_node_that_takes_what_it_must_not_is_noticed() {
     let (one, other) = Fake::pair();
     let pass = pass(&[&one, &other]);
     let found = faults(&pass, "falsehoods");
-    assert!(found.contains("took a schema that is not there"), "{found}");
-    let found = faults(&pass, "journals");
-    assert_ne!(found, "[]", "a node without checkpoints");
+    for node in [&one, &other] {
+        let took = format!("{} took a schema that is not there", node.uri());
+        assert!(found.contains(&took), "{found}");
+    }
+}
+
+#[test]
+fn where_nobody_answers_its_status_says_so() {
+    let (one, other) = Fake::pair();
+    one.kill();
+    other.kill();
+    for endpoints in [one.uri(), format!("{},{}", one.uri(), other.uri())] {
+        let mut command = program(&one);
+        command.env("REFRAIN_ENDPOINT", &endpoints);
+        let output = command.args(["--timeout", "1s", "probe"]).output().unwrap();
+        assert_eq!(output.status.code(), Some(69), "{endpoints}: {output:?}");
+    }
 }

@@ -15,12 +15,20 @@ fn step<'a>(pass: &'a Value, name: &str) -> &'a Value {
     found.unwrap_or_else(|| panic!("no step {name} in {pass}"))
 }
 
+/// How many events there are.
+fn size(trio: &Trio, place: usize) -> u64 {
+    let told = trio.run(place, ADA, &["journal", "checkpoint"]);
+    let text = told["checkpoint"].as_str().unwrap();
+    text.lines().nth(1).unwrap().parse().unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pass_holds_every_promise_and_tells_of_a_node_that_is_down() {
     let mut trio = Trio::start(&STEADY).await;
     let [leader, follower, _] = trio.places().await;
     let unprepared = trio.output(leader, ADA, &["probe"]);
     assert!(expect(&unprepared, 1).contains("--prepare"));
+    let mut before = 0;
     for round in 0..3 {
         let words: &[&str] = if round == 0 {
             &["probe", "--prepare"]
@@ -35,7 +43,12 @@ async fn a_pass_holds_every_promise_and_tells_of_a_node_that_is_down() {
             "{pass}"
         );
         assert_eq!(step(&pass, "read")["times"], 3);
-        assert!(step(&pass, "falsehoods")["times"].as_u64().unwrap() >= 6);
+        // Every node is told what it must not take.
+        assert!(step(&pass, "falsehoods")["times"].as_u64().unwrap() >= 3 * 6);
+        // The first pass has the nodes make their keys, too.
+        let size = size(&trio, leader);
+        assert!(round == 0 || size == before + 2, "{before} and {size}");
+        before = size;
     }
     trio.nodes[follower].kill();
     let output = trio.output(leader, ADA, &["probe"]);

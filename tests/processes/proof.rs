@@ -2,8 +2,10 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use crate::python::python;
@@ -52,6 +54,12 @@ impl Kept {
         program(who, self.client(place), self.folder.path(), args)
     }
 
+    /// Verifies as Ada, for whom these are the nodes.
+    fn verify(&self, endpoints: &str, words: &str) -> Output {
+        let words: Vec<&str> = ["verify"].into_iter().chain(words.split(' ')).collect();
+        program(ADA, endpoints, self.folder.path(), &words)
+    }
+
     /// More events than one bundle holds, so that there are tiles of two levels.
     fn grow(&self) {
         let table = self.path("table.csv");
@@ -77,11 +85,9 @@ fn program(who: &str, address: &str, folder: &Path, args: &[&str]) -> Output {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_program_holds_receipts_and_the_journal_against_the_keys() {
     let kept = Kept::start().await;
-    let verify = |words: &str| {
-        let words: Vec<&str> = ["verify"].into_iter().chain(words.split(' ')).collect();
-        // Nobody is asked for a receipt: there is nobody at this address.
-        program(ADA, "127.0.0.1:1", kept.folder.path(), &words)
-    };
+    // Nobody is asked for a receipt: there is nobody at this address.
+    let verify = |words: &str| kept.verify("127.0.0.1:1", words);
+    let every = [0, 1, 2].map(|place| kept.client(place)).join(",");
     let said = expect(&verify("receipt.json --keys keys"), 0);
     assert!(said.contains("opted out of sale"), "{said}");
 
@@ -104,6 +110,32 @@ async fn the_program_holds_receipts_and_the_journal_against_the_keys() {
     expect(&verify(&format!("receipt.json --key {other}")), 64);
     expect(&verify("receipt.json"), 64);
 
+    // A list that says that the keys were retired right after they were added: by then nobody signs with them any more.
+    let listed = std::fs::read_to_string(kept.path("keys")).unwrap();
+    let retired: String = listed
+        .lines()
+        .map(|line| match line.rsplit_once("added at revision ") {
+            Some((_, added)) => {
+                let at = added.parse::<u64>().unwrap() + 1;
+                format!("{line}, retired at {at}\n")
+            }
+            None => format!("{line}\n"),
+        })
+        .collect();
+    std::fs::write(kept.path("retired"), &retired).unwrap();
+    let log = format!("--log {} --keys retired --save never", kept.client(0));
+    for words in ["receipt.json --keys retired", &log] {
+        let said = expect(&verify(words), 1);
+        assert!(said.contains("was retired at revision"), "{said}");
+    }
+    assert!(!kept.path("never").exists());
+    std::fs::write(
+        kept.path("retired"),
+        retired.replace("retired at ", "retired at about "),
+    )
+    .unwrap();
+    expect(&verify("receipt.json --keys retired"), 64);
+
     // The journal only grew, on every node alike; those who may not read tiles learn so.
     let first = format!("--log {} --keys keys --save kept", kept.client(0));
     expect(&verify(&first), 0);
@@ -111,15 +143,12 @@ async fn the_program_holds_receipts_and_the_journal_against_the_keys() {
     for place in 0..3 {
         let node = kept.client(place);
         let words = format!("--log http://{node}/ --keys keys --since kept --all");
-        let said = expect(&verify(&words), 0);
+        let said = expect(&kept.verify(&every, &words), 0);
         assert!(said.contains("only grew"), "{said}");
     }
     let words = format!("verify --log {} --keys keys --since kept", kept.client(0));
     let words: Vec<&str> = words.split(' ').collect();
-    let said = expect(
-        &program(MAILER, "127.0.0.1:1", kept.folder.path(), &words),
-        77,
-    );
+    let said = expect(&kept.program(MAILER, 0, &words), 77);
     assert!(said.contains("audit"), "{said}");
 
     // One bit of anything that is served, on its way.
@@ -131,9 +160,9 @@ async fn the_program_holds_receipts_and_the_journal_against_the_keys() {
         ("/tile/entries/000", 900),
         ("/tile/entries/", 70),
     ] {
-        let liar = liar(kept.client(1).parse().unwrap(), resource, flipped);
+        let (liar, _) = liar(kept.client(1).parse().unwrap(), resource, flipped);
         let words = format!("--log {liar} --keys keys --since kept --all --save never");
-        let said = expect(&verify(&words), 1);
+        let said = expect(&kept.verify(&liar.to_string(), &words), 1);
         assert!(
             said.contains("WAS CHANGED")
                 || said.contains("WERE CHANGED")
@@ -145,10 +174,53 @@ async fn the_program_holds_receipts_and_the_journal_against_the_keys() {
     expect(&verify("--log 127.0.0.1:1 --keys keys"), 69);
 }
 
-/// Stands before a node, and flips a bit in what is served below a path: that byte of the body, or the last of a shorter one.
-fn liar(node: SocketAddr, below: &'static str, byte: usize) -> SocketAddr {
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_goes_to_no_host_that_it_is_not_for() {
+    let kept = Kept::start().await;
+    std::fs::write(kept.path("token"), ADA).unwrap();
+    let only_ours = std::fs::Permissions::from_mode(0o600);
+    std::fs::set_permissions(kept.path("token"), only_ours).unwrap();
+    let node = kept.client(0);
+    // A mirror, which shows what is served there as it is.
+    let (mirror, heard) = liar(node.parse().unwrap(), "/nothing", 0);
+    let words = format!("--log http://{mirror}/ --keys keys --all");
+    let said = expect(&kept.verify(node, &words), 77);
+    assert!(said.contains(&format!("--endpoint {mirror}")), "{said}");
+    assert!(said.contains("--token-file"), "{said}");
+    for asked in heard.lock().unwrap().drain(..) {
+        assert!(!asked.contains("Authorization"), "{asked}");
+    }
+    // It was said that it may have the token: tiles need it, and the checkpoint does not.
+    let endpoints = format!("{node},{mirror}");
+    for (endpoint, more) in [(&*endpoints, ""), (node, " --token-file token")] {
+        expect(&kept.verify(endpoint, &format!("{words}{more}")), 0);
+        let heard: Vec<String> = heard.lock().unwrap().drain(..).collect();
+        assert!(heard.len() > 2, "{heard:?}");
+        for asked in heard {
+            let told = asked.contains(&format!("Authorization: Bearer {ADA}"));
+            assert_eq!(told, !asked.starts_with("GET /checkpoint"), "{asked}");
+        }
+    }
+    // What was kept under a name like that of a file on the way stays.
+    std::fs::copy(kept.path("keys"), kept.path("kept.new")).unwrap();
+    expect(
+        &kept.verify(node, &format!("--log {node} --keys keys --save kept.txt")),
+        0,
+    );
+    assert!(kept.path("kept.new").exists() && kept.path("kept.txt").exists());
+}
+
+/// Stands before a node, and flips a bit in what is served below a path: that byte of the body, or the last of a shorter one. Also
+/// brings the requests as it hears them.
+fn liar(
+    node: SocketAddr,
+    below: &'static str,
+    byte: usize,
+) -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
+    let all = Arc::<Mutex<Vec<String>>>::default();
+    let heard = Arc::clone(&all);
     thread::spawn(move || {
         for client in listener.incoming() {
             let mut client = client.unwrap();
@@ -159,6 +231,9 @@ fn liar(node: SocketAddr, below: &'static str, byte: usize) -> SocketAddr {
             let mut asked = vec![0; 4096];
             let read = client.read(&mut asked).unwrap();
             let asked = String::from_utf8(asked[..read].to_vec()).unwrap();
+            // Names of headers have no case.
+            let noted = asked.replace("authorization: ", "Authorization: ");
+            heard.lock().unwrap().push(noted);
             let asked = asked.replacen("\r\n", "\r\nConnection: close\r\n", 1);
             server.write_all(asked.as_bytes()).unwrap();
             let mut answer = Vec::new();
@@ -173,7 +248,7 @@ fn liar(node: SocketAddr, below: &'static str, byte: usize) -> SocketAddr {
             let _ = client.write_all(&answer);
         }
     });
-    address
+    (address, all)
 }
 
 #[tokio::test(flavor = "multi_thread")]

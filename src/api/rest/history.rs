@@ -298,3 +298,44 @@ pub(super) async fn events(
         revision: page.revision,
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::receipt;
+
+    #[test]
+    fn a_receipt_tells_an_event_as_the_calls_do() {
+        for event in receipt::tests::events() {
+            let of_leaf = v1::Receipt {
+                leaf: event.encode(),
+                ..v1::Receipt::default()
+            };
+            let document = receipt::to_json(&of_leaf).expect("a receipt");
+            let told = Event::from(receipt::contract::event(event));
+            let told = serde_json::to_value(told).expect("JSON");
+            assert_eq!(document["refrain:event"], told);
+        }
+    }
+
+    #[test]
+    fn the_events_have_each_detail() {
+        let events = receipt::tests::events().into_iter();
+        let mut told = serde_json::Map::new();
+        for event in events.map(receipt::contract::event).map(Event::from) {
+            if let serde_json::Value::Object(members) = serde_json::to_value(event).expect("JSON") {
+                told.extend(members);
+            }
+        }
+        for detail in [
+            "service",
+            "anomaly",
+            "anomaly_settings",
+            "membership",
+            "violations",
+            "erased_evidence",
+        ] {
+            assert!(told.contains_key(detail), "{detail}");
+        }
+    }
+}

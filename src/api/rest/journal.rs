@@ -1,7 +1,5 @@
 //! The journal over HTTP: checkpoints, tiles and bundles as C2SP tlog-tiles has them; keys; receipts.
 
-use std::fmt::Write as _;
-
 use axum::{
     extract::{Path as AxumPath, State},
     http::{HeaderMap, header},
@@ -21,6 +19,7 @@ use super::{
     problem::Problems,
 };
 use crate::{
+    proof::KnownKey,
     proto::v1::{self, GetReceiptRequest},
     receipt,
 };
@@ -51,7 +50,7 @@ pub(super) async fn checkpoint(
     Ok((headers, checkpoint).into_response())
 }
 
-/// The keys that checkpoints are verified by, one a line; lines that begin with `#` say whose each is. Open to everybody: whether they are
+/// The keys that checkpoints are verified by, one a line; lines that begin with `#` say whose each is, and when it was retired. Open to everybody: whether they are
 /// the right ones, this list does not prove.
 #[utoipa::path(
     get,
@@ -68,16 +67,8 @@ pub(super) async fn keys(State(api): State<Api>, headers: HeaderMap) -> Result<R
     let listed = api.journal_keys(&deadline).await?;
     let mut text = String::new();
     for key in listed.keys {
-        let retired = match key.retired_at {
-            0 => String::new(),
-            at => format!(", retired at {at}"),
-        };
-        // A `String` takes all that is written to it.
-        let _ = writeln!(
-            text,
-            "# node {}, added at revision {}{retired}\n{}",
-            key.node_id, key.added_at, key.verifier_key
-        );
+        let (node, added) = (&key.node_id, key.added_at);
+        text += &KnownKey::lines(&key.verifier_key, node, added, key.retired_at);
     }
     let headers = [
         (header::CONTENT_TYPE, TEXT),

@@ -1,5 +1,7 @@
 //! `refrain probe`: makes sure, from outside and on every node, that the cluster keeps its promises.
 
+mod alike;
+mod compared;
 mod export;
 mod falsehoods;
 mod in_flight;
@@ -26,8 +28,8 @@ use super::{
 
 /// Makes synthetic changes through every node and holds what all of them answer against the promises
 ///
-/// A pass opts one made-up person of the namespace `refrain-probe` out and in again, asks every node all the while, sends what must be
-/// refused, follows the watches, and compares states and journals. It makes two events at most. Exit status 0: all held.
+/// A pass opts one made-up person of the namespace `refrain-probe` out and in again, asks every node all the while, sends each what must be
+/// refused, follows the watches, and compares states and journals: what could not be compared did not hold. It makes two events at most. Exit status 0: all held.
 /// 1: something did not; it says what. 69: no node answers.
 #[derive(Debug, Args)]
 pub struct ProbeArgs {
@@ -92,5 +94,11 @@ pub async fn run(args: &ProbeArgs, client: &ClientArgs, output: &Output) -> Resu
 }
 
 fn status(pass: &Pass) -> u8 {
-    if pass.holds() { exit::OK } else { exit::FAILED }
+    if pass.holds() {
+        exit::OK
+    } else if pass.unanswered {
+        exit::UNAVAILABLE
+    } else {
+        exit::FAILED
+    }
 }

@@ -9,19 +9,15 @@ use futures::{StreamExt as _, future::join_all};
 use refrain::{
     client::{Error, Seen},
     domain::Namespace,
-    proof::{Checkpoint, VerifierKey, VerifierKeys},
     proto::v1::{Decision, Evidence, SetOptInRequest, SetOptOutRequest, Signal, WatchRequest},
 };
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use super::{
-    falsehoods, in_flight,
+    alike, falsehoods, in_flight,
     nodes::{Node, subject},
     record::{Pass, Step},
 };
-
-/// How often checkpoints are taken until all are of one size: others may write meanwhile.
-const TRIES: usize = 10;
 
 /// What an event is known by: its id and its revision.
 type Made = (String, u64);
@@ -30,11 +26,20 @@ type Made = (String, u64);
 pub async fn make(nodes: &[Node], number: usize, patience: Duration) -> Pass {
     let begun = Instant::now();
     let mut events = 0;
-    let (up, members) = members(nodes).await;
-    let mut steps = vec![members];
+    let Members {
+        up,
+        step,
+        unanswered,
+    } = members(nodes).await;
+    let mut steps = vec![step];
     let purpose = match purpose(&up).await {
         Ok(purpose) if !up.is_empty() => purpose,
-        Ok(_) => return ended(nodes, steps, events, begun),
+        Ok(_) => {
+            return Pass {
+                unanswered,
+                ..ended(nodes, steps, events, begun)
+            };
+        }
         Err(why) => {
             let mut step = Step::new("purpose");
             step.fault(why);
@@ -56,7 +61,9 @@ pub async fn make(nodes: &[Node], number: usize, patience: Duration) -> Pass {
     steps.push(read(&up, &purpose, out.as_ref()).await);
 
     let mut step = Step::new("falsehoods");
-    falsehoods::are_refused(&mut step, at(2), &purpose, patience).await;
+    for node in &up {
+        falsehoods::are_refused(&mut step, node, &purpose, patience).await;
+    }
     steps.push(step);
 
     let mut step = Step::new("opt in");
@@ -65,9 +72,10 @@ pub async fn make(nodes: &[Node], number: usize, patience: Duration) -> Pass {
     let back = note(&mut step, back, &mut events);
     steps.push(step);
 
+    let written = out.iter().chain(&back).map(|made| made.1).max();
     steps.push(watch(&up, out, back, patience).await);
-    steps.push(states(&up).await);
-    steps.push(journals(&up).await);
+    steps.push(alike::states(&up, patience).await);
+    steps.push(alike::journals(&up, written.unwrap_or_default(), patience).await);
     ended(nodes, steps, events, begun)
 }
 
@@ -77,11 +85,22 @@ fn ended(nodes: &[Node], steps: Vec<Step>, events: u64, begun: Instant) -> Pass 
         steps,
         events,
         took: begun.elapsed(),
+        unanswered: false,
     }
 }
 
-/// The nodes that answer, and what they say of the cluster.
-async fn members(nodes: &[Node]) -> (Vec<Node>, Step) {
+/// Who is there.
+struct Members {
+    /// The nodes that tell of the cluster.
+    up: Vec<Node>,
+    /// What they say of it.
+    step: Step,
+    /// Whether nobody answers, not even to refuse.
+    unanswered: bool,
+}
+
+async fn members(nodes: &[Node]) -> Members {
+    let mut unanswered = true;
     let mut step = Step::new("members");
     let asked = join_all(nodes.iter().map(|node| async {
         let begun = Instant::now();
@@ -94,18 +113,26 @@ async fn members(nodes: &[Node]) -> (Vec<Node>, Step) {
         step.took(took);
         match status {
             Ok(status) => {
+                unanswered = false;
                 up.push(node.clone());
                 for alarm in status.alarms {
                     alarms.entry(alarm).or_insert_with(|| node.address.clone());
                 }
             }
-            Err(error) => step.fault(format!("{} does not answer: {error}", node.address)),
+            Err(error) => {
+                unanswered &= error.is_unreachable() || error.is_temporary();
+                step.fault(format!("{} does not answer: {error}", node.address));
+            }
         }
     }
     for (alarm, address) in alarms {
         step.fault(format!("{address} raises an alarm: {alarm}"));
     }
-    (up, step)
+    Members {
+        up,
+        step,
+        unanswered,
+    }
 }
 
 /// A purpose that people without a record may be processed for: the first one, by name.
@@ -265,91 +292,4 @@ async fn follow(node: &Node, from: u64, to: u64) -> Result<Vec<String>, Error> {
         }
     }
     Ok(ids)
-}
-
-/// Same revision, same state, as each node says of itself and of the others.
-async fn states(up: &[Node]) -> Step {
-    let mut step = Step::new("states");
-    let mut hashes: BTreeMap<u64, BTreeMap<String, String>> = BTreeMap::new();
-    for node in up {
-        let begun = Instant::now();
-        let status = node.client.cluster_status().await;
-        step.took(begun.elapsed());
-        let members = match status {
-            Ok(status) => status.members,
-            Err(error) => {
-                step.fault(format!("{} does not answer: {error}", node.address));
-                continue;
-            }
-        };
-        for member in members.into_iter().filter(|it| it.reachable) {
-            let said = hashes.entry(member.hash_revision).or_default();
-            said.insert(member.state_hash, member.node_id);
-        }
-    }
-    for (revision, said) in hashes {
-        if said.len() > 1 {
-            let nodes: Vec<_> = said.into_values().collect();
-            let nodes = nodes.join(" and ");
-            step.fault(format!("STATE DIFFERS at revision {revision}: {nodes}"));
-        }
-    }
-    step
-}
-
-/// The nodes sign one journal: checkpoints of one size have one root.
-async fn journals(up: &[Node]) -> Step {
-    let mut step = Step::new("journals");
-    for _ in 0..TRIES {
-        let mut again = false;
-        let mut roots: BTreeMap<u64, BTreeMap<[u8; 32], &str>> = BTreeMap::new();
-        let asked = join_all(up.iter().map(|node| async move {
-            let begun = Instant::now();
-            (checkpoint(node).await, begun.elapsed())
-        }));
-        for (node, (checkpoint, took)) in up.iter().zip(asked.await) {
-            match checkpoint {
-                Ok(checkpoint) => {
-                    step.took(took);
-                    let said = roots.entry(checkpoint.size).or_default();
-                    said.insert(checkpoint.root, &node.address);
-                }
-                Err((true, _)) => again = true,
-                Err((false, why)) => {
-                    step.fault(format!("{}: {why}", node.address));
-                    return step;
-                }
-            }
-        }
-        for (size, said) in &roots {
-            if said.len() > 1 {
-                let nodes: Vec<_> = said.values().copied().collect();
-                let nodes = nodes.join(" and ");
-                step.fault(format!(
-                    "JOURNAL DIFFERS: {nodes} signed different roots over {size} events"
-                ));
-                return step;
-            }
-        }
-        if roots.len() == 1 && !again {
-            return step;
-        }
-        sleep(Duration::from_millis(100)).await;
-    }
-    // Others write all the while: what was of one size had one root.
-    step
-}
-
-/// A node's checkpoint, verified by the keys that the same node tells. True with an error that may go by itself: a node makes its key when
-/// it first signs.
-async fn checkpoint(node: &Node) -> Result<Checkpoint, (bool, String)> {
-    let told = |error: Error| (error.is_temporary(), error.to_string());
-    let signed = node.client.checkpoint().await.map_err(told)?;
-    let listed = node.client.journal_keys().await.map_err(told)?;
-    let keys = listed.keys.iter();
-    let keys = keys.filter_map(|it| it.verifier_key.parse::<VerifierKey>().ok());
-    let keys = VerifierKeys::new(keys);
-    let verified = Checkpoint::verify(&signed, &keys);
-    let (checkpoint, _) = verified.map_err(|error| (false, format!("its checkpoint: {error}")))?;
-    Ok(checkpoint)
 }

@@ -61,6 +61,8 @@ pub struct Pass {
     pub events: u64,
     /// How long all of it took.
     pub took: Duration,
+    /// Whether there was nobody to ask.
+    pub unanswered: bool,
 }
 
 impl Pass {

@@ -2,6 +2,8 @@
 
 use std::{
     collections::{BTreeMap, btree_map::Entry},
+    fs::File,
+    io::Write as _,
     path::Path,
 };
 
@@ -25,7 +27,6 @@ use crate::cli::{
     failure::Failure,
     output::Output,
     paint::{Tone, grouped},
-    token,
 };
 
 /// The most bytes of an entry bundle: 256 entries of the largest size, each with its length.
@@ -39,11 +40,10 @@ pub async fn verify(
     client: &ClientArgs,
     output: &Output,
 ) -> Result<u8, Failure> {
-    let token = token::find(client.token_file.as_deref())?;
-    let log = Log::at(url, token, client.timeout)?;
+    let log = Log::at(url, client)?;
     let since = args.since.as_deref().map(|path| kept(path, keys));
     let since = since.transpose()?;
-    let signed = log.get("checkpoint", limits::CHECKPOINT_BYTES).await?;
+    let signed = log.checkpoint().await?;
     let signed = String::from_utf8(signed.to_vec())
         .map_err(|_| Failure::other("the checkpoint is not a text"))?;
     let (newer, key) = Checkpoint::verify(&signed, keys)
@@ -73,10 +73,12 @@ fn kept(path: &Path, keys: &VerifierKeys) -> Result<Checkpoint, Failure> {
     Ok(checkpoint)
 }
 
-/// Written aside and renamed, so that the one that was kept is never half gone.
+/// Written aside and renamed, so that the one that was kept is never half gone. What lies aside already is somebody's, and stays.
 fn save(path: &Path, signed: &str) -> Result<(), Failure> {
-    let aside = path.with_extension("new");
-    std::fs::write(&aside, signed)
+    let mut aside = path.as_os_str().to_owned();
+    aside.push(format!(".{}.new", std::process::id()));
+    File::create_new(&aside)
+        .and_then(|mut file| file.write_all(signed.as_bytes()))
         .and_then(|()| std::fs::rename(&aside, path))
         .map_err(|error| Failure::other(format!("cannot write {}: {error}", path.display())))
 }

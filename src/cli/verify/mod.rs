@@ -7,7 +7,7 @@ mod receipt;
 use std::path::PathBuf;
 
 use clap::Args;
-use refrain::proof::{VerifierKey, VerifierKeys};
+use refrain::proof::{KnownKey, VerifierKey, VerifierKeys};
 
 use super::{client::ClientArgs, exit, failure::Failure, output::Output};
 
@@ -24,11 +24,13 @@ pub struct VerifyArgs {
     #[arg(value_name = "RECEIPT", required_unless_present = "log")]
     receipt: Option<PathBuf>,
 
-    /// The journal: the address of a node, or the prefix where a copy of its tiles is served
+    /// The journal: the address of a node, or the prefix where a copy of its tiles is served. The token in `REFRAIN_TOKEN` goes to no
+    /// host but those of --endpoint; a copy elsewhere that wants one gets that of --token-file
     #[arg(long, value_name = "URL", conflicts_with = "receipt")]
     log: Option<String>,
 
-    /// A file with the nodes' keys, one a line, as `refrain journal keys` prints them
+    /// A file with the nodes' keys, one a line, as `refrain journal keys` prints them; what a key signed after the retirement that the list
+    /// tells is refused
     #[arg(long, value_name = "FILE")]
     keys: Option<PathBuf>,
 
@@ -52,12 +54,12 @@ pub struct VerifyArgs {
 impl VerifyArgs {
     /// The keys that are believed.
     fn keys(&self) -> Result<VerifierKeys, Failure> {
-        let mut keys = Vec::new();
+        let mut keys: Vec<KnownKey> = Vec::new();
         for text in &self.key {
             let key: VerifierKey = text
                 .parse()
                 .map_err(|error| Failure::usage(format!("--key: {error}")))?;
-            keys.push(key);
+            keys.push(key.into());
         }
         if let Some(path) = &self.keys {
             let named = path.display();
@@ -66,7 +68,7 @@ impl VerifyArgs {
             let read = VerifierKeys::read(&text).map_err(|(line, error)| {
                 Failure::usage(format!("{named}, line {line}: {error}"))
             })?;
-            keys.extend(read.iter().cloned());
+            keys.extend(read.known().cloned());
         }
         if keys.is_empty() {
             return Err(Failure::usage(

@@ -4,6 +4,7 @@
 
 mod administration;
 mod feed;
+mod journal;
 mod model;
 mod overrides;
 mod registry;
@@ -49,6 +50,7 @@ pub struct Node {
     cut_off_at: Mutex<Option<u64>>,
     kill: Mutex<mpsc::Sender<()>>,
     calls: Mutex<u32>,
+    journal: Mutex<journal::Signed>,
 }
 
 /// A node that runs in threads of its own.
@@ -76,6 +78,7 @@ impl Fake {
             cut_off_at: Mutex::default(),
             kill: Mutex::new(kill),
             calls: Mutex::new(0),
+            journal: Mutex::new(Box::new(|revision| Some((revision, 7)))),
         });
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -109,6 +112,11 @@ impl Fake {
     /// Makes the next watches go wrong, one fault each.
     pub fn fail_feeds(&self, faults: impl IntoIterator<Item = Fault>) {
         self.node.feed_faults.lock().unwrap().extend(faults);
+    }
+
+    /// Signs these sizes, with roots made of these bytes, by the revision that it knows; nothing where there is none.
+    pub fn signs(&self, signed: impl FnMut(u64) -> Option<(u64, u8)> + Send + 'static) {
+        *self.node.journal.lock().unwrap() = Box::new(signed);
     }
 
     /// Cuts it off from the others: it answers nothing, and its watches go on without hearing of anything.
