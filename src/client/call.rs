@@ -9,7 +9,7 @@ use super::{
     Client,
     builder::Settings,
     endpoints::Channel,
-    error::{Error, Trail},
+    error::{Error, Outcome, Trail},
 };
 
 /// Whether a call can change anything.
@@ -19,6 +19,8 @@ pub(super) enum Effect {
     Reads,
     /// It can. The same request may be sent many times, because its id makes it one.
     Changes,
+    /// It can, and no id makes it one: what may have been done is not asked for again.
+    Adds,
 }
 
 /// With less time left than this no further attempt is made: an answer that it misses would leave in doubt what an
@@ -74,7 +76,7 @@ impl Client {
         let endpoints = &self.0.endpoints;
         let ends = Instant::now() + deadline;
         let last_begin = ends - ATTEMPT_MIN.min(deadline / 4);
-        let mut trail = Trail::new(effect == Effect::Changes);
+        let mut trail = Trail::new(effect != Effect::Reads);
         let mut backoff = Backoff::new(settings);
         let mut made = 0;
         loop {
@@ -89,7 +91,8 @@ impl Client {
             };
             made += 1;
             trail.note(&endpoint.uri, &error);
-            if !error.is_temporary() {
+            let done = effect == Effect::Adds && error.outcome() == Outcome::Unknown;
+            if done || !error.is_temporary() {
                 return Err(error.over(&trail));
             }
             endpoints.leave(at, error.metadata().get(LEADER_HINT).map(String::as_str));
@@ -118,7 +121,7 @@ impl Client {
         let settings = &self.0.settings;
         let endpoint = self.0.endpoints.first();
         let ends = Instant::now() + settings.deadline;
-        let mut trail = Trail::new(effect == Effect::Changes);
+        let mut trail = Trail::new(effect != Effect::Reads);
         let mut backoff = Backoff::new(settings);
         loop {
             let limit = ends.saturating_duration_since(Instant::now());

@@ -20,7 +20,13 @@ use crate::limits::{
 };
 
 /// What makes violations alike.
-type Alike = (Namespace, ServiceName, PurposeName, ViolationKind);
+type Alike = (
+    Namespace,
+    ServiceName,
+    PurposeName,
+    ViolationKind,
+    Principal,
+);
 
 /// Who waits until what was found is committed.
 type Waiter = oneshot::Sender<()>;
@@ -70,6 +76,9 @@ impl Found {
         if !found.is_empty() && full {
             return Err(Unavailable::Overloaded);
         }
+        if judged == 0 {
+            return Ok(None);
+        }
         let count = if gathered.judged.contains_key(service)
             || gathered.judged.len() < MONITOR_SERVICES - 1
         {
@@ -87,6 +96,7 @@ impl Found {
                 more.service.clone(),
                 more.purpose.clone(),
                 more.kind,
+                more.reported_by.clone(),
             );
             match gathered.found.get_mut(&alike) {
                 Some(known) => merge(known, more),
@@ -189,6 +199,7 @@ pub async fn commit(core: &Core, all: bool) {
         for found in &report.found {
             tracing::warn!(
                 service = %found.service,
+                reported_by = %found.reported_by,
                 namespace = %found.namespace,
                 purpose = %found.purpose,
                 kind = ?found.kind,
@@ -233,6 +244,15 @@ mod tests {
         found.taken();
         assert!(third.try_recv().is_ok());
         assert_eq!(found.next(1, true), None);
+        // Of whom nothing could be judged no name is kept.
+        assert!(found.add(&mailer(), 0, Vec::new()).unwrap().is_none());
+        assert_eq!(found.next(1, true), None);
+        // Two accusers are told apart.
+        assert!(found.add(&mailer(), 1, one()).unwrap().is_some());
+        let mut other = one();
+        other[0].reported_by = Principal::parse("another").unwrap();
+        assert!(found.add(&mailer(), 1, other).unwrap().is_some());
+        assert_eq!(found.next(1, false).unwrap().found.len(), 2);
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod judge;
 mod members;
 mod monitor;
 mod namespaces;
+mod past;
 mod query;
 mod recent;
 mod record;

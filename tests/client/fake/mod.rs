@@ -5,6 +5,7 @@
 mod administration;
 mod feed;
 mod model;
+mod monitor;
 mod overrides;
 mod registry;
 mod services;
