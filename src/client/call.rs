@@ -91,11 +91,13 @@ impl Client {
             };
             made += 1;
             trail.note(&endpoint.uri, &error);
-            let done = effect == Effect::Adds && error.outcome() == Outcome::Unknown;
-            if done || !error.is_temporary() {
+            if !error.is_temporary() {
                 return Err(error.over(&trail));
             }
             endpoints.leave(at, error.metadata().get(LEADER_HINT).map(String::as_str));
+            if effect == Effect::Adds && error.outcome() == Outcome::Unknown {
+                return Err(error.over(&trail));
+            }
             // Each endpoint gets its turn before anybody waits.
             if usize::try_from(made).unwrap_or(usize::MAX) % endpoints.len() == 0 {
                 let wait = backoff.next();

@@ -76,7 +76,7 @@ impl Found {
         if !found.is_empty() && full {
             return Err(Unavailable::Overloaded);
         }
-        if judged == 0 {
+        if judged == 0 && found.is_empty() {
             return Ok(None);
         }
         let count = if gathered.judged.contains_key(service)
@@ -114,6 +114,8 @@ impl Found {
         if let Some((report, _)) = &gathered.unsure {
             return Some(report.clone());
         }
+        // Many names do not wait until there is no room for more: a service that finds none is counted under no name.
+        let all = all || gathered.judged.len() >= MONITOR_SERVICES / 2;
         if gathered.found.is_empty() && (gathered.judged.is_empty() || !all) {
             return None;
         }
@@ -272,6 +274,13 @@ mod tests {
         assert_eq!(found.next(1, false).unwrap().found.len(), 1);
         found.taken();
         assert!(waiter.try_recv().is_ok());
+
+        for n in 0..MONITOR_SERVICES / 2 {
+            assert_eq!(found.next(1, false), None, "counts of {n} services");
+            assert!(found.add(&of(n).service, 1, Vec::new()).unwrap().is_none());
+        }
+        assert!(found.next(1, false).is_some());
+        found.taken();
 
         let many = (0..FOUND_KINDS).map(of).collect();
         assert!(found.add(&mailer(), 1, many).is_ok());

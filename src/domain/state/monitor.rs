@@ -301,9 +301,9 @@ impl Tables {
         // One that has counts keeps its name, however many others come.
         let known = self.named.contains_key(service) || names < limits::MONITOR_SERVICES;
         let name = if known { service.clone() } else { none };
-        let named = &mut self.named;
+        let hours = &mut self.named;
         self.hours.entry((hour, name.clone())).or_insert_with(|| {
-            *named.entry(name).or_default() += 1;
+            *hours.entry(name).or_default() += 1;
             Tally::default()
         })
     }

@@ -70,3 +70,53 @@ impl State {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::fixtures::*;
+    use crate::domain::{Body, Change, Namespace};
+
+    #[test]
+    fn what_is_folded_aside_is_what_stood_then() {
+        let mut driven = Driven::new();
+        let namespace = driven.state.namespaces.id(&Namespace::default_namespace());
+        let namespace = namespace.unwrap();
+        let keys = [1, 2].map(|n| Key::new(namespace, subject(n).token));
+        let stands = |state: &State| {
+            keys.map(|key| {
+                let mut records: Vec<Record> = state.shards.get(&key).iter().copied().collect();
+                records.sort_unstable_by_key(Record::place);
+                records
+            })
+        };
+        let elsewhere = |driven: &mut Driven| {
+            driven.add_namespace("elsewhere").unwrap();
+            let mut set = driven.preference(Change::OptOut, &[1], &["*"]);
+            set.namespace = Namespace::parse("elsewhere").unwrap();
+            driven.send(Body::SetPreference(set)).unwrap();
+        };
+        let steps: [&dyn Fn(&mut Driven); 8] = [
+            &|it| drop(it.opt_out(&[1, 2], &["sale"]).unwrap()),
+            &|it| drop(it.gpc(&[1]).unwrap()),
+            &|it| drop(it.opt_in(&[1], &["sale"]).unwrap()),
+            &elsewhere,
+            &|it| drop(it.gpc(&[1]).unwrap()),
+            &|it| drop(it.both(&[2], &["*"], &["sale"]).unwrap()),
+            &|it| drop(it.opt_out(&[3], &["*"]).unwrap()),
+            &|it| drop(it.opt_out(&[1], &["*"]).unwrap()),
+        ];
+        let mut past = Past::new(&keys);
+        let mut taken = driven.events.len();
+        for (number, step) in steps.iter().enumerate() {
+            driven.now += 1_000;
+            step(&mut driven);
+            let next = driven.events[taken..].to_vec();
+            taken = driven.events.len();
+            driven.state.go_on(&mut past, namespace, &next).unwrap();
+            let folded = past.subjects.iter().map(|(_, records)| records.clone());
+            let folded: Vec<Vec<Record>> = folded.collect();
+            assert_eq!(folded, stands(&driven.state), "{number}");
+        }
+    }
+}
