@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{convert::answers, status::Failure};
 use crate::{
     domain::{
-        EventId, Judged, Namespace, Processed, PurposeName, Sample, ServiceName, Tally,
+        EventId, Judged, Namespace, Principal, Processed, PurposeName, Sample, ServiceName, Tally,
         ViolationKind, Violations,
     },
     limits,
@@ -32,7 +32,7 @@ pub(super) fn answer(
                 kind: receipt::contract::violation_kind(*kind).into(),
                 opt_out_event_id: answers::event_id(*opt_out),
             }),
-            Judged::Right | Judged::NeedsHistory => None,
+            Judged::Right | Judged::NeedsHistory | Judged::KeyForgotten => None,
         });
     refused.sort_by_key(|(place, _)| *place);
     ReportProcessingResponse {
@@ -52,6 +52,7 @@ pub(super) fn answer(
 pub(super) fn alike(
     namespace: &Namespace,
     service: &ServiceName,
+    reported_by: &Principal,
     judged: Vec<Verdict>,
 ) -> Vec<Violations> {
     let mut found: BTreeMap<(PurposeName, ViolationKind), Violations> = BTreeMap::new();
@@ -70,6 +71,7 @@ pub(super) fn alike(
                 first_at: report.at,
                 last_at: report.at,
                 samples: Vec::new(),
+                reported_by: reported_by.clone(),
             });
         one.count += 1;
         one.first_at = one.first_at.min(report.at);

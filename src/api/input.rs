@@ -137,6 +137,12 @@ pub(crate) enum Input {
         limits::JUDGED_EVENTS
     )]
     HistoryTooLong,
+    /// A report under a stamp that nobody can verify.
+    #[error(
+        "no known key has signed the stamp: it was retired more than {} days ago, or is another cluster's, and nothing else tells whether it was right",
+        limits::STAMP_KEYS_KEPT_MS / 86_400_000
+    )]
+    StampKeyForgotten,
     /// A span of time that no counts are kept for.
     #[error("the span cannot be taken: ask for 1 to 168 hours, or 0 for 24")]
     SpanInvalid,
@@ -168,7 +174,7 @@ pub(crate) enum Input {
 impl Input {
     /// Every value, for tables and tests.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 40] = [
+    pub(crate) const ALL: [Self; 41] = [
         Self::BatchEmpty,
         Self::BatchTooLarge,
         Self::CorrelationIdInvalid,
@@ -201,6 +207,7 @@ impl Input {
         Self::RevisionInvalid,
         Self::ServiceRequired,
         Self::HistoryTooLong,
+        Self::StampKeyForgotten,
         Self::SpanInvalid,
         Self::AnomalyKindUnknown,
         Self::SpanEmpty,
@@ -246,6 +253,7 @@ impl Input {
             Self::RevisionInvalid => "REVISION_INVALID",
             Self::ServiceRequired => "SERVICE_REQUIRED",
             Self::HistoryTooLong => "HISTORY_TOO_LONG",
+            Self::StampKeyForgotten => "STAMP_KEY_FORGOTTEN",
             Self::SpanInvalid => "SPAN_INVALID",
             Self::AnomalyKindUnknown => "ANOMALY_KIND_UNKNOWN",
             Self::SpanEmpty => "SPAN_EMPTY",

@@ -19,6 +19,7 @@ mod health;
 mod import;
 mod input;
 mod journal;
+mod judging;
 pub mod link;
 mod metrics;
 mod monitor;

@@ -1,6 +1,6 @@
 //! `MonitorService`: what services processed, judged after the fact; violations by name, and scores.
 
-use std::{sync::Arc, time::Instant};
+use std::time::Instant;
 
 use futures::stream::BoxStream;
 use tokio::time::Instant as Deadline;
@@ -10,17 +10,17 @@ use super::{
     Api, Call, convert,
     convert::answers,
     decision_id::Question,
-    found::{Verdict, alike, answer, counts, percent},
+    found::{alike, answer, counts, percent},
     input::Input,
+    judging::Turn,
     preference::page_size,
     proofs::Proofs,
     status::{Failure, Transport},
 };
 use crate::{
     admission::admit,
-    authority::{Finding, GetScores, Judge, ListViolations, MayReport, Unavailable},
-    domain::{Event, Namespace, Processed, PurposeName, Refusal, ServiceName},
-    feed::Head,
+    authority::{GetScores, ListViolations, MayReport, Unavailable},
+    domain::{Namespace, Processed, PurposeName, Refusal, ServiceName},
     limits,
     proto::v1::{
         self, GetScoresRequest, GetScoresResponse, ListViolationsRequest, ListViolationsResponse,
@@ -103,9 +103,6 @@ fn in_turn(
     }
 }
 
-/// A report in the domain's words, and its place in the batch.
-type Placed = (usize, Processed);
-
 impl Api {
     /// Judges one batch.
     pub(super) async fn report_processing(
@@ -133,20 +130,13 @@ impl Api {
         if service.is_none() {
             return Err(Input::ServiceRequired.into());
         }
-        // One batch at a time, and then as long a pause for others as it takes: what is asked now comes first.
-        let turn = Arc::clone(&self.0.judging).acquire_owned();
-        let turn = tokio::time::timeout_at(deadline, turn)
-            .await
-            .map_err(|_| Unavailable::Overloaded)?
-            .map_err(|_| Unavailable::Draining)?;
-        let begun = Instant::now();
+        let mut turn = Turn::take(&self.0.judging, deadline).await?;
         let mut refused = Vec::new();
         let purposes = purposes(&batch.reports);
         let wish = || MayReport {
             namespace: namespace.clone(),
             purposes: purposes.clone(),
         };
-        let converting = begun.elapsed();
         let keys = self
             .authority()
             .read(admit(&call.caller, wish())?, deadline)
@@ -161,20 +151,14 @@ impl Api {
                 Err(failure) => refused.push((place, failure)),
             }
         }
-        let mut busy = converting + begun.elapsed();
-        let judged = self
-            .judge(call, placed, &mut refused, &mut busy, deadline)
-            .await;
-        tokio::spawn(async move {
-            tokio::time::sleep(busy * limits::REPORT_PAUSE).await;
-            drop(turn);
-        });
-        let judged = judged?;
+        turn.took(begun.elapsed());
+        let (judged, more) = self.judge(call, placed, turn, deadline).await?;
+        refused.extend(more);
         let answer = answer(&judged, refused);
         // What is only a rehearsal is nobody's fault.
         if !namespace.is_probe() {
             let admitted = admit(&call.caller, wish())?;
-            let found = alike(&namespace, &service, judged);
+            let found = alike(&namespace, &service, call.caller.principal(), judged);
             let count = u64::from(answer.judged);
             self.authority()
                 .found(admitted, &service, count, found, deadline)
@@ -216,63 +200,6 @@ impl Api {
             at,
             proof,
         })
-    }
-
-    /// Judges reports, some at a time so that no change waits for all of them; those whose subject has changed since, by its history.
-    async fn judge(
-        &self,
-        call: &Call,
-        reports: Vec<Placed>,
-        refused: &mut Vec<(usize, Failure)>,
-        busy: &mut std::time::Duration,
-        deadline: Deadline,
-    ) -> Result<Vec<Verdict>, Failure> {
-        let mut judged = Vec::with_capacity(reports.len());
-        let mut waiting: Vec<(usize, Processed, Option<Vec<Event>>)> = reports
-            .into_iter()
-            .map(|(place, report)| (place, report, None))
-            .collect();
-        while !waiting.is_empty() {
-            let some = waiting.split_off(waiting.len().saturating_sub(limits::REPORTS_AT_ONCE));
-            let places: Vec<usize> = some.iter().map(|(place, ..)| *place).collect();
-            let reports = some
-                .into_iter()
-                .map(|(_, report, history)| (report, history));
-            let judge = Judge {
-                reports: reports.collect(),
-            };
-            let admitted = admit(&call.caller, judge)?;
-            let verdicts = self.authority().read(admitted, deadline).await?;
-            *busy += verdicts.took;
-            for (place, (report, finding)) in places.into_iter().zip(verdicts.judged) {
-                match finding {
-                    Ok(Finding::Judged(verdict)) => judged.push((place, report, verdict)),
-                    Ok(Finding::EndsAt(ends)) => match self.past(ends, deadline).await? {
-                        Some(events) => waiting.push((place, report, Some(events))),
-                        None => refused.push((place, Input::HistoryTooLong.into())),
-                    },
-                    Err(refusal) => refused.push((place, refusal.into())),
-                }
-            }
-        }
-        judged.sort_by_key(|(place, ..)| *place);
-        Ok(judged)
-    }
-
-    /// All events of a subject, the oldest first; none where there are too many.
-    async fn past(
-        &self,
-        ends: Vec<(crate::domain::Token, u64)>,
-        deadline: Deadline,
-    ) -> Result<Option<Vec<Event>>, Failure> {
-        let heads = ends.into_iter();
-        let heads = heads.map(|(token, revision)| Head { token, revision });
-        let limit = limits::JUDGED_EVENTS;
-        let feed = &self.parts().feed;
-        let page = feed.history(heads.collect(), 0, limit, deadline).await?;
-        let mut events = page.events;
-        events.reverse();
-        Ok((page.next_before == 0).then_some(events))
     }
 
     /// Lists the events of violations.

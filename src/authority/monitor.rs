@@ -14,7 +14,8 @@ use crate::{
     limits,
 };
 
-/// May this be reported? With it come the keys of all stamps that there ever were, for those under which something was processed.
+/// May this be reported? With it come the keys of stamps, those too that were retired within the last
+/// two weeks, for those under which something was processed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MayReport {
     /// Where.

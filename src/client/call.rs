@@ -9,7 +9,7 @@ use super::{
     Client,
     builder::Settings,
     endpoints::Channel,
-    error::{Error, Trail},
+    error::{Error, Outcome, Trail},
 };
 
 /// Whether a call can change anything.
@@ -19,6 +19,8 @@ pub(super) enum Effect {
     Reads,
     /// It can. The same request may be sent many times, because its id makes it one.
     Changes,
+    /// It can, and no id makes it one: what may have been done is not asked for again.
+    Adds,
 }
 
 /// With less time left than this no further attempt is made: an answer that it misses would leave in doubt what an
@@ -74,7 +76,7 @@ impl Client {
         let endpoints = &self.0.endpoints;
         let ends = Instant::now() + deadline;
         let last_begin = ends - ATTEMPT_MIN.min(deadline / 4);
-        let mut trail = Trail::new(effect == Effect::Changes);
+        let mut trail = Trail::new(effect != Effect::Reads);
         let mut backoff = Backoff::new(settings);
         let mut made = 0;
         loop {
@@ -93,6 +95,9 @@ impl Client {
                 return Err(error.over(&trail));
             }
             endpoints.leave(at, error.metadata().get(LEADER_HINT).map(String::as_str));
+            if effect == Effect::Adds && error.outcome() == Outcome::Unknown {
+                return Err(error.over(&trail));
+            }
             // Each endpoint gets its turn before anybody waits.
             if usize::try_from(made).unwrap_or(usize::MAX) % endpoints.len() == 0 {
                 let wait = backoff.next();
@@ -118,7 +123,7 @@ impl Client {
         let settings = &self.0.settings;
         let endpoint = self.0.endpoints.first();
         let ends = Instant::now() + settings.deadline;
-        let mut trail = Trail::new(effect == Effect::Changes);
+        let mut trail = Trail::new(effect != Effect::Reads);
         let mut backoff = Backoff::new(settings);
         loop {
             let limit = ends.saturating_duration_since(Instant::now());

@@ -11,16 +11,17 @@ use crate::proto::v1::{
 impl Client {
     /// Reports a batch of what was processed. When it returns, the violations among it are committed as events.
     ///
-    /// A call whose answer was lost is made again: what it found may then count twice.
+    /// A batch has no id that makes it one: where its answer was lost it is not sent again by itself. Whoever sends it again after
+    /// [`Outcome::Unknown`](super::error::Outcome::Unknown) has it counted twice, should it have been taken the first time.
     ///
     /// # Errors
-    /// A refusal, or no answer in time.
+    /// A refusal, or no answer in time; see [`Error::outcome`].
     pub async fn report_processing(
         &self,
         mut batch: ReportProcessingRequest,
     ) -> Result<ReportProcessingResponse, Error> {
         self.tenant(&mut batch.namespace);
-        self.send(Effect::Reads, batch, |channel, request| async move {
+        self.send(Effect::Adds, batch, |channel, request| async move {
             let one = request.map(|batch| futures::stream::once(async move { batch }));
             let mut answers = monitor(channel).report_processing(one).await?;
             let answer = answers.get_mut().message().await?;

@@ -20,7 +20,13 @@ use crate::limits::{
 };
 
 /// What makes violations alike.
-type Alike = (Namespace, ServiceName, PurposeName, ViolationKind);
+type Alike = (
+    Namespace,
+    ServiceName,
+    PurposeName,
+    ViolationKind,
+    Principal,
+);
 
 /// Who waits until what was found is committed.
 type Waiter = oneshot::Sender<()>;
@@ -70,6 +76,9 @@ impl Found {
         if !found.is_empty() && full {
             return Err(Unavailable::Overloaded);
         }
+        if judged == 0 && found.is_empty() {
+            return Ok(None);
+        }
         let count = if gathered.judged.contains_key(service)
             || gathered.judged.len() < MONITOR_SERVICES - 1
         {
@@ -87,6 +96,7 @@ impl Found {
                 more.service.clone(),
                 more.purpose.clone(),
                 more.kind,
+                more.reported_by.clone(),
             );
             match gathered.found.get_mut(&alike) {
                 Some(known) => merge(known, more),
@@ -104,6 +114,8 @@ impl Found {
         if let Some((report, _)) = &gathered.unsure {
             return Some(report.clone());
         }
+        // Many names do not wait until there is no room for more: a service that finds none is counted under no name.
+        let all = all || gathered.judged.len() >= MONITOR_SERVICES / 2;
         if gathered.found.is_empty() && (gathered.judged.is_empty() || !all) {
             return None;
         }
@@ -189,6 +201,7 @@ pub async fn commit(core: &Core, all: bool) {
         for found in &report.found {
             tracing::warn!(
                 service = %found.service,
+                reported_by = %found.reported_by,
                 namespace = %found.namespace,
                 purpose = %found.purpose,
                 kind = ?found.kind,
@@ -233,6 +246,15 @@ mod tests {
         found.taken();
         assert!(third.try_recv().is_ok());
         assert_eq!(found.next(1, true), None);
+        // Of whom nothing could be judged no name is kept.
+        assert!(found.add(&mailer(), 0, Vec::new()).unwrap().is_none());
+        assert_eq!(found.next(1, true), None);
+        // Two accusers are told apart.
+        assert!(found.add(&mailer(), 1, one()).unwrap().is_some());
+        let mut other = one();
+        other[0].reported_by = Principal::parse("another").unwrap();
+        assert!(found.add(&mailer(), 1, other).unwrap().is_some());
+        assert_eq!(found.next(1, false).unwrap().found.len(), 2);
     }
 
     #[test]
@@ -252,6 +274,13 @@ mod tests {
         assert_eq!(found.next(1, false).unwrap().found.len(), 1);
         found.taken();
         assert!(waiter.try_recv().is_ok());
+
+        for n in 0..MONITOR_SERVICES / 2 {
+            assert_eq!(found.next(1, false), None, "counts of {n} services");
+            assert!(found.add(&of(n).service, 1, Vec::new()).unwrap().is_none());
+        }
+        assert!(found.next(1, false).is_some());
+        found.taken();
 
         let many = (0..FOUND_KINDS).map(of).collect();
         assert!(found.add(&mailer(), 1, many).is_ok());

@@ -381,6 +381,7 @@ pub(crate) fn violation_report(node_id: u64, number: u64) -> ReportViolations {
                 at: Millis(START + 10),
                 opt_out: Some(EventId::new(Millis(START), [3; 10])),
             }],
+            reported_by: Principal::parse("reporter").unwrap(),
         }],
     }
 }

@@ -52,7 +52,8 @@ pub use evidence::{
 pub use ids::{EventId, Millis, NodeId, RequestId, Revision};
 pub use member::{Became, Member, PeerAddress, RecordMembership};
 pub use monitor::{
-    Judged, Processed, Proof, ReportViolations, Sample, Score, Tally, ViolationKind, Violations,
+    Answered, Judged, Processed, Proof, ReportViolations, Sample, Score, Tally, ViolationKind,
+    Violations,
 };
 pub use names::{IdentifierType, Namespace, Principal, PurposeName, ServiceName};
 pub use normalise::normalise;

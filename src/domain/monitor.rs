@@ -1,7 +1,7 @@
 //! What services report that they processed, how it is judged, and what a node tells the cluster of it.
 
-use super::ids::{EventId, Millis};
-use super::names::{Namespace, PurposeName, ServiceName};
+use super::ids::{EventId, Millis, Revision};
+use super::names::{Namespace, Principal, PurposeName, ServiceName};
 use super::refusal::Refusal;
 use super::token::SubjectToken;
 use crate::limits;
@@ -56,10 +56,21 @@ pub enum Proof {
     None,
     /// What was named is no proof of an ALLOW for this.
     False,
-    /// An ALLOW that was answered at this time.
-    Decided(Millis),
-    /// A stamp that says ALLOW, as of this revision.
-    Stamped(super::ids::Revision),
+    /// A stamp of a key that is not known, or not any more: nobody can tell whether it is forged.
+    Forgotten,
+    /// An ALLOW that this service was answered.
+    Decided(Answered),
+    /// A stamp that says ALLOW.
+    Stamped(Answered),
+}
+
+/// When an ALLOW was answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Answered {
+    /// As of this revision: what changed up to it was taken into account.
+    pub revision: Revision,
+    /// At this time, by which it was decided; of a stamp, the end of its second.
+    pub at: Millis,
 }
 
 /// One thing that a service says it processed.
@@ -95,6 +106,8 @@ pub enum Judged {
     },
     /// The subject's preferences have changed since: its history has to be looked at.
     NeedsHistory,
+    /// It names a stamp whose key is not known any more, and nothing else is wrong with it.
+    KeyForgotten,
 }
 
 /// What a node has found since its last report. One that is sent again counts once.
@@ -131,6 +144,8 @@ pub struct Violations {
     pub last_at: Millis,
     /// Some of them, 1 to 4.
     pub samples: Vec<Sample>,
+    /// Who reported them, whoever the service is.
+    pub reported_by: Principal,
 }
 
 /// One violation among those that are alike.

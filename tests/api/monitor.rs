@@ -344,7 +344,8 @@ async fn who_reports_needs_the_permission_for_the_purpose() {
             .list_violations(by("auditor", list(namespace)))
             .await
     };
-    audit("default").await.expect("its own");
+    let found = audit("default").await.expect("its own").into_inner().events;
+    assert_eq!(found[0].principal, "mailer", "who reported");
     let status = audit("").await.expect_err("all");
     assert_status(&status, Code::PermissionDenied, "PERMISSION_DENIED");
 }

@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use refrain::client::{Outcome, reason};
+use refrain::{
+    client::{Outcome, reason},
+    proto::v1::{Processing, ReportProcessingRequest},
+};
 use tonic::{Code, Status};
 
 use super::{
@@ -30,6 +33,31 @@ async fn every_attempt_carries_the_same_request_id() {
     assert_eq!(model.events.len(), 1);
     let id = uuid::Uuid::parse_str(&done.request_id).unwrap();
     assert_eq!(id.get_version_num(), 7);
+}
+
+#[tokio::test]
+async fn a_batch_of_reports_that_may_have_been_taken_is_not_sent_again() {
+    let (one, two) = Fake::pair();
+    let lost = refusal(Code::Unavailable, "OUTCOME_UNKNOWN", "unknown");
+    one.fail([Fault::DoAndSay(lost)]);
+    let client = Fake::client_of(&[&one, &two]).build().unwrap();
+    let batch = || ReportProcessingRequest {
+        service: "shop".to_owned(),
+        reports: vec![Processing::default()],
+        ..ReportProcessingRequest::default()
+    };
+    let error = client.report_processing(batch()).await.unwrap_err();
+    assert_eq!(error.reason(), "OUTCOME_UNKNOWN");
+    assert_eq!((error.outcome(), error.attempts()), (Outcome::Unknown, 1));
+    // The next batch goes to another.
+    two.fail([Fault::DoAndDie]);
+    let error = client.report_processing(batch()).await.unwrap_err();
+    assert_eq!((error.outcome(), error.attempts()), (Outcome::Unknown, 1));
+    assert_eq!(one.model().reported, 2);
+    // Where nothing was done, it is asked again.
+    one.fail([Fault::Refuse(no_quorum())]);
+    let answer = client.report_processing(batch()).await.unwrap();
+    assert_eq!((answer.judged, one.model().reported), (1, 3));
 }
 
 #[tokio::test]

@@ -103,6 +103,7 @@ pub fn as_json(event: &Event) -> Value {
         "received_at": moment(event.received_at.as_ref()),
         "namespace": event.namespace,
         "service": found.service,
+        "reported_by": event.principal,
         "purpose": event.purposes.first(),
         "kind": word(found.kind().as_str_name(), "VIOLATION_KIND_"),
         "count": found.count,
@@ -123,6 +124,7 @@ fn as_text(events: &[Event], before: u64, paint: Paint) -> String {
     }
     let mut table = paint.table([
         "SERVICE",
+        "REPORTED BY",
         "KIND",
         "TIMES",
         "PURPOSE",
@@ -134,6 +136,7 @@ fn as_text(events: &[Event], before: u64, paint: Paint) -> String {
         let found = event.violations.clone().unwrap_or_default();
         table.add_row([
             cell(Tone::Bold, &found.service),
+            cell(Tone::Plain, &event.principal),
             cell(
                 Tone::Bad,
                 word(found.kind().as_str_name(), "VIOLATION_KIND_"),

@@ -89,7 +89,7 @@ impl Named {
 
 impl Line {
     fn read(text: &str) -> Result<Processing, String> {
-        let line: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let line: Self = serde_json::from_str(text).map_err(|error| wrong(&error))?;
         let at = clock::moment(&line.processed_at);
         let at = at.ok_or("`processed_at` is no time such as 2026-01-31T12:00:00Z")?;
         let identifiers = line.identifiers.into_iter().map(Named::identifier);
@@ -101,6 +101,18 @@ impl Line {
             stamp: line.stamp,
         })
     }
+}
+
+/// What is wrong with a line, and where. serde's own words would repeat what stands there.
+fn wrong(error: &serde_json::Error) -> String {
+    use serde_json::error::Category;
+    let what = match error.classify() {
+        Category::Syntax => "it is no JSON",
+        Category::Eof => "it ends in the middle of its JSON",
+        Category::Data => "a field is missing, not known, or not of its type",
+        Category::Io => "it cannot be read",
+    };
+    format!("{what} (at column {})", error.column())
 }
 
 /// What came of it.
@@ -258,8 +270,8 @@ mod tests {
             ("sale", "x")
         );
         for (bad, why) in [
-            ("{", "EOF"),
-            (r#"{"identifiers":[],"purpose":"sale"}"#, "processed_at"),
+            ("{", "ends in the middle"),
+            (r#"{"identifiers":[],"purpose":"sale"}"#, "missing"),
             (
                 r#"{"identifiers":[],"purpose":"sale","processed_at":"now"}"#,
                 "no time",
@@ -270,11 +282,17 @@ mod tests {
             ),
             (
                 r#"{"identifiers":[],"purpose":"sale","processed_at":"2026-01-31T12:00:00Z","stmap":""}"#,
-                "stmap",
+                "not known",
             ),
+            (
+                r#"{"identifiers":"ada@example.com","purpose":"sale","processed_at":"2026-01-31T12:00:00Z"}"#,
+                "column 32",
+            ),
+            (r#"{"ada@example.com":1}"#, "not known"),
         ] {
             let said = Line::read(bad).unwrap_err();
             assert!(said.contains(why), "{bad}: {said}");
+            assert!(!said.contains("ada"), "{said}");
         }
     }
 }

@@ -1,10 +1,12 @@
 //! What was found in services' reports, as it lies in commands, events and snapshots.
 
 use super::DecodeError;
-use super::parts::{event_id, namespace, purpose_name, service, subject, subject_out, uuid_out};
+use super::parts::{
+    event_id, namespace, principal, purpose_name, service, subject, subject_out, uuid_out,
+};
 use crate::domain::ids::{EventId, Millis};
 use crate::domain::monitor::{ReportViolations, Sample, ViolationKind, Violations};
-use crate::domain::names::ServiceName;
+use crate::domain::names::{Principal, ServiceName};
 use crate::proto::persisted;
 
 pub(super) fn found_out(report: &ReportViolations) -> persisted::ReportViolations {
@@ -58,6 +60,7 @@ pub(super) fn violations_out(found: &Violations) -> persisted::Violations {
         first_at_ms: found.first_at.0,
         last_at_ms: found.last_at.0,
         samples: found.samples.iter().map(sample_out).collect(),
+        reported_by: found.reported_by.to_string(),
     }
 }
 
@@ -75,6 +78,10 @@ pub(super) fn violations(message: &persisted::Violations) -> Result<Violations, 
             .iter()
             .map(sample)
             .collect::<Result<_, _>>()?,
+        reported_by: match &*message.reported_by {
+            "" => Principal::cluster(),
+            who => principal(who)?,
+        },
     })
 }
 

@@ -165,13 +165,18 @@ pub(super) fn violations() -> impl Strategy<Value = Violations> {
         },
     );
     (
-        (namespaces(), services(), purpose_names()),
+        (namespaces(), services(), purpose_names(), principals()),
         select(ViolationKind::ALL.to_vec()),
         any::<[u64; 3]>(),
         vec(sample, 0..3),
     )
         .prop_map(
-            |((namespace, service, purpose), kind, [count, first_at, last_at], samples)| {
+            |(
+                (namespace, service, purpose, reported_by),
+                kind,
+                [count, first_at, last_at],
+                samples,
+            )| {
                 Violations {
                     namespace,
                     service,
@@ -181,6 +186,7 @@ pub(super) fn violations() -> impl Strategy<Value = Violations> {
                     first_at: Millis(first_at),
                     last_at: Millis(last_at),
                     samples,
+                    reported_by,
                 }
             },
         )

@@ -118,7 +118,7 @@ impl State {
         Ok(())
     }
 
-    fn purpose_id(&self, name: &PurposeName) -> Result<PurposeId, Refusal> {
+    pub(super) fn purpose_id(&self, name: &PurposeName) -> Result<PurposeId, Refusal> {
         self.registry
             .id(name)
             .ok_or_else(|| Refusal::PurposeUnknown {

@@ -12,6 +12,7 @@ use crate::domain::ids::Millis;
 use crate::domain::names::{Namespace, PurposeName};
 use crate::domain::refusal::Refusal;
 use crate::domain::registry::PurposeId;
+use crate::limits;
 
 impl State {
     /// Where a floor stands.
@@ -29,8 +30,8 @@ impl State {
 
     pub(super) fn fold_floor(&mut self, floor: &SchemaFloor, at: Millis) -> Result<(), Refusal> {
         let id = self.floor_place(floor)?;
-        self.monitor.floor_set(id, at);
         let before = Arc::make_mut(&mut self.floors).set(id, floor.version);
+        self.monitor.floor_set(id, at, before);
         if before > 0 {
             self.sum.sub(hash::floor(id, before));
         }
@@ -162,10 +163,17 @@ impl State {
             self.sum.sub(hash::stamp_key(key));
             if key.node_id == node_id && key.accepted_until.is_none() {
                 keys.push(key.retired(at));
-            } else if key.is_accepted(at) {
+            } else if key.is_kept(at) {
                 keys.push(*key);
             }
         }
+        let over = keys.iter().filter(|key| !key.is_accepted(at)).count();
+        let mut too_many = over.saturating_sub(limits::STAMP_KEYS_KEPT);
+        keys.retain(|key| {
+            let goes = too_many > 0 && !key.is_accepted(at);
+            too_many -= usize::from(goes);
+            !goes
+        });
         keys.extend(public_key.map(|public_key| StampKey {
             node_id,
             public_key,

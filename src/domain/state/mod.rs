@@ -18,6 +18,7 @@ mod judge;
 mod members;
 mod monitor;
 mod namespaces;
+mod past;
 mod query;
 mod recent;
 mod record;

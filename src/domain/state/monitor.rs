@@ -1,6 +1,6 @@
 //! What nodes have found in services' reports: a soft table of counts by the hour, beside the events of what was found.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::State;
@@ -35,8 +35,21 @@ struct Tables {
     began: BTreeMap<EventId, Millis>,
     /// The overrides that ended last, with when they were approved.
     ended: VecDeque<(Override, Millis)>,
-    /// When floors were set.
-    floors: BTreeMap<PurposeId, Millis>,
+    /// When floors were set, and what stood there before.
+    floors: BTreeMap<PurposeId, FloorSet>,
+    /// In how many of the hours each service is counted: what `hours` says, by name.
+    named: BTreeMap<ServiceName, usize>,
+}
+
+/// When a floor was set, and the one that it took the place of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct FloorSet {
+    /// When it was set.
+    pub(super) since: Millis,
+    /// The version before it.
+    pub(super) before: u32,
+    /// When that was set.
+    pub(super) before_since: Millis,
 }
 
 /// Where an event of violations is, and what it is about.
@@ -71,6 +84,8 @@ impl State {
                     namespace: Some(violations.namespace.clone()),
                     purposes: vec![violations.purpose.clone()],
                     signal: Signal::Operator,
+                    // A node only judged it.
+                    principal: violations.reported_by.clone(),
                     ..self.event(
                         command,
                         EventKind::Violation,
@@ -111,10 +126,12 @@ impl State {
         self.monitor.0.found.iter().rev()
     }
 
-    /// How many violations of each kind were reported within the time for which counts are kept.
+    /// How many violations of each kind were reported within the time for which counts are kept, up to the log's time.
     pub fn violation_counts(&self) -> [u64; 6] {
+        let kept = (self.log_time.0 / HOUR_MS).saturating_sub(limits::MONITOR_HOURS);
         let mut sum = Tally::default();
-        for tally in self.monitor.0.hours.values() {
+        let hours = self.monitor.0.hours.range((kept, ServiceName::none())..);
+        for (_, tally) in hours {
             sum.add(tally);
         }
         sum.found
@@ -157,8 +174,8 @@ impl Monitor {
         }
         let hour = at.0 / HOUR_MS;
         let kept = hour.saturating_sub(limits::MONITOR_HOURS);
-        tables.hours = tables.hours.split_off(&(kept, ServiceName::none()));
-        for (service, count) in &report.judged {
+        tables.forget(kept);
+        for (service, count) in report.judged.iter().filter(|(_, count)| *count > 0) {
             let tally = tables.tally(hour, service);
             tally.judged = tally.judged.saturating_add(*count);
         }
@@ -202,14 +219,28 @@ impl Monitor {
         self.0.began.iter().map(|(id, at)| (*id, *at))
     }
 
-    /// Notes when a floor was set.
-    pub(super) fn floor_set(&mut self, id: PurposeId, at: Millis) {
-        Arc::make_mut(&mut self.0).floors.insert(id, at);
+    /// Notes when a floor was set, and which stood there.
+    pub(super) fn floor_set(&mut self, id: PurposeId, at: Millis, before: u32) {
+        let floors = &mut Arc::make_mut(&mut self.0).floors;
+        let before_since = floors.get(&id).map(|it| it.since).unwrap_or_default();
+        let set = FloorSet {
+            since: at,
+            before,
+            before_since,
+        };
+        floors.insert(id, set);
     }
 
-    /// When the floor at a purpose was last set.
-    pub(super) fn floor_since(&self, id: PurposeId) -> Option<Millis> {
-        self.0.floors.get(&id).copied()
+    /// The floor at a purpose at a time, where this one stands now; 0 where it is not known any more.
+    pub(super) fn floor_at(&self, id: PurposeId, stands: u32, at: Millis) -> u32 {
+        let set = self.0.floors.get(&id).copied().unwrap_or_default();
+        if set.since <= at {
+            stands
+        } else if set.before_since <= at {
+            set.before
+        } else {
+            0
+        }
     }
 
     pub(super) fn hours(&self) -> impl Iterator<Item = (&(u64, ServiceName), &Tally)> {
@@ -225,14 +256,20 @@ impl Monitor {
         self.0.found.iter()
     }
 
-    pub(super) fn floors(&self) -> impl Iterator<Item = (PurposeId, Millis)> {
-        self.0.floors.iter().map(|(id, at)| (*id, *at))
+    pub(super) fn floors(&self) -> impl Iterator<Item = (PurposeId, FloorSet)> {
+        self.0.floors.iter().map(|(id, set)| (*id, *set))
     }
 
     /// Puts back what a snapshot holds. False where it comes twice.
     pub(super) fn restore_hour(&mut self, hour: u64, service: ServiceName, tally: Tally) -> bool {
         let tables = Arc::make_mut(&mut self.0);
+        *tables.named.entry(service.clone()).or_default() += 1;
         tables.hours.insert((hour, service), tally).is_none()
+    }
+
+    /// As [`Monitor::restore_hour`].
+    pub(super) fn restore_floor(&mut self, id: PurposeId, set: FloorSet) {
+        Arc::make_mut(&mut self.0).floors.insert(id, set);
     }
 
     /// As [`Monitor::restore_hour`].
@@ -259,17 +296,28 @@ impl Monitor {
 impl Tables {
     /// The counts of a service in an hour; those of no name where too many have one of their own.
     fn tally(&mut self, hour: u64, service: &ServiceName) -> &mut Tally {
-        let known = self.hours.contains_key(&(hour, service.clone()));
-        let named = if known || self.services() < limits::MONITOR_SERVICES {
-            service.clone()
-        } else {
-            ServiceName::none()
-        };
-        self.hours.entry((hour, named)).or_default()
+        let none = ServiceName::none();
+        let names = self.named.len() - usize::from(self.named.contains_key(&none));
+        // One that has counts keeps its name, however many others come.
+        let known = self.named.contains_key(service) || names < limits::MONITOR_SERVICES;
+        let name = if known { service.clone() } else { none };
+        let hours = &mut self.named;
+        self.hours.entry((hour, name.clone())).or_insert_with(|| {
+            *hours.entry(name).or_default() += 1;
+            Tally::default()
+        })
     }
 
-    fn services(&self) -> usize {
-        let names: BTreeSet<&ServiceName> = self.hours.keys().map(|(_, service)| service).collect();
-        names.len()
+    /// Forgets the hours before this one.
+    fn forget(&mut self, before: u64) {
+        let kept = self.hours.split_off(&(before, ServiceName::none()));
+        for (_, service) in std::mem::replace(&mut self.hours, kept).into_keys() {
+            if let Some(hours) = self.named.get_mut(&service) {
+                *hours -= 1;
+                if *hours == 0 {
+                    self.named.remove(&service);
+                }
+            }
+        }
     }
 }

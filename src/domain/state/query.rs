@@ -269,7 +269,7 @@ impl State {
             .filter(move |seen| seen.usage.schema_version < version && seen.last_seen.0 >= since)
     }
 
-    /// The public keys that nodes sign stamps with, retired ones too, in the order in which they were added.
+    /// The public keys that nodes sign stamps with, those too that were retired within the last two weeks, in the order in which they were added.
     pub fn stamp_keys(&self) -> &[StampKey] {
         &self.stamp_keys
     }

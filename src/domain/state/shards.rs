@@ -153,6 +153,20 @@ impl Shard {
 }
 
 impl<'a> Records<'a> {
+    /// Records that lie elsewhere, at most one in a place.
+    pub(super) fn of(records: &'a [Record]) -> Self {
+        match records.split_first() {
+            Some((first, more)) => Self {
+                first: Some(first),
+                more,
+            },
+            None => Self {
+                first: None,
+                more: &[],
+            },
+        }
+    }
+
     /// All of them, in no order that means anything.
     pub(super) fn iter(self) -> impl Iterator<Item = &'a Record> {
         self.first.into_iter().chain(self.more)

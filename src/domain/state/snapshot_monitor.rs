@@ -1,7 +1,7 @@
 //! What was found in services' reports, as chunks of a snapshot, and back.
 
 use super::State;
-use super::monitor::Found;
+use super::monitor::{FloorSet, Found};
 use super::restore::{Fault, Restore};
 use super::snapshot::Batches;
 use crate::domain::encoding::{
@@ -85,12 +85,14 @@ impl State {
             .map(Section::Usage)
     }
 
-    fn floor_time(&self, (id, at): (PurposeId, Millis)) -> FloorTime {
+    fn floor_time(&self, (id, set): (PurposeId, FloorSet)) -> FloorTime {
         let purpose = self.registry.purpose(id);
         FloorTime {
             // The cluster's own stands at `*`, which is no purpose.
             purpose: purpose.map(|it| it.name.to_string()).unwrap_or_default(),
-            at_ms: at.0,
+            at_ms: set.since.0,
+            before: set.before,
+            before_at_ms: set.before_since.0,
         }
     }
 }
@@ -143,7 +145,12 @@ impl Restore {
                     id.ok_or(Fault::Damaged("a floor of a purpose that is not there"))?
                 }
             };
-            monitor.floor_set(id, Millis(message.at_ms));
+            let set = FloorSet {
+                since: Millis(message.at_ms),
+                before: message.before,
+                before_since: Millis(message.before_at_ms),
+            };
+            monitor.restore_floor(id, set);
         }
         Ok(())
     }

@@ -22,6 +22,12 @@ impl StampKey {
         self.accepted_until.is_none_or(|until| at < until)
     }
 
+    /// Whether it is kept, to judge what was done under its stamps.
+    pub(super) fn is_kept(&self, at: Millis) -> bool {
+        self.accepted_until
+            .is_none_or(|until| at.0 < until.0.saturating_add(limits::STAMP_KEYS_KEPT_MS))
+    }
+
     /// The same key, retired.
     pub(super) fn retired(self, at: Millis) -> Self {
         Self {

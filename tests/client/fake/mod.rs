@@ -6,6 +6,7 @@ mod administration;
 mod feed;
 mod journal;
 mod model;
+mod monitor;
 mod overrides;
 mod registry;
 mod services;

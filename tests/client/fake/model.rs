@@ -15,6 +15,8 @@ use super::refusal;
 /// The state of a made-up cluster.
 #[derive(Default)]
 pub struct Model {
+    /// Reports of what was processed, each as often as it came.
+    pub reported: u32,
     pub events: Vec<Event>,
     /// Identifier and purpose, opted out.
     pub out: HashSet<(String, String)>,

@@ -5,9 +5,10 @@ use std::{future::pending, net::TcpListener, pin::Pin, sync::Arc, time::Duration
 use futures::Stream;
 use refrain::proto::v1::{
     cluster_service_server::ClusterServiceServer, decision_service_server::*,
-    journal_service_server::JournalServiceServer, override_service_server::OverrideServiceServer,
-    preference_service_server::*, registry_service_server::RegistryServiceServer,
-    stamp_service_server::StampServiceServer, watch_service_server::WatchServiceServer, *,
+    journal_service_server::JournalServiceServer, monitor_service_server::MonitorServiceServer,
+    override_service_server::OverrideServiceServer, preference_service_server::*,
+    registry_service_server::RegistryServiceServer, stamp_service_server::StampServiceServer,
+    watch_service_server::WatchServiceServer, *,
 };
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Code, Request, Response, Status, Streaming};
@@ -61,6 +62,7 @@ pub async fn serve(listener: TcpListener, node: Arc<Node>) {
         .add_service(OverrideServiceServer::new(api()))
         .add_service(StampServiceServer::new(api()))
         .add_service(JournalServiceServer::new(api()))
+        .add_service(MonitorServiceServer::new(api()))
         .add_service(health_service)
         .serve_with_incoming(TcpListenerStream::new(listener))
         .await

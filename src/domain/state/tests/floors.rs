@@ -2,6 +2,7 @@
 
 use crate::domain::fixtures::*;
 use crate::domain::*;
+use crate::limits;
 
 fn raise(driven: &mut Driven, purpose: Option<&str>, version: u32) -> Reply {
     let body = Body::SetSchemaFloor(SetSchemaFloor {
@@ -214,8 +215,14 @@ fn keys_for_stamps_overlap_and_go() {
     assert_eq!(refused(&driven.send(add(1, 1))), "STAMP_KEY_INVALID");
     driven.now = retired;
     made(&driven.send(Body::RetireStampKeys(RetireStampKeys { node_id: 2 })));
+    let over = retired + 20 * 60_000;
+    // What was done under its stamps can be judged for two weeks.
+    let first = (1, Some(Millis(retired)));
+    assert_eq!(until(&driven), [first, (2, None), (3, Some(Millis(over)))]);
+    driven.now = retired + limits::STAMP_KEYS_KEPT_MS;
+    made(&driven.send(add(2, 4)));
     assert_eq!(
         until(&driven),
-        [(2, None), (3, Some(Millis(retired + 20 * 60_000)))]
+        [(2, None), (3, Some(Millis(over))), (4, None)]
     );
 }

@@ -39,6 +39,7 @@ fn a_report_counts_once_and_each_kind_of_violation_is_an_event() {
     assert_eq!(**told, violation_report(1, 1).found[0]);
     assert_eq!(event.namespace, Some(Namespace::default_namespace()));
     assert!(event.tokens.is_empty(), "no part of a subject's history");
+    assert_eq!(event.principal.as_str(), "reporter", "who accuses");
     let revision = event.revision;
     assert_eq!(score(&driven, 24), Some((7_000, None)));
     assert_eq!(driven.state.violation_counts(), [3, 0, 0, 0, 0, 0]);
@@ -106,6 +107,51 @@ fn many_services_take_bounded_room_and_none_is_lost() {
     let judged: u64 = scores.iter().map(|it| it.tally.judged).sum();
     assert_eq!(judged, 3 * limits::MONITOR_SERVICES as u64);
     assert!(scores.iter().any(|it| it.service.is_none()));
+}
+
+#[test]
+fn names_that_are_made_up_take_no_room_from_one_that_is_counted() {
+    let mut driven = Driven::new();
+    driven
+        .send(Body::ReportViolations(violation_report(1, 1)))
+        .unwrap();
+    let many = |number, judged| {
+        let mut report = violation_report(1, number);
+        report.found.clear();
+        report.judged = (0..limits::MONITOR_SERVICES)
+            .map(|n| (ServiceName::parse(&format!("s{n}")).unwrap(), judged))
+            .collect();
+        Body::ReportViolations(report)
+    };
+    // Of which nothing could be judged: no names are kept.
+    driven.send(many(2, 0)).unwrap();
+    assert_eq!(driven.state.scores(24, Millis(driven.now)).len(), 1);
+    driven.send(many(3, 1)).unwrap();
+    driven.state = State::from_chunks(driven.state.chunks().map(Ok::<_, ()>)).unwrap();
+    driven.now += 2 * HOUR;
+    driven
+        .send(Body::ReportViolations(violation_report(1, 4)))
+        .unwrap();
+    assert_eq!(score(&driven, 1), Some((7_000, None)));
+    // When their hours are gone, so are they.
+    driven.now += (limits::MONITOR_HOURS + 1) * HOUR;
+    let mut new = violation_report(1, 5);
+    new.judged[0].0 = ServiceName::parse("new").unwrap();
+    driven.send(Body::ReportViolations(new)).unwrap();
+    let scores = driven.state.scores(24, Millis(driven.now));
+    let names: Vec<_> = scores.iter().map(|it| it.service.to_string()).collect();
+    assert_eq!(names, ["mailer", "new"]);
+}
+
+#[test]
+fn what_is_too_old_counts_no_more_when_nothing_is_reported_either() {
+    let mut driven = Driven::new();
+    driven
+        .send(Body::ReportViolations(violation_report(1, 1)))
+        .unwrap();
+    driven.now += (limits::MONITOR_HOURS + 1) * HOUR;
+    driven.opt_out(&[9], &["sale"]).unwrap();
+    assert_eq!(driven.state.violation_counts(), [0; 6]);
 }
 
 #[test]
