@@ -150,13 +150,6 @@ pub const STAMP_KEYS: usize = 256;
 /// Milliseconds for which a retired key's stamps are still accepted: the life of a stamp, and some time for clocks.
 pub const STAMP_KEY_OVERLAP_MS: u64 = 20 * 60 * 1_000;
 
-/// Milliseconds for which a retired key is known after its stamps are accepted no more, to judge what was done under them: as long as
-/// counts are kept.
-pub const STAMP_KEYS_KEPT_MS: u64 = MONITOR_HOURS * 60 * 60 * 1_000;
-
-/// Keys whose stamps are accepted no more and that are still known. Past that the one that was added first is forgotten.
-pub const STAMP_KEYS_KEPT: usize = 1_024;
-
 /// Services, each at one schema version, that are remembered; one that has not asked within a day, or else the one that has
 /// asked least, makes room for a new one.
 pub const SERVICES: usize = 4_096;

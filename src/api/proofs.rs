@@ -1,5 +1,7 @@
 //! Under what something was processed: decision ids and stamps, held against what is reported.
 
+use std::collections::HashMap;
+
 use super::decision_id::{DecisionKey, Question};
 use crate::{
     domain::{Answered, Decision, Millis, Proof, StampKey},
@@ -10,9 +12,9 @@ use crate::{
 /// What proofs are verified with.
 pub(super) struct Proofs<'a> {
     decisions: &'a DecisionKey,
-    /// The keys in use, and each retired one by itself with the latest second in which it may have signed.
     stamps: KeySet,
-    retired: Vec<(KeySet, u64)>,
+    /// By the id of each key that is retired, the latest second in which it may have signed.
+    retired: HashMap<String, u64>,
 }
 
 impl<'a> Proofs<'a> {
@@ -23,17 +25,20 @@ impl<'a> Proofs<'a> {
         cluster_id: &[u8; 16],
         keys: &[StampKey],
     ) -> Self {
-        let of = |key: &StampKey| PublicKey::from_bytes(&key.public_key);
-        let in_use = keys.iter().filter(|key| key.accepted_until.is_none());
-        let retired = keys.iter().filter_map(|key| {
-            // Its last stamps end with the time for which it is accepted.
-            let last = (key.accepted_until?.0 / 1_000).saturating_sub(limits::STAMP_SECONDS);
-            Some((KeySet::new(cluster_id, of(key)), last))
+        let mut retired = HashMap::new();
+        let stamps = keys.iter().filter_map(|key| {
+            let public = PublicKey::from_bytes(&key.public_key)?;
+            if let Some(until) = key.accepted_until {
+                // Its last stamps end with the time for which it is accepted.
+                let last = (until.0 / 1_000).saturating_sub(limits::STAMP_SECONDS);
+                retired.insert(public.kid().to_owned(), last);
+            }
+            Some(public)
         });
         Self {
             decisions,
-            stamps: KeySet::new(cluster_id, in_use.filter_map(of)),
-            retired: retired.collect(),
+            stamps: KeySet::new(cluster_id, stamps),
+            retired,
         }
     }
 
@@ -69,19 +74,12 @@ impl<'a> Proofs<'a> {
 
     /// What a stamp says, once it is certain that a key has signed it while it was in use.
     fn stamped(&self, stamp: &str, at: Millis) -> Result<Claims, StampError> {
-        let now = at.0 / 1_000;
-        match self.stamps.verify(stamp, now) {
-            Err(StampError::UnknownKey) => {}
-            verified => return verified,
+        let claims = self.stamps.verify(stamp, at.0 / 1_000)?;
+        let named = self.stamps.named_by(stamp);
+        match named.and_then(|key| self.retired.get(key.kid())) {
+            Some(last) if claims.issued_at > *last => Err(StampError::BadSignature),
+            _ => Ok(claims),
         }
-        for (key, last) in &self.retired {
-            match key.verify(stamp, now) {
-                Err(StampError::UnknownKey) => {}
-                Ok(claims) if claims.issued_at > *last => return Err(StampError::BadSignature),
-                verified => return verified,
-            }
-        }
-        Err(StampError::UnknownKey)
     }
 }
 

@@ -48,6 +48,13 @@ pub const JUDGED_EVENTS: usize = 1_000;
 /// Overrides that are over and still known, to tell what was processed under one.
 pub const OVERRIDES_ENDED: usize = 256;
 
+/// Milliseconds for which a retired key is known after its stamps are accepted no more, to judge what was done under them: as long as
+/// counts are kept.
+pub const STAMP_KEYS_KEPT_MS: u64 = MONITOR_HOURS * 60 * 60 * 1_000;
+
+/// Keys whose stamps are accepted no more and that are still known. Past that the one that was added first is forgotten.
+pub const STAMP_KEYS_KEPT: usize = 256;
+
 /// Events of anomalies that can be listed without reading the journal from its beginning; older ones are in the journal.
 pub const ANOMALIES_LISTED: usize = 10_000;
 

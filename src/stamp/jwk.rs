@@ -97,6 +97,11 @@ impl KeySet {
         self.keys.iter().find(|key| key.kid == kid)
     }
 
+    /// The key that a stamp names, where the set has it. Whether it signed the stamp only [`KeySet::verify`] tells.
+    pub fn named_by(&self, stamp: &str) -> Option<&PublicKey> {
+        self.key(&Parts::of(stamp).ok()?.kid)
+    }
+
     /// What a stamp says, once it is certain that a key of this set signed it for this cluster and that its time is not
     /// over.
     ///

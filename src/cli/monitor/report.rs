@@ -198,8 +198,14 @@ async fn send(
     };
     let answer = client.report_processing(request).await.map_err(|error| {
         let first = numbers.first().copied().unwrap_or_default();
+        let twice = match error.outcome() {
+            refrain::client::Outcome::NotApplied => "",
+            refrain::client::Outcome::Unknown => {
+                "; some of that may have been judged too, and would count twice"
+            }
+        };
         Failure::from(error).advise(format!(
-            "what comes before line {first} was judged: report the rest again from there"
+            "what comes before line {first} was judged: report the rest again from there{twice}"
         ))
     })?;
     let line = |index: u32| {
