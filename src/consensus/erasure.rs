@@ -10,7 +10,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, interval, timeout};
 use zeroize::Zeroizing;
 
 use super::core::Core;
@@ -108,12 +108,11 @@ pub fn pending(core: &Core) -> Option<PendingErasure> {
 
 /// Does it, for as long as the node runs.
 pub async fn tend_again_and_again(core: Arc<Core>) {
-    let mut progress = core.replica.progress();
+    // At an interval: what is applied meanwhile need not wake it each time.
+    let mut tick = interval(DUTY_INTERVAL);
     let (mut snapshots, mut rotations) = (Pace::default(), Pace::default());
     loop {
-        if let Ok(Err(_)) = timeout(DUTY_INTERVAL, progress.changed()).await {
-            return;
-        }
+        tick.tick().await;
         if core.believable().is_err() {
             continue;
         }

@@ -181,6 +181,8 @@ async fn a_start_with_another_sealing_key_destroys_nothing() {
     assert_eq!(secrets(&node), before);
     let node = node.restart_with_sealing_key(7).await;
     node.ready().await;
-    assert!(opens(&node, &kept));
-    settled(&[node]).await;
+    let nodes = [node];
+    settled(&nodes).await;
+    assert!(opens(&nodes[0], &kept));
+    assert_ne!(secrets(&nodes[0]), before);
 }
