@@ -60,6 +60,15 @@ impl Hands {
         self.world(move |sim, hosts| hosts[node].restart(sim)).await;
     }
 
+    /// The same, with each of its syncs taking so long from the first on.
+    pub async fn restart_slow(&self, node: usize, takes: Duration) {
+        self.world(move |sim, hosts| {
+            hosts[node].restart(sim);
+            hosts[node].machine().disk.slow((takes, takes));
+        })
+        .await;
+    }
+
     /// From now on each of a node's syncs takes so long, until it is started again.
     pub async fn slow(&self, node: usize, takes: Duration) {
         self.world(move |_, hosts| hosts[node].machine().disk.slow((takes, takes)))
