@@ -68,8 +68,7 @@ impl Client {
                     yield Err(why);
                     return;
                 }
-                let (at, _) = client.0.endpoints.preferred();
-                client.0.endpoints.leave(at, None);
+                client.0.endpoints.leave_preferred();
                 sleep(backoff.next()).await;
             }
         })
@@ -80,8 +79,7 @@ impl Client {
         let endpoints = &self.0.endpoints;
         let goes = why.reason() == "REVISION_COMPACTED" && lacking < endpoints.len();
         if goes {
-            let (at, _) = endpoints.preferred();
-            endpoints.leave(at, None);
+            endpoints.leave_preferred();
         }
         goes
     }

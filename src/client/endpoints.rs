@@ -98,6 +98,12 @@ impl Endpoints {
             .compare_exchange(at, to, Ordering::Relaxed, Ordering::Relaxed);
     }
 
+    /// Turns away from the preferred one, to the next.
+    pub(super) fn leave_preferred(&self) {
+        let (at, _) = self.preferred();
+        self.leave(at, None);
+    }
+
     /// The addresses, in the order in which they were named.
     pub(super) fn addresses(&self) -> impl Iterator<Item = &str> {
         self.all.iter().map(|endpoint| endpoint.uri.as_str())

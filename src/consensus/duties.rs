@@ -14,8 +14,7 @@ use super::room::Use;
 use super::writes;
 use super::{journal_keys, stamp_keys};
 use crate::domain::{
-    Body, Create, FEATURE_LEVEL, Member, NodeId, PeerAddress, Principal, Proposal,
-    RaiseFeatureLevel, State,
+    Body, Create, FEATURE_LEVEL, Member, NodeId, PeerAddress, Proposal, RaiseFeatureLevel, State,
 };
 use crate::limits::{BACKFILL_TIMEOUT, DUTY_INTERVAL, FEATURE_LEVEL_INTERVAL, HALF_DONE_FOR};
 use crate::proto::peer::FetchJournalRequest;
@@ -118,9 +117,7 @@ impl Tries {
 }
 
 async fn propose(core: &Core, body: Body) -> Result<(), WriteError> {
-    let principal = Principal::cluster();
-    let proposal = Proposal { principal, body };
-    match writes::propose(core, &proposal).await {
+    match writes::propose(core, &Proposal::by_cluster(body)).await {
         // A refusal says that another leader did it before.
         Ok(_) | Err(WriteError::Refused(_)) => Ok(()),
         Err(error) => Err(error),

@@ -19,8 +19,8 @@ use super::stamp_keys::fresh;
 use super::writes;
 use crate::clock::Entropy;
 use crate::domain::{
-    Body, Principal, Proposal, Revision, RewrapEvidence, RotateWrappingKey, Sealer, SealingKey,
-    State, WRAPPING_RANDOM_BYTES, WrappingId,
+    Body, Proposal, Revision, RewrapEvidence, RotateWrappingKey, Sealer, SealingKey, State,
+    WRAPPING_RANDOM_BYTES, WrappingId,
 };
 use crate::limits::{DUTY_INTERVAL, ERASURE_INTERVAL, REWRAP_TIMEOUT, WRAPPING_KEYS_HELD};
 use crate::proto::peer::PendingErasure;
@@ -278,10 +278,7 @@ async fn wrap_anew(core: &Core, old: &Sealer, new: &Sealer) -> Option<Vec<Revisi
 }
 
 async fn write(core: &Core, body: Body) -> bool {
-    let proposal = Proposal {
-        principal: Principal::cluster(),
-        body,
-    };
+    let proposal = Proposal::by_cluster(body);
     match writes::write(core, &proposal, Instant::now() + REWRAP_TIMEOUT).await {
         Ok(_) => true,
         Err(error) => {

@@ -188,10 +188,7 @@ pub async fn commit_again_and_again(core: Arc<Core>) {
 /// Commits what was found. What cannot be sent is kept for the next time.
 pub async fn commit(core: &Core, all: bool) {
     while let Some(report) = core.found.next(core.node_id(), all) {
-        let proposal = Proposal {
-            principal: Principal::cluster(),
-            body: Body::ReportViolations(report.clone()),
-        };
+        let proposal = Proposal::by_cluster(Body::ReportViolations(report.clone()));
         let sent = writes::write(core, &proposal, Instant::now() + USAGE_REPORT_TIMEOUT).await;
         if let Err(error) = sent {
             tracing::debug!(%error, "what was found in reports could not be committed yet");

@@ -126,10 +126,7 @@ impl Unrecorded {
         }
         for record in missing(core) {
             let node = NodeId(record.node_id);
-            let proposal = Proposal {
-                principal: Principal::cluster(),
-                body: Body::RecordMembership(record),
-            };
+            let proposal = Proposal::by_cluster(Body::RecordMembership(record));
             match timeout(MEMBERSHIP_RECORD_TIMEOUT, writes::propose(core, &proposal)).await {
                 Ok(Ok(_)) => {
                     tracing::info!(%node, "recorded what was done with a member; who asked for it is not known");

@@ -14,9 +14,7 @@ use super::core::Core;
 use super::room::out_of_room;
 use super::writes;
 use crate::clock::Entropy;
-use crate::domain::{
-    AddStampKey, Body, Millis, Principal, Proposal, RetireStampKeys, StampKey, State,
-};
+use crate::domain::{AddStampKey, Body, Millis, Proposal, RetireStampKeys, StampKey, State};
 use crate::limits::{DUTY_INTERVAL, STAMP_KEY_PAUSE, STAMP_KEY_TIMEOUT};
 use crate::stamp::SigningKey;
 use crate::storage::secrets::{STAMPS, Secret};
@@ -245,10 +243,7 @@ pub(super) fn fresh(entropy: &dyn Entropy) -> Secret {
 
 /// Has a key of this node's registered, for what it is for. Brings whether that went well.
 pub(super) async fn register(core: &Core, add: Body, what_for: &str) -> bool {
-    let proposal = Proposal {
-        principal: Principal::cluster(),
-        body: add,
-    };
+    let proposal = Proposal::by_cluster(add);
     match writes::write(core, &proposal, Instant::now() + STAMP_KEY_PAUSE).await {
         Ok(_) => true,
         Err(error) => {

@@ -11,7 +11,7 @@ use super::core::Core;
 use super::writes;
 use crate::clock::Entropy;
 use crate::domain::{
-    Body, EventId, Lifted, Principal, Proposal, ReportUsage, ServiceName, ServiceUsage, State,
+    Body, EventId, Lifted, Proposal, ReportUsage, ServiceName, ServiceUsage, State,
 };
 use crate::limits::{USAGE_ENTRIES, USAGE_LIFTED, USAGE_REPORT_TIMEOUT};
 
@@ -158,10 +158,7 @@ pub async fn report(core: &Core, anyway: bool) {
         );
     }
     while let Some(report) = core.usage.report(core.node_id(), anyway) {
-        let proposal = Proposal {
-            principal: Principal::cluster(),
-            body: Body::ReportUsage(report),
-        };
+        let proposal = Proposal::by_cluster(Body::ReportUsage(report));
         let sent = writes::write(core, &proposal, Instant::now() + USAGE_REPORT_TIMEOUT).await;
         if let Err(error) = sent {
             tracing::debug!(%error, "what was counted could not be reported yet");
@@ -227,10 +224,7 @@ mod tests {
             number += 1;
             assert_eq!(report.number, number);
             told += report.lifted.iter().map(|it| it.count).sum::<u64>();
-            let proposal = Proposal {
-                principal: Principal::cluster(),
-                body: Body::ReportUsage(report),
-            };
+            let proposal = Proposal::by_cluster(Body::ReportUsage(report));
             proposal.validate().unwrap();
             usage.taken();
         }
@@ -257,12 +251,9 @@ mod tests {
         let calls: u64 = report.services.iter().map(|it| it.calls).sum();
         assert_eq!(calls, 2_000);
         assert!(
-            Proposal {
-                principal: Principal::cluster(),
-                body: Body::ReportUsage(report)
-            }
-            .validate()
-            .is_ok()
+            Proposal::by_cluster(Body::ReportUsage(report))
+                .validate()
+                .is_ok()
         );
     }
 }

@@ -290,6 +290,14 @@ pub struct RaiseFeatureLevel {
 }
 
 impl Proposal {
+    /// What the cluster asks for by itself.
+    pub fn by_cluster(body: Body) -> Self {
+        Self {
+            principal: Principal::cluster(),
+            body,
+        }
+    }
+
     /// The command that the leader makes of it.
     pub fn into_command(self, received_at: Millis, event_id: EventId) -> Command {
         Command {
